@@ -1,0 +1,212 @@
+//! Questions to the running daemon, over its admin socket.
+
+use super::print;
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// Time for an answer; a reload reads the CMDB.
+const WAIT: Duration = Duration::from_secs(130);
+/// Bytes of an answer.
+const MAX_ANSWER: u64 = 64 << 20;
+
+fn exchange(socket: &str, method: &str, path: &str) -> Result<Value, String> {
+    let wrong = |e: &dyn std::fmt::Display| {
+        format!("{socket}: {e}; does correlated run, and may you use its socket")
+    };
+    let mut stream = UnixStream::connect(socket).map_err(|e| wrong(&e))?;
+    stream.set_read_timeout(Some(WAIT)).map_err(|e| wrong(&e))?;
+    let request = format!(
+        "{method} /{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream
+        .write_all(request.as_bytes())
+        .map_err(|e| wrong(&e))?;
+    let mut answer = Vec::new();
+    stream
+        .take(MAX_ANSWER)
+        .read_to_end(&mut answer)
+        .map_err(|e| wrong(&e))?;
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| wrong(&"no answer"))?;
+    let value: Value = serde_json::from_str(body).map_err(|e| wrong(&e))?;
+    match head.split(' ').nth(1) {
+        Some("200") => Ok(value),
+        _ => Err(text_of(&value, "error").to_owned()),
+    }
+}
+
+fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value.get(key).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn names(value: &Value, key: &str) -> String {
+    let list = value.get(key).and_then(Value::as_array);
+    let names: Vec<&str> = list
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    names.join(", ")
+}
+
+/// `I000123 (4711)`: both ids, always.
+fn ids(incident: &Value) -> String {
+    let tickets = incident.get("tickets").and_then(Value::as_array);
+    let tickets: Vec<&str> = tickets
+        .into_iter()
+        .flatten()
+        .map(|t| text_of(t, "ticket"))
+        .filter(|t| !t.is_empty())
+        .collect();
+    match tickets.is_empty() {
+        true => text_of(incident, "id").to_owned(),
+        false => format!("{} ({})", text_of(incident, "id"), tickets.join(", ")),
+    }
+}
+
+/// The answer to a question.
+pub(super) fn fetch(socket: &str, path: &str) -> Result<Value, String> {
+    exchange(socket, "GET", path)
+}
+
+pub(super) fn incidents(socket: &str, state: Option<&str>, json: bool) -> Result<(), String> {
+    let path = match state {
+        Some(state) => format!("v1/incidents?state={state}"),
+        None => "v1/incidents".to_owned(),
+    };
+    let answer = exchange(socket, "GET", &path)?;
+    if json {
+        print(&format!("{answer:#}\n"));
+        return Ok(());
+    }
+    print(&list(&answer));
+    Ok(())
+}
+
+/// The list of incidents as people read it.
+pub(super) fn list(answer: &Value) -> String {
+    let rows = answer.get("incidents").and_then(Value::as_array);
+    let rows: Vec<&Value> = rows.into_iter().flatten().collect();
+    if rows.is_empty() {
+        return "no incidents\n".to_owned();
+    }
+    let mut out = String::new();
+    for row in rows {
+        let guess = match row.get("root_known").and_then(Value::as_bool) {
+            Some(true) => "",
+            _ => "probably ",
+        };
+        let services = names(row, "services");
+        let services = if services.is_empty() {
+            String::new()
+        } else {
+            format!("; not working: {services}")
+        };
+        let why = text_of(row, "no_ticket_because");
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!("; no ticket: {why}")
+        };
+        out.push_str(&format!(
+            "{}  {}  {}  {}{}: {} alerts, {} live{services}{why}\n",
+            ids(row),
+            text_of(row, "priority"),
+            text_of(row, "state"),
+            guess,
+            text_of(row, "root"),
+            number(row, "alerts"),
+            number(row, "live"),
+        ));
+    }
+    out
+}
+
+pub(super) fn explain(socket: &str, id: &str, json: bool) -> Result<(), String> {
+    let answer = exchange(socket, "GET", &format!("v1/incidents/{id}/explain"))?;
+    match json {
+        true => print(&format!("{answer:#}\n")),
+        false => print(&reasons(&answer)),
+    }
+    Ok(())
+}
+
+/// An explanation as people read it.
+pub(super) fn reasons(answer: &Value) -> String {
+    let summary = answer.get("summary").cloned().unwrap_or_default();
+    let mut out = format!(
+        "{}  {}  {}, first alert {}\nCAUSE    {}\n",
+        ids(&summary),
+        text_of(&summary, "priority"),
+        text_of(&summary, "state"),
+        text_of(&summary, "first"),
+        text_of(answer, "sentence"),
+    );
+    let why = text_of(&summary, "no_ticket_because");
+    if !why.is_empty() {
+        out.push_str(&format!("TICKET   none: {why}\n"));
+    }
+    if let Some(other) = answer.get("runner_up").filter(|r| r.is_object()) {
+        out.push_str(&format!(
+            "NEXT     {} explains {} of the {} monitored CIs that need it\n",
+            text_of(other, "ci"),
+            number(other, "explains"),
+            number(other, "of_monitored")
+        ));
+    }
+    let list = |key: &str| {
+        answer
+            .get(key)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    for merge in list("merges") {
+        out.push_str(&format!(
+            "MERGED   {} because of {} at {}\n",
+            text_of(&merge, "from"),
+            text_of(&merge, "because"),
+            text_of(&merge, "at")
+        ));
+    }
+    out.push_str("ALERTS\n");
+    for member in list("members") {
+        let path = names(&member, "path").replace(", ", " -> ");
+        let how = match text_of(&member, "how") {
+            "opened" => "opened the incident".to_owned(),
+            "same_ci" => "same CI".to_owned(),
+            "attach" => format!(
+                "needs {} (weight {}, {} s apart)",
+                text_of(&member, "via"),
+                number(&member, "weight_per_mille"),
+                member.get("gap_s").and_then(Value::as_i64).unwrap_or(0)
+            ),
+            other => other.replace('_', " "),
+        };
+        let path = if path.is_empty() {
+            String::new()
+        } else {
+            format!("; {path}")
+        };
+        out.push_str(&format!(
+            "  {} {:8} {}: {} [{how}{path}]\n",
+            text_of(&member, "state"),
+            text_of(&member, "severity"),
+            text_of(&member, "ci"),
+            text_of(&member, "text"),
+        ));
+    }
+    out
+}
+
+pub(super) fn reload(socket: &str) -> Result<(), String> {
+    exchange(socket, "POST", "v1/reload").map(|_| print("reloaded\n"))
+}

@@ -1,0 +1,252 @@
+//! The command line.
+
+mod ask;
+mod demo;
+mod log;
+
+use crate::config;
+use crate::daemon::{self, refresh};
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Alert correlation daemon: takes in alerts durably, correlates them on the CMDB graph, keeps exactly one
+/// ticket per incident.
+#[derive(Debug, Parser)]
+#[command(name = "correlated", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon.
+    Run {
+        /// Configuration file.
+        #[arg(long, default_value = "/etc/correlated/correlated.toml")]
+        config: PathBuf,
+    },
+    /// Check a configuration and its CMDB; says everything that is wrong.
+    Check {
+        /// Configuration file.
+        #[arg(default_value = "/etc/correlated/correlated.toml")]
+        file: PathBuf,
+        /// Print the reference of every key instead.
+        #[arg(long)]
+        reference: bool,
+    },
+    /// Show the main job on a sample estate, in a temporary store.
+    Demo {
+        /// Leave the daemon running afterwards.
+        #[arg(long)]
+        keep: bool,
+        /// Language of the tickets.
+        #[arg(long, default_value = "en", value_parser = ["en", "da"])]
+        language: String,
+    },
+    /// List incidents.
+    Incidents {
+        /// pending, open, recovering, resolved, merged or all; without: what is live.
+        #[arg(long)]
+        state: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Say why an incident is what it is.
+    Explain {
+        /// I000123
+        id: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Read configuration and CMDB again, and wait until they are in force.
+    Reload {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Look into the log.
+    Log {
+        #[command(subcommand)]
+        what: Log,
+    },
+    /// Copy the store, in use or not, into a new file. The copy gets a key space of its own.
+    Backup {
+        /// The new file.
+        file: PathBuf,
+        /// Folder of the store.
+        #[arg(long, default_value = "/var/lib/correlated")]
+        store: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Log {
+    /// Print entries, one record a line.
+    Show {
+        /// Folder of the store.
+        #[arg(long, default_value = "/var/lib/correlated")]
+        store: PathBuf,
+        /// First entry.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// How many entries.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// Print every field.
+        #[arg(long)]
+        full: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Admin {
+    /// Admin socket of the daemon.
+    #[arg(long, default_value = "/run/correlated/admin.sock")]
+    admin: String,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    // The only TLS provider that is built in; a second call in one process changes nothing.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    let result = match Arguments::parse().command {
+        Command::Run { config } => run(&config),
+        Command::Check {
+            reference: true, ..
+        } => {
+            print(&config::reference());
+            Ok(())
+        }
+        Command::Check {
+            file,
+            reference: false,
+        } => check(&file),
+        Command::Demo { keep, language } => demo::run(keep, &language),
+        Command::Incidents { state, json, admin } => {
+            ask::incidents(&admin.admin, state.as_deref(), json)
+        }
+        Command::Explain { id, json, admin } => ask::explain(&admin.admin, &id, json),
+        Command::Reload { admin } => ask::reload(&admin.admin),
+        Command::Log {
+            what:
+                Log::Show {
+                    store,
+                    from,
+                    limit,
+                    full,
+                },
+        } => log::show(&store, from, limit, full),
+        Command::Backup { file, store } => log::backup(&store, &file),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            complain(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints to standard output; a reader that closed the pipe is no error.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .ok();
+}
+
+fn complain(why: &str) {
+    use std::io::Write;
+    let mut err = std::io::stderr().lock();
+    writeln!(err, "{why}").ok(); // there is nowhere else to say it
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| format!("runtime: {e}"))
+}
+
+fn logging(level: &str) {
+    let filter = EnvFilter::try_new(format!("warn,correlated={level}")).unwrap_or_default();
+    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    // The journal has its own time and no colours. A second subscriber (a test) is left alone.
+    if under_systemd {
+        subscriber.without_time().with_ansi(false).try_init().ok();
+    } else {
+        subscriber
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init()
+            .ok();
+    }
+}
+
+fn run(file: &Path) -> Result<(), String> {
+    let config = refresh::load_config(file)?;
+    logging(&config.plumbing.log_level);
+    runtime()?.block_on(daemon::run(config, Some(file.to_owned()), None))
+}
+
+fn check(file: &Path) -> Result<(), String> {
+    let config = refresh::load_config(file)?;
+    crate::rules::Rules::compile(config.rules.clone())?;
+    let mut out = format!("{}: good\n", file.display());
+    for cmdb in &config.plumbing.cmdbs {
+        let (raw, findings) = refresh::load_graph(cmdb)?;
+        out.push_str(&format!(
+            "cmdb {}: {} CIs, {} relations, {} findings\n",
+            cmdb.settings.name,
+            raw.cis.len(),
+            raw.relations.len(),
+            findings.len()
+        ));
+        for finding in &findings {
+            out.push_str(&format!("  {}: {}\n", finding.place, finding.text));
+        }
+        let known = &config.rules.correlate.relations;
+        let mut kinds: Vec<&str> = raw.relations.iter().map(|r| r.kind.as_str()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in kinds.into_iter().filter(|k| !known.contains_key(*k)) {
+            out.push_str(&format!(
+                "  relation type {kind:?} has no weight in [correlate.relations]: it carries no faults\n"
+            ));
+        }
+    }
+    for target in &config.plumbing.targets {
+        let name = &target.settings.name;
+        if let Some(from) = &target.secret {
+            match daemon::http::secret(from) {
+                Ok(_) => {}
+                // A credential is there only when systemd starts the unit.
+                Err(why) => {
+                    out.push_str(&format!("itsm {name}: secret cannot be read here: {why}\n"))
+                }
+            }
+        }
+        let mode = config.rules.targets.get(name).map(|t| t.mode);
+        out.push_str(&format!(
+            "itsm {name}: kind {}, mode {mode:?}\n",
+            target.kind.kind
+        ));
+    }
+    print(&out);
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Configuration: TOML text to plumbing and rules, or all errors with file, line and column.
+//!
+//! Pure: no file is opened here. Relative paths are taken from the folder of the configuration file.
+
+pub mod keys;
+mod plumbing;
+mod reference;
+mod rules;
+pub mod tables;
+mod walk;
+
+pub use plumbing::{Auth, CmdbConf, Listen, Plumbing, SourceConf, StoreConf, TargetConf};
+pub use reference::reference;
+
+use crate::rules::RulesText;
+use tables::SECTIONS;
+use toml::de::DeTable;
+use walk::{Walk, hint};
+
+/// Something wrong in the file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// `itsm[0].kind`.
+    pub path: String,
+    /// What is wrong, and what is allowed.
+    pub message: String,
+}
+
+impl Problem {
+    /// `file:line:column: path: message`.
+    pub fn show(&self, file: &str) -> String {
+        match self.path.is_empty() {
+            true => format!("{file}:{}:{}: {}", self.line, self.column, self.message),
+            false => format!(
+                "{file}:{}:{}: {}: {}",
+                self.line, self.column, self.path, self.message
+            ),
+        }
+    }
+}
+
+/// A configuration that was checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Addresses, paths, credentials, mappings.
+    pub plumbing: Plumbing,
+    /// Everything that decides.
+    pub rules: RulesText,
+}
+
+/// Reads a configuration. `base` is the folder of the file.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the file.
+pub fn load(text: &str, base: &str) -> Result<Config, Vec<Problem>> {
+    let mut walk = Walk::new(text, base);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let at = error.span().unwrap_or(0..0);
+        walk.problem(at, "", error.message().to_owned());
+    }
+    let table = table.get_ref();
+    for (name, _) in table.iter() {
+        let names: Vec<&str> = SECTIONS.iter().map(|s| s.name).collect();
+        if !names.contains(&&**name.get_ref()) {
+            let message = format!("unknown section{}", hint(name.get_ref(), &names));
+            walk.problem(name.span(), name.get_ref(), message);
+        }
+    }
+    let plumbing = plumbing::read(&mut walk, table);
+    let rules = rules::read(&mut walk, table, &plumbing);
+    let mut problems = walk.problems;
+    if problems.is_empty() {
+        return Ok(Config { plumbing, rules });
+    }
+    problems.sort();
+    problems.dedup();
+    Err(problems)
+}

@@ -1,0 +1,223 @@
+//! The sections that decide, as rules.
+
+use super::keys::{Key, Settings};
+use super::plumbing::{Plumbing, section, tables_of};
+use super::tables;
+use super::walk::{Walk, hint, join};
+use crate::itsm::Promise;
+use crate::model::Severity;
+use crate::rules::{BindRule, Mode, OnRecovery, RelationRule, RulesText, Target};
+use toml::de::{DeTable, DeValue};
+
+pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing) -> RulesText {
+    let mut rules = RulesText::default();
+    identity(walk, table, &mut rules);
+    bind(walk, table, plumbing, &mut rules);
+    let s = section(walk, table, "suppress", &[]);
+    let word = Severity::from_word(s.text("ticket_min_severity"));
+    rules.suppress.ticket_min_severity = word.unwrap_or(Severity::Warning);
+    rules.suppress.inherit_before = s.duration("inherit_before");
+    correlate(walk, table, &mut rules);
+    if plumbing.cmdbs.is_empty() {
+        // There is no graph to wait for.
+        rules.correlate.wait_for_graph = crate::model::Millis(0);
+    }
+    priority(walk, table, &mut rules);
+    ticket(walk, table, &mut rules);
+    for source in &plumbing.sources {
+        if let Some(every) = source.expect_every {
+            rules
+                .expect_every
+                .insert(source.settings.name.clone(), every);
+        }
+    }
+    for target in &plumbing.targets {
+        let s = &target.common;
+        let silent = target.kind.promise == Promise::Nothing || s.text("mode") == "shadow";
+        rules.targets.insert(
+            target.settings.name.clone(),
+            Target {
+                mode: if silent { Mode::Shadow } else { Mode::Live },
+                settle: s
+                    .opt_duration("settle")
+                    .unwrap_or(target.kind.limits.settle),
+                reopens: target.kind.limits.reopens,
+                on_recovery: match s.text("on_recovery") {
+                    "resolve" => OnRecovery::Resolve,
+                    "note_only" => OnRecovery::NoteOnly,
+                    _ => OnRecovery::ResolveIfUntouched,
+                },
+                max_new: number(s, "max_new"),
+                max_new_per: s.duration("max_new_per"),
+            },
+        );
+    }
+    rules
+}
+
+fn number(s: &Settings, name: &str) -> u32 {
+    u32::try_from(s.integer(name)).unwrap_or(u32::MAX)
+}
+
+fn per_mille(s: &Settings, name: &str) -> u16 {
+    u16::try_from(s.integer(name)).unwrap_or(1000)
+}
+
+fn identity(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
+    let s = section(walk, table, "identity", &[]);
+    let out = &mut rules.identity;
+    out.ignored_labels = s.list("ignored_labels").to_vec();
+    out.heartbeats = s.list("heartbeats").to_vec();
+    out.noted = s.list("noted").to_vec();
+    out.stale_for = s.duration("stale_for");
+    out.grace = s.duration("grace");
+    let at = table.get("identity").map(|v| v.span()).unwrap_or(0..0);
+    for (word, severity) in s.map("severity").into_iter().flatten() {
+        match Severity::from_word(severity) {
+            Some(severity) => {
+                out.severity.insert(word.to_lowercase(), severity);
+            }
+            None => {
+                let words: Vec<&str> = Severity::ALL.iter().map(|s| s.word()).collect();
+                let message = format!("{severity:?} is unknown; one of: {}", words.join(", "));
+                walk.problem(at.clone(), &format!("identity.severity.{word}"), message);
+            }
+        }
+    }
+}
+
+fn bind(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing, rules: &mut RulesText) {
+    let s = section(walk, table, "bind", &["rule"]);
+    rules.domains = s.list("domains").to_vec();
+    let Some(DeValue::Table(inner)) = table.get("bind").map(|v| v.get_ref()) else {
+        return;
+    };
+    let keys: Vec<&'static Key> = tables::BIND_RULE.iter().collect();
+    for (path, at, one) in tables_of(walk, inner, "rule") {
+        let path = join("bind", &path);
+        let s = walk.table(one, at.clone(), &path, &keys, &[]);
+        let text = |name: &str| s.opt_text(name).map(str::to_owned);
+        if let Some(source) = s.opt_text("source") {
+            let names: Vec<&str> = plumbing
+                .sources
+                .iter()
+                .map(|s| s.settings.name.as_str())
+                .collect();
+            if !names.contains(&source) {
+                let message = format!("there is no source {source:?}{}", hint(source, &names));
+                walk.problem(at.clone(), &join(&path, "source"), message);
+            }
+        }
+        if s.opt_text("label").is_none() && s.opt_text("template").is_none() {
+            walk.problem(
+                at.clone(),
+                &path,
+                "the rule finds nothing: set label or template".to_owned(),
+            );
+        }
+        if s.opt_text("when_label").is_some() != s.opt_text("when_matches").is_some() {
+            walk.problem(
+                at,
+                &path,
+                "when_label and when_matches belong together".to_owned(),
+            );
+        }
+        rules.bind.push(BindRule {
+            name: s.text("name").to_owned(),
+            source: text("source"),
+            when_label: text("when_label"),
+            when_matches: text("when_matches"),
+            label: text("label"),
+            regex: text("regex"),
+            template: text("template"),
+        });
+    }
+}
+
+fn correlate(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
+    let s = section(walk, table, "correlate", &["relations"]);
+    let out = &mut rules.correlate;
+    out.window = s.duration("window");
+    out.hold = ["hold_p1", "hold_p2", "hold_p3", "hold_p4"].map(|name| s.duration(name));
+    out.hold_quiet = s.duration("hold_quiet");
+    out.hold_max = s.duration("hold_max");
+    out.resolve_after = s.duration("resolve_after");
+    out.reopen_within = s.duration("reopen_within");
+    out.wait_for_graph = s.duration("wait_for_graph");
+    out.min_weight = per_mille(&s, "min_weight");
+    out.silent_cause_min = number(&s, "silent_cause_min");
+    out.silent_cause_share = number(&s, "silent_cause_share");
+    let Some(DeValue::Table(inner)) = table.get("correlate").map(|v| v.get_ref()) else {
+        return;
+    };
+    let Some(relations) = inner.get("relations") else {
+        return;
+    };
+    let DeValue::Table(kinds) = relations.get_ref() else {
+        let message = "must be tables: name = { weight = 900 }".to_owned();
+        return walk.problem(relations.span(), "correlate.relations", message);
+    };
+    let keys: Vec<&'static Key> = tables::RELATION.iter().collect();
+    for (name, value) in kinds.iter() {
+        let path = join("correlate.relations", name.get_ref());
+        let DeValue::Table(one) = value.get_ref() else {
+            let message = "must be a table: { weight = 900, redundant = 400 }".to_owned();
+            walk.problem(value.span(), &path, message);
+            continue;
+        };
+        let s = walk.table(one, value.span(), &path, &keys, &[]);
+        let weight = per_mille(&s, "weight");
+        let redundant = s
+            .get("redundant")
+            .map_or(weight, |_| per_mille(&s, "redundant"));
+        let rule = RelationRule {
+            weight,
+            redundant,
+            reverse: s.bool("reverse"),
+        };
+        out.relations.insert(name.get_ref().to_string(), rule);
+    }
+}
+
+fn priority(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
+    let s = section(walk, table, "priority", &[]);
+    let at = table.get("priority").map(|v| v.span()).unwrap_or(0..0);
+    let out = &mut rules.priority;
+    out.criticality_attribute = s.text("criticality_attribute").to_owned();
+    out.service_classes = s.list("service_classes").to_vec();
+    for (word, level) in s.map("criticality").into_iter().flatten() {
+        match level.parse::<u8>() {
+            Ok(level @ 1..=4) => {
+                out.criticality.insert(word.to_lowercase(), level);
+            }
+            Ok(_) | Err(_) => {
+                let message = format!("{level:?} must be \"1\" to \"4\"");
+                walk.problem(at.clone(), &format!("priority.criticality.{word}"), message);
+            }
+        }
+    }
+    let names = ["impact_1", "impact_2", "impact_3", "impact_4"];
+    for (row, name) in out.matrix.iter_mut().zip(names) {
+        let cells: Vec<u8> = s.list(name).iter().filter_map(|c| c.parse().ok()).collect();
+        match cells.as_slice() {
+            [a, b, c] if [a, b, c].iter().all(|n| (1..=4).contains(*n)) => *row = [*a, *b, *c],
+            _other => {
+                let message = "must be three priorities, each \"1\" to \"4\"".to_owned();
+                walk.problem(at.clone(), &format!("priority.{name}"), message);
+            }
+        }
+    }
+}
+
+fn ticket(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
+    let s = section(walk, table, "ticket", &[]);
+    let out = &mut rules.ticket;
+    out.group_attribute = s.text("group_attribute").to_owned();
+    out.default_group = s.text("default_group").to_owned();
+    out.open_when_over = s.bool("open_when_over");
+    out.quiet_reroot = s.duration("quiet_reroot");
+    out.update_every = s.duration("update_every");
+    out.note_every = s.duration("note_every");
+    out.notes_per_hour = number(&s, "notes_per_hour");
+    out.notes_per_day = number(&s, "notes_per_day");
+}

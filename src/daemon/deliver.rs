@@ -1,0 +1,387 @@
+//! Carries out one delivery: renders, asks the adapter what to send, sends, reads, and says what came of it.
+
+use super::http::{Client, Failure};
+use super::inbox::{Command, Inbox};
+use crate::config::TargetConf;
+use crate::engine::Delivery;
+use crate::itsm::{Content, Facts, Itsm, MAX_EXCHANGES, Next, Refusal, Reply, Step, shadow};
+use crate::metrics::Metrics;
+use crate::record::{HitV1, OutcomeV1, ReceiptV1, StepName};
+use crate::ticket::{self, Style};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Deliveries to one target at once: a tool that is slow must not be flooded, and one that hangs must not
+/// hold up another target.
+const AT_ONCE: usize = 4;
+
+/// A configured target with its client and what was found out about it.
+pub struct Target {
+    conf: TargetConf,
+    style: Style,
+    client: Option<Client>,
+    /// Found by `Probe`; `None` until it was made.
+    facts: Mutex<Option<Arc<Facts>>>,
+    room: Arc<Semaphore>,
+    shown: Shown,
+}
+
+/// What the shadow target would have written, for the demo and for people who try us out; the newest
+/// [`MAX_SHOWN`].
+#[derive(Clone, Debug, Default)]
+pub struct Shown(Arc<Mutex<VecDeque<ShownStep>>>);
+
+/// Step, title, text.
+pub type ShownStep = (&'static str, String, String);
+
+/// Steps of the shadow target that are remembered.
+const MAX_SHOWN: usize = 200;
+
+impl Shown {
+    fn add(&self, step: &'static str, title: &str, text: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_SHOWN {
+            all.pop_front();
+        }
+        all.push_back((step, title.to_owned(), text.to_owned()));
+    }
+    /// Step, title (of a create) and text, oldest first.
+    pub fn list(&self) -> Vec<ShownStep> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().cloned().collect()
+    }
+}
+
+/// All targets, by name.
+pub type Targets = BTreeMap<String, Arc<Target>>;
+
+/// Makes the clients.
+///
+/// # Errors
+/// A target whose files do not work.
+pub fn targets(confs: &[TargetConf], link_base: &str, shown: &Shown) -> Result<Targets, String> {
+    let mut out = Targets::new();
+    for conf in confs {
+        let name = conf.settings.name.clone();
+        let client = match conf.url.is_empty() {
+            true => None,
+            false => Some(Client::new(conf).map_err(|e| format!("itsm {name}: {e}"))?),
+        };
+        let target = Target {
+            style: Style {
+                language: conf.language,
+                timezone: conf.timezone.clone(),
+                link_base: link_base.to_owned(),
+                limits: conf.kind.limits,
+            },
+            conf: conf.clone(),
+            client,
+            facts: Mutex::new(None),
+            room: Arc::new(Semaphore::new(AT_ONCE)),
+            shown: shown.clone(),
+        };
+        out.insert(name, Arc::new(target));
+    }
+    Ok(out)
+}
+
+/// A receipt for a delivery.
+pub fn receipt(delivery: &Delivery, outcome: OutcomeV1) -> ReceiptV1 {
+    ReceiptV1 {
+        delivery: delivery.id,
+        incident: delivery.incident,
+        target: delivery.target.to_string(),
+        key: delivery.key.clone(),
+        step: delivery.step,
+        outcome,
+    }
+}
+
+/// Takes deliveries until the engine thread ends. `targets` may be replaced by a reload.
+pub async fn run(
+    mut deliveries: UnboundedReceiver<Delivery>,
+    targets: Arc<Mutex<Targets>>,
+    inbox: Inbox,
+    metrics: Metrics,
+) {
+    while let Some(delivery) = deliveries.recv().await {
+        let target = {
+            let all = targets.lock().unwrap_or_else(PoisonError::into_inner);
+            all.get(&*delivery.target).cloned()
+        };
+        let (inbox, metrics) = (inbox.clone(), metrics.clone());
+        tokio::spawn(async move {
+            let outcome = match target {
+                Some(target) => target.deliver(&delivery).await,
+                None => {
+                    let why = "the target is not in the configuration".to_owned();
+                    OutcomeV1::Refused(Refusal::Reject(why))
+                }
+            };
+            let labels = [&*delivery.target, delivery.step.word(), word(&outcome)];
+            metrics.deliveries.with_label_values(&labels).inc();
+            tracing::debug!(
+                target = &*delivery.target,
+                step = delivery.step.word(),
+                ?outcome,
+                "delivery"
+            );
+            inbox.command(Command::Receipt(Box::new(receipt(&delivery, outcome))));
+        });
+    }
+}
+
+fn word(outcome: &OutcomeV1) -> &'static str {
+    match outcome {
+        OutcomeV1::Found(_) => "found",
+        OutcomeV1::Done { .. } => "done",
+        OutcomeV1::Already { .. } => "already",
+        OutcomeV1::State { .. } => "left_to_person",
+        OutcomeV1::Unknown { .. } => "unknown",
+        OutcomeV1::Refused(refusal) => match refusal {
+            Refusal::Retry { .. } => "retry",
+            Refusal::Reject(_) => "rejected",
+            Refusal::Login => "login",
+            Refusal::Closed => "closed",
+            Refusal::Gone(_) => "gone",
+            Refusal::Stop(_) => "stopped",
+        },
+    }
+}
+
+impl Target {
+    async fn deliver(&self, delivery: &Delivery) -> OutcomeV1 {
+        let _room = self.room.acquire().await;
+        let step = match self.step(delivery) {
+            Ok(step) => step,
+            Err(error) => {
+                let why = format!("the text cannot be made: {error}");
+                return OutcomeV1::Refused(Refusal::Reject(why));
+            }
+        };
+        let kind: &Itsm = if delivery.shadow {
+            &shadow::ITSM
+        } else {
+            self.conf.kind
+        };
+        if delivery.shadow {
+            show(delivery, &step, &self.shown);
+        }
+        let facts = match self.facts(kind).await {
+            Ok(facts) => facts,
+            Err(refusal) => return OutcomeV1::Refused(refusal),
+        };
+        let outcome = self
+            .exchange(kind, &facts, &step, delivery.step.writes())
+            .await;
+        match outcome {
+            // A login may have expired: once more with a secret that is read anew.
+            OutcomeV1::Refused(Refusal::Login) => {
+                self.forget();
+                self.exchange(kind, &facts, &step, delivery.step.writes())
+                    .await
+            }
+            // The tool says no to something that the probe thought possible: look again next time.
+            OutcomeV1::Refused(Refusal::Reject(_) | Refusal::Stop(_)) => {
+                self.forget();
+                outcome
+            }
+            other => other,
+        }
+    }
+
+    fn forget(&self) {
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What the probe found; made once, and again after a refusal.
+    async fn facts(&self, kind: &Itsm) -> Result<Arc<Facts>, Refusal> {
+        let known = self
+            .facts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(facts) = known {
+            return Ok(facts);
+        }
+        let facts = self.probe(kind).await?;
+        let facts = Arc::new(facts);
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts.clone());
+        Ok(facts)
+    }
+
+    /// Do credentials work, is the key field there? Changes nothing.
+    ///
+    /// # Errors
+    /// The tool's refusal.
+    pub async fn probe(&self, kind: &Itsm) -> Result<Facts, Refusal> {
+        let mut got = Vec::new();
+        for _ in 0..MAX_EXCHANGES {
+            match (kind.next)(&self.conf.settings, &Facts::default(), &Step::Probe, &got) {
+                Next::Done(Reply::Facts(facts)) => return Ok(facts),
+                Next::Done(_) => {
+                    return Err(Refusal::Stop("the probe answered nonsense".to_owned()));
+                }
+                Next::Refused(refusal) => return Err(refusal),
+                Next::Send(request) => match self.send(&request).await {
+                    Ok(response) => got.push(response),
+                    Err(failure) => return Err(retry(failure.why)),
+                },
+            }
+        }
+        Err(Refusal::Stop("the probe has no end".to_owned()))
+    }
+
+    /// The kind that is configured.
+    pub fn kind(&self) -> &'static Itsm {
+        self.conf.kind
+    }
+
+    async fn send(
+        &self,
+        request: &crate::model::Request,
+    ) -> Result<crate::model::Response, Failure> {
+        match &self.client {
+            Some(client) => client.send(request).await,
+            None => Err(Failure {
+                sent: false,
+                why: "the target has no address".to_owned(),
+            }),
+        }
+    }
+
+    async fn exchange(&self, kind: &Itsm, facts: &Facts, step: &Step, writes: bool) -> OutcomeV1 {
+        let mut got = Vec::new();
+        let mut written = false;
+        for _ in 0..=MAX_EXCHANGES {
+            let request = match (kind.next)(&self.conf.settings, facts, step, &got) {
+                Next::Done(reply) => return outcome_of(reply),
+                Next::Refused(refusal) => {
+                    return judged(refusal, written, got.last().map(|r| r.status));
+                }
+                Next::Send(request) => request,
+            };
+            let this_writes = request.writes && writes;
+            match self.send(&request).await {
+                Ok(response) => {
+                    written |= this_writes;
+                    got.push(response);
+                }
+                Err(failure) if written || (this_writes && failure.sent) => {
+                    return OutcomeV1::Unknown { why: failure.why };
+                }
+                Err(failure) => return OutcomeV1::Refused(retry(failure.why)),
+            }
+        }
+        OutcomeV1::Refused(Refusal::Stop(format!(
+            "the step took more than {MAX_EXCHANGES} exchanges"
+        )))
+    }
+
+    /// The step, with its texts.
+    fn step(&self, delivery: &Delivery) -> Result<Step, ticket::TextError> {
+        let id = || delivery.ticket.clone();
+        let content = || -> Result<Content, ticket::TextError> {
+            ticket::content(&delivery.wanted, &self.style)
+        };
+        let (n, text) = match &delivery.note {
+            Some((n, note)) => (*n, ticket::note(note, &delivery.wanted, &self.style)?),
+            None => (0, String::new()),
+        };
+        Ok(match delivery.step {
+            StepName::Probe => Step::Probe,
+            StepName::Find => Step::Find {
+                key: delivery.key.clone(),
+            },
+            StepName::Create => Step::Create {
+                key: delivery.key.clone(),
+                content: content()?,
+            },
+            StepName::Update => Step::Update {
+                id: id(),
+                content: content()?,
+            },
+            StepName::Note => Step::Note { id: id(), n, text },
+            StepName::Resolve => Step::Resolve {
+                id: id(),
+                text,
+                unless_touched: delivery.unless_touched,
+            },
+            StepName::Reopen => Step::Reopen { id: id(), text },
+            StepName::Link => Step::Link {
+                id: id(),
+                other: String::new(),
+            },
+            StepName::Read => Step::Read { id: id() },
+        })
+    }
+}
+
+/// What would be done, for people who try us out.
+fn show(delivery: &Delivery, step: &Step, shown: &Shown) {
+    let incident = delivery.incident.to_string();
+    match step {
+        Step::Create { content, .. } => {
+            shown.add("create", &content.title, &content.description);
+            tracing::info!(
+                incident,
+                priority = content.priority,
+                "shadow: would open {:?}",
+                content.title
+            );
+        }
+        Step::Note { text, .. } | Step::Resolve { text, .. } | Step::Reopen { text, .. } => {
+            let first = text.lines().next().unwrap_or_default();
+            shown.add(delivery.step.word(), "", text);
+            tracing::info!(
+                incident,
+                "shadow: would {} with {first:?}",
+                delivery.step.word()
+            );
+        }
+        Step::Update { .. } | Step::Link { .. } => {
+            tracing::debug!(incident, "shadow: would {}", delivery.step.word());
+        }
+        Step::Probe | Step::Find { .. } | Step::Read { .. } => {}
+    }
+}
+
+fn retry(why: String) -> Refusal {
+    Refusal::Retry {
+        not_before: None,
+        why,
+    }
+}
+
+/// After a writing exchange, "again later" and "look at it by hand" mean that nobody knows whether it was
+/// executed: only an answer that says no is a no.
+fn judged(refusal: Refusal, written: bool, status: Option<u16>) -> OutcomeV1 {
+    let said_no = status.is_some_and(|s| s == 429 || (400..500).contains(&s) && s != 408);
+    match refusal {
+        Refusal::Retry { why, .. } if written && !said_no => OutcomeV1::Unknown { why },
+        other => OutcomeV1::Refused(other),
+    }
+}
+
+fn outcome_of(reply: Reply) -> OutcomeV1 {
+    match reply {
+        Reply::Facts(_) => OutcomeV1::Found(Vec::new()),
+        Reply::Found(hits) => OutcomeV1::Found(
+            hits.into_iter()
+                .map(|h| HitV1 {
+                    ticket: h.id,
+                    by_us: h.by_us,
+                    seen: h.seen,
+                })
+                .collect(),
+        ),
+        Reply::Done { id, read_back } => OutcomeV1::Done {
+            ticket: id,
+            seen: read_back,
+        },
+        Reply::Already(seen) => OutcomeV1::Already { seen },
+        Reply::State(seen) => OutcomeV1::State { seen },
+    }
+}

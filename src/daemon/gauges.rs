@@ -1,0 +1,115 @@
+//! Gauges from the state.
+
+use crate::engine::Engine;
+use crate::engine::state::{AlertState, IncidentState, Suppression};
+use crate::metrics::Metrics;
+use crate::model::Millis;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+fn seconds(span: Millis) -> f64 {
+    Duration::from_millis(u64::try_from(span.0).unwrap_or(0)).as_secs_f64()
+}
+
+/// Sets every gauge that the state decides.
+pub fn update(metrics: &Metrics, engine: &Engine, now: Millis) {
+    let state = engine.state();
+    let mut alerts: BTreeMap<&str, i64> = [("firing", 0), ("stale", 0), ("over", 0)].into();
+    let mut suppressed: BTreeMap<&str, i64> = [("inherited", 0), ("severity", 0)].into();
+    let mut unbound = 0i64;
+    let add = |map: &mut BTreeMap<&'static str, i64>, key| {
+        let count = map.entry(key).or_default();
+        *count = count.saturating_add(1);
+    };
+    for alert in state.alerts.values() {
+        let word = match alert.state {
+            AlertState::Firing => "firing",
+            AlertState::Stale => "stale",
+            AlertState::Over => "over",
+        };
+        add(&mut alerts, word);
+        if !alert.live() {
+            continue;
+        }
+        unbound = unbound.saturating_add(i64::from(!alert.evidence.bound));
+        match alert.suppressed {
+            Some(Suppression::Inherited) => add(&mut suppressed, "inherited"),
+            Some(Suppression::Severity) => add(&mut suppressed, "severity"),
+            None => {}
+        }
+    }
+    for (word, count) in alerts {
+        metrics.alerts.with_label_values(&[word]).set(count);
+    }
+    for (word, count) in suppressed {
+        metrics.suppressed.with_label_values(&[word]).set(count);
+    }
+    metrics.unbound.set(unbound);
+    let mut incidents: BTreeMap<&str, i64> = BTreeMap::new();
+    for word in ["pending", "open", "recovering", "resolved", "merged"] {
+        incidents.insert(word, 0);
+    }
+    for incident in state.incidents.values() {
+        let word = match incident.state {
+            IncidentState::Pending => "pending",
+            IncidentState::Open => "open",
+            IncidentState::Recovering => "recovering",
+            IncidentState::Resolved => "resolved",
+            IncidentState::Merged => "merged",
+        };
+        add(&mut incidents, word);
+    }
+    for (word, count) in incidents {
+        metrics.incidents.with_label_values(&[word]).set(count);
+    }
+    for (name, source) in &state.sources {
+        metrics
+            .last_event
+            .with_label_values(&[name])
+            .set(seconds(source.heard));
+    }
+    targets(metrics, engine, now);
+    if let Some(graph) = &engine.in_force().graph {
+        metrics
+            .graph_cis
+            .set(i64::try_from(graph.len()).unwrap_or(i64::MAX));
+        metrics
+            .graph_relations
+            .set(i64::try_from(graph.relations()).unwrap_or(i64::MAX));
+    }
+}
+
+fn targets(metrics: &Metrics, engine: &Engine, now: Millis) {
+    let state = engine.state();
+    for target in state.rules.targets.keys() {
+        let (mut parked, mut oldest) = (0i64, None::<Millis>);
+        for (id, row) in &state.outbox {
+            if *id.target != **target {
+                continue;
+            }
+            parked = parked.saturating_add(i64::from(row.parked.is_some()));
+            let waits = match &row.ticket {
+                None => Some(row.since),
+                Some(_) => row.failing_since,
+            };
+            oldest = match (oldest, waits) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        }
+        metrics.parked.with_label_values(&[target]).set(parked);
+        let age = oldest.map(|o| now.since(o)).unwrap_or_default();
+        metrics
+            .oldest
+            .with_label_values(&[target])
+            .set(seconds(age));
+        let stopped = state
+            .valves
+            .get(target.as_str())
+            .is_some_and(|v| v.stopped.is_some());
+        metrics
+            .stopped
+            .with_label_values(&[target])
+            .set(i64::from(stopped));
+    }
+}

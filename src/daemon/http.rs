@@ -1,0 +1,212 @@
+//! The one HTTP client: TLS, time-outs, proxy, credentials. No redirects, no retries, no environment.
+
+use super::clock;
+use crate::config::keys::SecretRef;
+use crate::config::{Auth, TargetConf};
+use crate::model::{Millis, Request, Response};
+use std::path::Path;
+use std::time::Duration;
+
+/// Bytes of an answer that are read.
+const MAX_RESPONSE: usize = 4 << 20;
+/// Time to connect, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Bytes of a secret file.
+const MAX_SECRET: u64 = 64 << 10;
+
+/// An exchange that gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The request may have reached the tool.
+    pub sent: bool,
+    /// What happened; no secrets.
+    pub why: String,
+}
+
+/// A client for one target.
+#[derive(Debug)]
+pub struct Client {
+    base: String,
+    auth: Auth,
+    secret: Option<SecretRef>,
+    /// Keeps connections: for reading exchanges.
+    reads: reqwest::Client,
+    /// A fresh connection each time: a kept one may be dead, and then nobody knows what became of a write.
+    writes: reqwest::Client,
+}
+
+/// Reads a secret where it lies, without the line end.
+///
+/// # Errors
+/// What is wrong, with the file's name and never its content.
+pub fn secret(from: &SecretRef) -> Result<String, String> {
+    let path = match from {
+        SecretRef::File(path) => path.clone(),
+        SecretRef::Credential(name) => {
+            let folder = std::env::var("CREDENTIALS_DIRECTORY")
+                .map_err(|_| format!("credential {name}: systemd gave no credentials"))?;
+            format!("{folder}/{name}")
+        }
+    };
+    let bytes = std::fs::metadata(&path)
+        .map_err(|e| format!("{path}: {e}"))?
+        .len();
+    if bytes > MAX_SECRET {
+        return Err(format!("{path}: {bytes} bytes are no secret"));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("{path}: empty")),
+        secret => Ok(secret.to_owned()),
+    }
+}
+
+fn certificates(path: &str) -> Result<Vec<reqwest::Certificate>, String> {
+    let pem = std::fs::read(Path::new(path)).map_err(|e| format!("{path}: {e}"))?;
+    reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| format!("{path}: {e}"))
+}
+
+impl Client {
+    /// A client for a target. The ring provider must be installed.
+    ///
+    /// # Errors
+    /// A file or address that does not work.
+    pub fn new(conf: &TargetConf) -> Result<Client, String> {
+        let make = |keep: usize| -> Result<reqwest::Client, String> {
+            let mut builder = reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .no_proxy()
+                .connect_timeout(CONNECT)
+                .timeout(Duration::from_millis(
+                    u64::try_from(conf.timeout.0).unwrap_or(30_000),
+                ))
+                .pool_max_idle_per_host(keep)
+                .user_agent(concat!("correlated/", env!("CARGO_PKG_VERSION")));
+            if let Some(file) = &conf.ca_file {
+                builder = builder.tls_certs_merge(certificates(file)?);
+            }
+            if let Some(proxy) = &conf.proxy {
+                builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|e| e.to_string())?);
+            }
+            builder.build().map_err(|e| chain(&e))
+        };
+        Ok(Client {
+            base: conf.url.clone(),
+            auth: conf.auth.clone(),
+            secret: conf.secret.clone(),
+            reads: make(2)?,
+            writes: make(0)?,
+        })
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// No answer, or one that is too long.
+    pub async fn send(&self, request: &Request) -> Result<Response, Failure> {
+        let not_sent = |why: String| Failure { sent: false, why };
+        let url = self.url(request).map_err(not_sent)?;
+        let method = reqwest::Method::from_bytes(request.method.as_bytes())
+            .map_err(|e| not_sent(e.to_string()))?;
+        let client = if request.writes {
+            &self.writes
+        } else {
+            &self.reads
+        };
+        let mut builder = client.request(method, url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(from) = &self.secret {
+            // Read each time: a rotated password needs no restart.
+            let secret = secret(from).map_err(not_sent)?;
+            builder = match &self.auth {
+                Auth::Token => builder.header("Authorization", format!("token {secret}")),
+                Auth::Bearer => builder.bearer_auth(secret),
+                Auth::Basic(user) => builder.basic_auth(user, Some(secret)),
+            };
+        }
+        let answer = builder.body(request.body.clone()).send().await;
+        let mut answer = answer.map_err(|e| Failure {
+            sent: !e.is_connect() && !e.is_builder(),
+            why: chain(&e.without_url()),
+        })?;
+        let mut body = Vec::new();
+        loop {
+            let chunk = answer.chunk().await.map_err(|e| Failure {
+                sent: true,
+                why: chain(&e.without_url()),
+            })?;
+            let Some(chunk) = chunk else {
+                break;
+            };
+            if body.len().saturating_add(chunk.len()) > MAX_RESPONSE {
+                return Err(Failure {
+                    sent: true,
+                    why: format!("an answer of more than {MAX_RESPONSE} bytes"),
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let headers = answer.headers().iter();
+        Ok(Response {
+            status: answer.status().as_u16(),
+            headers: headers
+                .filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned())))
+                .collect(),
+            body,
+            at: clock::wall(),
+        })
+    }
+
+    /// The address: always below the base, whatever an adapter says.
+    fn url(&self, request: &Request) -> Result<reqwest::Url, String> {
+        let odd = request.path.contains("://") || request.path.starts_with('/');
+        if odd || request.path.split('/').any(|p| p == "..") {
+            return Err(format!("path {:?} leaves the base address", request.path));
+        }
+        let text = format!("{}/{}", self.base, request.path);
+        let mut url = reqwest::Url::parse(&text).map_err(|e| format!("{text}: {e}"))?;
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        Ok(url)
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// Asks our own dead man's switch; its answer does not matter.
+///
+/// # Errors
+/// Why it could not be asked.
+pub async fn ping(url: &str) -> Result<(), String> {
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(CONNECT)
+        .build()
+        .map_err(|e| chain(&e))?;
+    client
+        .get(url)
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|e| chain(&e.without_url()))
+}
+
+/// Time-outs of the configuration as durations.
+pub fn duration(span: Millis) -> Duration {
+    Duration::from_millis(u64::try_from(span.0).unwrap_or(0))
+}

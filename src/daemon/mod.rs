@@ -1,0 +1,539 @@
+//! The daemon: wiring in one straight line, from start to stop.
+
+pub mod api;
+pub mod board;
+pub mod clock;
+pub mod commit;
+pub mod deliver;
+mod gauges;
+pub mod http;
+pub mod inbox;
+pub mod listen;
+pub mod quarantine;
+pub mod refresh;
+pub mod serve;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::store::sqlite::{Options, SqliteStore};
+use api::Api;
+use board::Board;
+use clock::Clock;
+use commit::{Committer, SourceName};
+use inbox::{Command, Inbox};
+use listen::{Door, Doors};
+use serve::{Bound, Limits, Tls};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Time for the engine thread to stop: drain, snapshot at the head.
+const STOP: Duration = Duration::from_secs(60);
+/// The dead man's switch is asked this often.
+const PING: Duration = Duration::from_secs(60);
+/// The age of the graph is told this often.
+const AGE: Duration = Duration::from_secs(5);
+
+/// What a running daemon tells whoever started it (the demo).
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Where the intake listens.
+    pub intake: Vec<String>,
+    /// Where the metrics listen.
+    pub metrics: Vec<String>,
+    /// What the shadow target would have written.
+    pub shown: deliver::Shown,
+    /// Sending `true` stops it.
+    pub stop: watch::Sender<bool>,
+}
+
+/// Runs until SIGTERM, SIGINT, or `Running::stop`. `file` is read again by a reload; `started` is told once
+/// everything listens.
+///
+/// # Errors
+/// Why it could not start, or had to stop.
+pub async fn run(
+    config: Config,
+    file: Option<PathBuf>,
+    started: Option<oneshot::Sender<Running>>,
+) -> Result<(), String> {
+    let metrics = Metrics::new().map_err(|e| e.to_string())?;
+    metrics
+        .build_info
+        .with_label_values(&[env!("CARGO_PKG_VERSION")])
+        .set(1);
+    let plumbing = &config.plumbing;
+
+    // The store, and the engine at its head.
+    let folder = PathBuf::from(&plumbing.store.path);
+    let options = Options {
+        folder: folder.clone(),
+        max_bytes: plumbing.store.max_bytes,
+        log_keep: plumbing.store.log_keep,
+        history_keep: plumbing.store.history_keep,
+    };
+    let begun = Instant::now();
+    let store = SqliteStore::new(options).map_err(|e| format!("store: {e}"))?;
+    let recover = tokio::task::spawn_blocking(move || Node::recover(store));
+    let (mut node, found) = recover
+        .await
+        .map_err(|_| "the log cannot be replayed: a bug; see above".to_owned())?
+        .map_err(|e| chain(&e))?;
+    for (seq, why) in &found.skipped {
+        tracing::error!(
+            seq = seq.0,
+            "an entry of the log is skipped: {why}; keep the store and report it"
+        );
+    }
+    metrics
+        .quarantined
+        .set(i64::try_from(found.skipped.len()).unwrap_or(i64::MAX));
+    if let Some(why) = &found.unused_snapshot {
+        tracing::warn!("the snapshot is not used: {why}");
+    }
+    tracing::info!(
+        entries = found.replayed,
+        milliseconds = begun.elapsed().as_millis(),
+        "state restored from {}",
+        folder.display()
+    );
+    let clock = Clock::start(found.last);
+    let first = node.start(clock.now(), found.last).map_err(|e| chain(&e))?;
+    let stored_graph = node
+        .engine()
+        .in_force()
+        .graph
+        .as_ref()
+        .map(|g| g.raw().clone());
+
+    // The engine thread.
+    let inbox = Inbox::new(plumbing.sources.len(), plumbing.listen.queue);
+    let board = Arc::new(Board::default());
+    let (deliveries, waiting) = mpsc::unbounded_channel();
+    let committer = Committer {
+        node,
+        inbox: inbox.clone(),
+        board: board.clone(),
+        metrics: metrics.clone(),
+        clock,
+        sources: plumbing.sources.iter().map(source_name).collect(),
+        deliveries,
+        snapshot_every: plumbing.store.snapshot_every,
+    };
+    let (ended, mut engine_ended) = oneshot::channel();
+    let engine = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                commit::run(committer, first)
+            }));
+            let told = match result {
+                Ok(result) => result.map_err(|e| chain(&e)),
+                Err(_) => Err("the engine ended in a bug; see above".to_owned()),
+            };
+            ended.send(told).ok(); // the other end waits for it, or the process ends
+        })
+        .map_err(|e| format!("engine thread: {e}"))?;
+
+    // Deliveries, rules, the first graph.
+    let shown = deliver::Shown::default();
+    let targets = deliver::targets(&plumbing.targets, &plumbing.link_base, &shown)?;
+    let targets = Arc::new(Mutex::new(targets));
+    tokio::spawn(deliver::run(
+        waiting,
+        targets.clone(),
+        inbox.clone(),
+        metrics.clone(),
+    ));
+    put_rules(&inbox, &config).await?;
+    let last = refresh::Last::new(stored_graph);
+    let (stop, stopping) = watch::channel(false);
+    let (reload_tx, reload_rx) = mpsc::channel(4);
+    let ready = Arc::new(AtomicBool::new(false));
+    let doors: Doors = Arc::new(RwLock::new(Arc::new(doors(&config)?)));
+    let tls: Tls = Arc::new(RwLock::new(tls(&config)?));
+    for cmdb in &plumbing.cmdbs {
+        if let Err(why) = refresh::refresh_graph(cmdb, &last, &inbox, &metrics).await {
+            tracing::error!("{why}");
+        }
+    }
+
+    // Listeners.
+    let api = Api {
+        board: board.clone(),
+        metrics: metrics.clone(),
+        inbox: inbox.clone(),
+        ready: ready.clone(),
+        reload: reload_tx,
+    };
+    let listeners = listen_all(&config, &api, &doors, &tls, &folder, &stopping).await?;
+    let state = Reloading {
+        file,
+        config: Arc::new(Mutex::new(config.clone())),
+        inbox: inbox.clone(),
+        metrics: metrics.clone(),
+        targets,
+        doors,
+        tls,
+        last,
+        shown: shown.clone(),
+    };
+    tokio::spawn(state.clone().watch(reload_rx));
+    tokio::spawn(state.graphs(stopping.clone()));
+    tokio::spawn(signs_of_life(
+        config.plumbing.heartbeat_url.clone(),
+        board,
+        stopping.clone(),
+    ));
+    ready.store(true, Ordering::Relaxed);
+    metrics.reload_ok.set(1);
+    notify(&[sd_notify::NotifyState::Ready]);
+    for (name, address) in &listeners.addresses {
+        tracing::info!("{name} listens on {address}");
+    }
+    if let Some(started) = started {
+        let of = |name: &str| {
+            let all = listeners.addresses.iter().filter(|(n, _)| *n == name);
+            all.map(|(_, a)| a.clone()).collect()
+        };
+        let running = Running {
+            intake: of("intake"),
+            metrics: of("metrics"),
+            shown: shown.clone(),
+            stop: stop.clone(),
+        };
+        started.send(running).ok(); // whoever waited may have gone
+    }
+
+    // Until somebody says stop, or the engine cannot go on.
+    let engine_says = tokio::select! {
+        why = until_stop(stopping) => { tracing::info!("stopping: {why}"); None }
+        said = &mut engine_ended => Some(said.unwrap_or_else(|_| Err("the engine thread is gone".to_owned()))),
+    };
+    notify(&[sd_notify::NotifyState::Stopping]);
+    ready.store(false, Ordering::Relaxed);
+    stop.send(true).ok(); // nobody may listen any more
+    for listener in listeners.tasks {
+        listener.await.ok(); // it has drained, or it panicked and is gone
+    }
+    inbox.command(Command::Stop);
+    let said = match engine_says {
+        Some(said) => said,
+        None => match tokio::time::timeout(STOP, engine_ended).await {
+            Ok(said) => said.unwrap_or_else(|_| Err("the engine thread is gone".to_owned())),
+            Err(_) => Err("the engine thread did not stop in time".to_owned()),
+        },
+    };
+    if said.is_ok() {
+        engine.join().ok(); // it has said that all is well
+    }
+    said
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    sd_notify::notify(states).ok();
+}
+
+fn source_name(source: &crate::config::SourceConf) -> SourceName {
+    SourceName {
+        name: source.settings.name.clone(),
+        scope: source.scope.clone(),
+    }
+}
+
+fn doors(config: &Config) -> Result<Vec<Door>, String> {
+    let common = config
+        .plumbing
+        .listen
+        .token
+        .as_ref()
+        .map(http::secret)
+        .transpose()?;
+    config
+        .plumbing
+        .sources
+        .iter()
+        .map(|source| {
+            let own = source.token.as_ref().map(http::secret).transpose()?;
+            Ok(Door {
+                source: source.clone(),
+                token: own.or_else(|| common.clone()),
+            })
+        })
+        .collect()
+}
+
+fn tls(config: &Config) -> Result<Option<tokio_rustls::TlsAcceptor>, String> {
+    let files = config.plumbing.listen.tls.as_ref();
+    files.map(|(cert, key)| serve::tls(cert, key)).transpose()
+}
+
+async fn put_rules(inbox: &Inbox, config: &Config) -> Result<(), String> {
+    // What does not compile must not reach the log.
+    crate::rules::Rules::compile(config.rules.clone())?;
+    let (tell, told) = oneshot::channel();
+    inbox.command(Command::Rules(config.rules.canonical(), tell));
+    told.await
+        .map_err(|_| "the rules could not be stored".to_owned())
+}
+
+struct Listeners {
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    addresses: Vec<(&'static str, String)>,
+}
+
+async fn listen_all(
+    config: &Config,
+    api: &Api,
+    doors: &Doors,
+    tls: &Tls,
+    folder: &Path,
+    stop: &watch::Receiver<bool>,
+) -> Result<Listeners, String> {
+    let conf = &config.plumbing.listen;
+    let quarantine = quarantine::Quarantine::new(folder.join("quarantine"));
+    let answer = http::duration(conf.answer_timeout);
+    let intake = listen::handler(
+        doors.clone(),
+        api.inbox.clone(),
+        api.metrics.clone(),
+        answer,
+        quarantine,
+    );
+    let mut plan: Vec<(&'static str, &str, serve::Handler, Tls)> = Vec::new();
+    for address in &conf.intake {
+        plan.push(("intake", address, intake.clone(), tls.clone()));
+    }
+    for address in &conf.metrics {
+        plan.push(("metrics", address, api::metrics(api.clone()), tls.clone()));
+    }
+    if !conf.admin.is_empty() {
+        plan.push((
+            "admin",
+            &conf.admin,
+            api::admin(api.clone()),
+            Tls::default(),
+        ));
+    }
+    let mut out = Listeners {
+        tasks: Vec::new(),
+        addresses: Vec::new(),
+    };
+    for (name, address, handler, tls) in plan {
+        let bound: Bound = serve::bind(address)
+            .await
+            .map_err(|e| format!("listen.{name}: {e}"))?;
+        out.addresses.push((name, bound.address()));
+        let limits = Limits {
+            name,
+            body: conf.body_limit,
+            head_timeout: http::duration(conf.header_timeout),
+            body_timeout: http::duration(conf.body_timeout),
+            connections: conf.max_connections,
+        };
+        let (metrics, stop) = (api.metrics.clone(), stop.clone());
+        out.tasks.push(tokio::spawn(serve::serve(
+            bound, limits, tls, handler, metrics, stop,
+        )));
+    }
+    Ok(out)
+}
+
+async fn until_stop(mut stopping: watch::Receiver<bool>) -> &'static str {
+    let (term, int) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
+    let (Ok(mut term), Ok(mut int)) = (term, int) else {
+        return "signals cannot be received";
+    };
+    tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = int.recv() => "SIGINT",
+        _ = stopping.wait_for(|stop| *stop) => "asked to",
+    }
+}
+
+/// What a reload replaces.
+#[derive(Clone)]
+struct Reloading {
+    file: Option<PathBuf>,
+    config: Arc<Mutex<Config>>,
+    inbox: Inbox,
+    metrics: Metrics,
+    targets: Arc<Mutex<deliver::Targets>>,
+    doors: Doors,
+    tls: Tls,
+    last: refresh::Last,
+    shown: deliver::Shown,
+}
+
+impl Reloading {
+    /// Reloads on SIGHUP and when the admin socket asks.
+    async fn watch(self, mut asked: mpsc::Receiver<oneshot::Sender<Result<(), String>>>) {
+        let Ok(mut hup) = signal(SignalKind::hangup()) else {
+            return tracing::error!("SIGHUP cannot be received");
+        };
+        loop {
+            let tell = tokio::select! {
+                _ = hup.recv() => None,
+                asked = asked.recv() => match asked {
+                    Some(tell) => Some(tell),
+                    None => return,
+                },
+            };
+            let now = monotonic_usec();
+            notify(&[
+                sd_notify::NotifyState::Reloading,
+                sd_notify::NotifyState::MonotonicUsec(now),
+            ]);
+            let result = self.reload().await;
+            notify(&[sd_notify::NotifyState::Ready]);
+            self.metrics.reload_ok.set(i64::from(result.is_ok()));
+            match &result {
+                Ok(()) => tracing::info!("reloaded"),
+                Err(why) => tracing::error!("nothing was changed by the reload:\n{why}"),
+            }
+            if let Some(tell) = tell {
+                tell.send(result).ok(); // whoever asked may have gone
+            }
+        }
+    }
+
+    /// Everything is checked before anything is changed.
+    async fn reload(&self) -> Result<(), String> {
+        let file = self
+            .file
+            .as_ref()
+            .ok_or("there is no configuration file to read again")?;
+        let new = refresh::load_config(file)?;
+        let old = self
+            .config
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        needs_restart(&old, &new)?;
+        let doors = doors(&new)?;
+        let acceptor = tls(&new)?;
+        let targets =
+            deliver::targets(&new.plumbing.targets, &new.plumbing.link_base, &self.shown)?;
+        put_rules(&self.inbox, &new).await?;
+        if let Ok(mut slot) = self.doors.write() {
+            *slot = Arc::new(doors);
+        }
+        if let Ok(mut slot) = self.tls.write() {
+            *slot = acceptor;
+        }
+        *self.targets.lock().unwrap_or_else(PoisonError::into_inner) = targets;
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new.clone();
+        for cmdb in &new.plumbing.cmdbs {
+            refresh::refresh_graph(cmdb, &self.last, &self.inbox, &self.metrics).await?;
+        }
+        Ok(())
+    }
+
+    /// Loads the CMDB at its interval, and tells the age of the graph.
+    async fn graphs(self, mut stop: watch::Receiver<bool>) {
+        let mut loaded = Instant::now();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(AGE) => {}
+                _ = stop.changed() => return,
+            }
+            let cmdbs = {
+                let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+                config.plumbing.cmdbs.clone()
+            };
+            for cmdb in cmdbs {
+                let name = &cmdb.settings.name;
+                self.metrics
+                    .graph_age
+                    .with_label_values(&[name])
+                    .set(loaded.elapsed().as_secs_f64());
+                if loaded.elapsed() < http::duration(cmdb.every) {
+                    continue;
+                }
+                match refresh::refresh_graph(&cmdb, &self.last, &self.inbox, &self.metrics).await {
+                    Ok(()) => {}
+                    Err(why) => tracing::error!("{why}"),
+                }
+                loaded = Instant::now();
+            }
+        }
+    }
+}
+
+/// Sources, listeners and store are fixed while we run.
+fn needs_restart(old: &Config, new: &Config) -> Result<(), String> {
+    let sources = |c: &Config| -> Vec<(String, String)> {
+        c.plumbing
+            .sources
+            .iter()
+            .map(|s| (s.settings.name.clone(), s.scope.clone()))
+            .collect()
+    };
+    let (a, b) = (&old.plumbing.listen, &new.plumbing.listen);
+    let listen = (&a.intake, &a.metrics, &a.admin) == (&b.intake, &b.metrics, &b.admin);
+    let what = match () {
+        () if sources(old) != sources(new) => "the list of sources",
+        () if !listen => "an address in [listen]",
+        () if old.plumbing.store.path != new.plumbing.store.path => "store.path",
+        () => return Ok(()),
+    };
+    Err(format!("{what} changed, which needs a restart"))
+}
+
+fn monotonic_usec() -> i128 {
+    // /proc/uptime counts from boot as CLOCK_MONOTONIC does, suspend aside; systemd compares it only with
+    // the moment at which it sent the signal.
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = text.split(' ').next().unwrap_or_default();
+    let (whole, part) = seconds.split_once('.').unwrap_or((seconds, "0"));
+    let whole: i128 = whole.parse().unwrap_or(0);
+    let part: i128 = part.parse().unwrap_or(0);
+    whole * 1_000_000 + part * 10_000 + 20_000
+}
+
+/// The watchdog of systemd, and a dead man's switch outside, while the engine goes round.
+async fn signs_of_life(url: Option<String>, board: Arc<Board>, mut stop: watch::Receiver<bool>) {
+    let watchdog = sd_notify::watchdog_enabled().map(|every| every / 3);
+    let every = watchdog.unwrap_or(PING).min(PING);
+    let mut pinged: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = stop.changed() => return,
+        }
+        let quiet = clock::wall().0.saturating_sub(board.last_alive());
+        if quiet > clock::millis(PING).0 {
+            tracing::error!(milliseconds = quiet, "the engine does not go round");
+            continue;
+        }
+        notify(&[sd_notify::NotifyState::Watchdog]);
+        if let Some(url) = url
+            .as_ref()
+            .filter(|_| pinged.is_none_or(|p| p.elapsed() >= PING))
+        {
+            pinged = Some(Instant::now());
+            if let Err(why) = http::ping(url).await {
+                tracing::warn!("heartbeat_url: {why}");
+            }
+        }
+    }
+}

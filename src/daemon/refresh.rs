@@ -1,0 +1,148 @@
+//! New rules and new graphs: validated first, then a record.
+
+use super::clock;
+use super::inbox::{Command, Inbox};
+use crate::cmdb::{Cursor, Fetch};
+use crate::config::{self, CmdbConf, Config};
+use crate::graph::{Finding, GraphBuilder, RawGraph, loss};
+use crate::metrics::Metrics;
+use crate::model::{Request, Response};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// Bytes of a CMDB file.
+const MAX_FILE: u64 = 1 << 30;
+/// Findings that are logged; all are counted.
+const LOGGED: usize = 20;
+/// Rounds of requests that a load may take.
+const MAX_ROUNDS: usize = 100_000;
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// Everything that is wrong, one line each with file, line and column.
+pub fn load_config(file: &Path) -> Result<Config, String> {
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{shown}: {e}"))?;
+    let base = file
+        .parent()
+        .map(|p| p.display().to_string())
+        .unwrap_or_default();
+    config::load(&text, &base).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|p| p.show(&shown)).collect();
+        lines.join("\n")
+    })
+}
+
+/// Reads a CMDB into a graph.
+///
+/// # Errors
+/// Why the load cannot be used.
+pub fn load_graph(conf: &CmdbConf) -> Result<(RawGraph, Vec<Finding>), String> {
+    let mut builder = GraphBuilder::new();
+    let mut cursor = Cursor::default();
+    let mut got = Vec::new();
+    for _ in 0..MAX_ROUNDS {
+        match (conf.kind.next)(&conf.settings, &mut cursor, &got, &mut builder) {
+            Fetch::Done => return Ok(builder.finish()),
+            Fetch::Refused(why) => return Err(why),
+            Fetch::Get(requests) => {
+                got = requests
+                    .iter()
+                    .map(read_file)
+                    .collect::<Result<_, String>>()?;
+            }
+        }
+    }
+    Err("the load has no end".to_owned())
+}
+
+/// A file, as the answer to a request of a local kind.
+fn read_file(request: &Request) -> Result<Response, String> {
+    let path = &request.path;
+    let bytes = std::fs::metadata(path)
+        .map_err(|e| format!("{path}: {e}"))?
+        .len();
+    if bytes > MAX_FILE {
+        return Err(format!("{path}: {bytes} bytes are more than {MAX_FILE}"));
+    }
+    Ok(Response {
+        status: 200,
+        headers: Vec::new(),
+        body: std::fs::read(path).map_err(|e| format!("{path}: {e}"))?,
+        at: clock::wall(),
+    })
+}
+
+/// The graph that the last load gave, to judge the next one by.
+#[derive(Clone, Debug, Default)]
+pub struct Last(Arc<Mutex<Option<Arc<RawGraph>>>>);
+
+impl Last {
+    /// Begins with the graph of the store.
+    pub fn new(graph: Option<Arc<RawGraph>>) -> Last {
+        Last(Arc::new(Mutex::new(graph)))
+    }
+    fn get(&self) -> Option<Arc<RawGraph>> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+    fn set(&self, graph: Arc<RawGraph>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(graph);
+    }
+}
+
+/// Loads a CMDB and hands its graph to the engine, unless it lost too much.
+///
+/// # Errors
+/// Why the old graph stays.
+pub async fn refresh_graph(
+    conf: &CmdbConf,
+    last: &Last,
+    inbox: &Inbox,
+    metrics: &Metrics,
+) -> Result<(), String> {
+    let name = conf.settings.name.clone();
+    let refused = |why: String| {
+        metrics.graph_refused.with_label_values(&[&name]).inc();
+        format!("cmdb {name}: {why}; the old graph stays")
+    };
+    let (load, old) = (conf.clone(), last.get());
+    let max_loss = conf.max_loss;
+    let read = move || -> Result<(RawGraph, Vec<Finding>), String> {
+        let (raw, findings) = load_graph(&load)?;
+        let lost = old.map_or(0, |old| loss(&old, &raw));
+        match lost > max_loss {
+            true => Err(format!(
+                "it lost {lost} % of its CIs or relations, more than max_loss = {max_loss}"
+            )),
+            false => Ok((raw, findings)),
+        }
+    };
+    let as_of = clock::wall();
+    let loaded = tokio::task::spawn_blocking(read).await;
+    let (raw, findings) = loaded
+        .map_err(|_| refused("a bug in correlated; see its log".to_owned()))?
+        .map_err(refused)?;
+    for finding in findings.iter().take(LOGGED) {
+        tracing::warn!(cmdb = name, "{}: {}", finding.place, finding.text);
+    }
+    if let Some(more) = findings.len().checked_sub(LOGGED).filter(|n| *n > 0) {
+        tracing::warn!(cmdb = name, "{more} more findings");
+    }
+    let count = i64::try_from(findings.len()).unwrap_or(i64::MAX);
+    metrics
+        .graph_findings
+        .with_label_values(&[&name])
+        .set(count);
+    let raw = Arc::new(raw);
+    let (tell, told) = oneshot::channel();
+    inbox.command(Command::Graph(raw.clone(), as_of, tell));
+    told.await
+        .map_err(|_| format!("cmdb {name}: the graph could not be stored"))?;
+    last.set(raw);
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Impact and urgency to priority: which services do not work, which are at risk.
+
+use super::root::{EXPECTED, MAX_IMPACT};
+use super::{Engine, Severity};
+use crate::engine::state::UNBOUND_MARK;
+use crate::graph::Ci;
+use crate::model::{CiId, IncidentId, Priority};
+use crate::rules::PriorityRules;
+
+/// Impact of an alert about which the CMDB says nothing. Not the lowest: what we do not know may matter.
+const UNKNOWN_IMPACT: u8 = 3;
+/// A service that is only at risk counts one step less than one that does not work.
+const AT_RISK_STEP: u8 = 1;
+
+/// The services of an incident, most critical first.
+#[derive(Clone, Debug, Default)]
+pub struct Services {
+    /// With an alert of their own.
+    pub observed: Vec<CiId>,
+    /// They need the root cause and have no alert.
+    pub at_risk: Vec<CiId>,
+}
+
+/// The name of something that the CMDB does not know, without our mark.
+pub fn bare_name(key: &str) -> &str {
+    let Some(rest) = key.strip_prefix(UNBOUND_MARK) else {
+        return key;
+    };
+    rest.split_once(':').map_or(rest, |(_, name)| name)
+}
+
+fn is_service(rules: &PriorityRules, ci: &Ci) -> bool {
+    rules.service_classes.contains(&ci.class)
+}
+
+/// Impact of a CI by its criticality, 1 the highest; 4 without one.
+pub fn impact_of(rules: &PriorityRules, ci: &Ci) -> u8 {
+    ci.attributes
+        .get(&rules.criticality_attribute)
+        .and_then(|word| rules.criticality.get(&word.to_lowercase()))
+        .copied()
+        .unwrap_or(4)
+}
+
+impl Engine {
+    /// See [`Services`].
+    pub(in crate::engine) fn services(&self, incident: IncidentId) -> Services {
+        let rules = &self.state.rules.priority;
+        let mut out = Services::default();
+        let (Some(known), Some(graph)) = (self.state.incidents.get(&incident), &self.force.graph)
+        else {
+            return out;
+        };
+        let spots: Vec<CiId> = self.spots(incident).into_keys().collect();
+        let service = |ci: &CiId| self.force.ci(*ci).is_some_and(|c| is_service(rules, c));
+        out.observed = spots.iter().copied().filter(service).collect();
+        if let Some(ix) = self.force.ix(known.root) {
+            out.at_risk = graph
+                .impact(ix, EXPECTED / 2, MAX_IMPACT)
+                .into_iter()
+                .filter_map(|reach| self.force.id(reach.ci))
+                .filter(|ci| service(ci) && spots.binary_search(ci).is_err())
+                .collect();
+        }
+        let by_impact = |ci: &CiId| {
+            let impact = self.force.ci(*ci).map(|c| impact_of(rules, c));
+            (impact.unwrap_or(4), self.ci_name(*ci))
+        };
+        out.observed.sort_by_cached_key(by_impact);
+        out.at_risk.sort_by_cached_key(by_impact);
+        out
+    }
+
+    /// The priority that an incident has by itself.
+    pub(super) fn judge_priority(&self, incident: IncidentId) -> Priority {
+        let rules = &self.state.rules.priority;
+        let Some(known) = self.state.incidents.get(&incident) else {
+            return Priority::P4;
+        };
+        let impact = |ci: &CiId| self.force.ci(*ci).map_or(4, |c| impact_of(rules, c));
+        let services = self.services(incident);
+        let observed = services.observed.iter().map(impact).min();
+        let at_risk = services.at_risk.iter().map(impact).min();
+        let own = known.members.values().map(|m| impact(&m.ci)).min();
+        let level = [
+            observed,
+            own,
+            at_risk.map(|i| i.saturating_add(AT_RISK_STEP)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(4)
+        .min(UNKNOWN_IMPACT);
+        let urgency = match self.worst(known) {
+            Severity::Critical => 0,
+            Severity::Major | Severity::Minor => 1,
+            Severity::Warning | Severity::Info => 2usize,
+        };
+        let row = usize::from(level.saturating_sub(1));
+        match rules.matrix.get(row).and_then(|r| r.get(urgency)) {
+            Some(1) => Priority::P1,
+            Some(2) => Priority::P2,
+            Some(3) => Priority::P3,
+            Some(_) | None => Priority::P4,
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The life of an incident: held, open, recovering, resolved, open again.
+
+use super::{Engine, MAX_TURNS, Turn};
+use crate::engine::state::{AlertState, Incident, IncidentState, Timer};
+use crate::model::{AlertId, IncidentId, Millis, Priority};
+use crate::record::History;
+
+/// An incident that is over is kept at least this long, for late questions (`explain`).
+const KEEP: Millis = Millis::mins(24 * 60);
+
+impl Engine {
+    /// Looks once at every incident that an entry touched: root, priority, hold, ticket.
+    pub(in crate::engine) fn look_at_touched(&mut self) {
+        // Looking may touch others (a merge told in two tickets); each round is about fewer incidents.
+        for _ in 0..8 {
+            let touched = std::mem::take(&mut self.touched);
+            if touched.is_empty() {
+                return;
+            }
+            for id in touched {
+                self.look_at(id);
+            }
+        }
+    }
+
+    fn look_at(&mut self, id: IncidentId) {
+        let lives = self
+            .state
+            .incidents
+            .get(&id)
+            .is_some_and(|i| i.state.lives());
+        if lives {
+            self.choose_root(id);
+            self.judge_hold(id);
+            self.want_ticket(id);
+        }
+        self.write_notes(id);
+        self.pump(id);
+        self.remember(id);
+    }
+
+    fn hold_of(&self, priority: Priority) -> Millis {
+        let hold = &self.state.rules.correlate.hold;
+        match priority {
+            Priority::P1 => hold[0],
+            Priority::P2 => hold[1],
+            Priority::P3 => hold[2],
+            Priority::P4 => hold[3],
+        }
+    }
+
+    /// Priority rises at once and never falls while the incident lives; the hold follows it.
+    fn judge_hold(&mut self, id: IncidentId) {
+        let now = self.judge_priority(id);
+        let at = self.state.at;
+        let rules = self.state.rules.correlate.clone();
+        let Some(known) = self.state.incidents.get(&id) else {
+            return;
+        };
+        let fresh = known.hold_until <= known.first && known.opened.is_none();
+        let rose = now < known.priority;
+        let (first, last, old) = (known.first, known.last, known.hold_until);
+        let priority = now.min(known.priority);
+        let mut until = if fresh || rose {
+            first.plus(self.hold_of(priority))
+        } else {
+            old
+        };
+        if known.state == IncidentState::Pending && last > first && priority <= Priority::P2 {
+            // Growth: the cause may still be under way.
+            let quiet = last.plus(rules.hold_quiet);
+            until = until.max(quiet.min(first.plus(rules.hold_max)));
+        }
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.priority = priority;
+            known.hold_until = until;
+        }
+        let pending = self
+            .state
+            .incidents
+            .get(&id)
+            .is_some_and(|i| i.state == IncidentState::Pending);
+        if pending && (until != old || fresh) {
+            self.set_timer(until.max(at), Timer::Hold(id));
+        }
+    }
+
+    pub(in crate::engine) fn hold_due(&mut self, id: IncidentId) {
+        let at = self.state.at;
+        let Some(known) = self.state.incidents.get_mut(&id) else {
+            return;
+        };
+        if known.state != IncidentState::Pending {
+            return;
+        }
+        if known.hold_until > at {
+            let until = known.hold_until;
+            return self.set_timer(until, Timer::Hold(id));
+        }
+        let waits = self.state.wait_for_graph.filter(|until| *until > at);
+        if let Some(until) = waits.filter(|_| self.state.graph.is_none()) {
+            return self.set_timer(until, Timer::Hold(id));
+        }
+        self.find_common_cause(id);
+        let Some(known) = self.state.incidents.get_mut(&id) else {
+            return;
+        };
+        if known.state == IncidentState::Pending && known.hold_until <= at {
+            known.state = IncidentState::Open;
+        }
+        self.touch(id);
+    }
+
+    /// The first graph is loaded, or we waited long enough for it: held incidents go on.
+    pub(in crate::engine) fn graph_wait_over(&mut self) {
+        let pending: Vec<(IncidentId, Millis)> = self
+            .state
+            .incidents
+            .iter()
+            .filter(|(_, i)| i.state == IncidentState::Pending)
+            .map(|(id, i)| (*id, i.hold_until))
+            .collect();
+        for (id, until) in pending {
+            self.set_timer(until, Timer::Hold(id));
+        }
+    }
+
+    /// Whether any live alert of the incident may open a ticket.
+    pub(in crate::engine) fn may_ticket(&self, incident: &Incident) -> bool {
+        let mut alerts = incident
+            .members
+            .keys()
+            .filter_map(|id| self.state.alerts.get(id));
+        incident.promoted || alerts.any(|a| a.live() && a.suppressed.is_none())
+    }
+
+    /// A ticket is wanted from the end of the hold on, if something in it may open one.
+    fn want_ticket(&mut self, id: IncidentId) {
+        let at = self.state.at;
+        let Some(known) = self.state.incidents.get(&id) else {
+            return;
+        };
+        if known.state != IncidentState::Open || known.opened.is_some() || !self.may_ticket(known) {
+            return;
+        }
+        let (priority, live) = (known.priority, known.live);
+        let root = self.ci_name(known.root);
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.opened = Some(at);
+            turn(known, at, "ticket wanted");
+        }
+        self.told_all(id);
+        self.make_rows(id);
+        self.line(
+            Some(id),
+            format!(
+                "{}: ticket wanted, {live} alerts, about {root}",
+                priority.word()
+            ),
+        );
+    }
+
+    /// A live alert is (again) among the members.
+    pub(in crate::engine) fn wake(&mut self, id: IncidentId) {
+        let Some(known) = self.state.incidents.get_mut(&id) else {
+            return;
+        };
+        known.quiet_since = None;
+        if known.state == IncidentState::Recovering {
+            known.state = match known.opened {
+                Some(_) => IncidentState::Open,
+                None => IncidentState::Pending,
+            };
+            let until = known.hold_until;
+            if known.state == IncidentState::Pending {
+                self.set_timer(until, Timer::Hold(id));
+            }
+        }
+    }
+
+    /// An alert of the incident is over.
+    pub(in crate::engine) fn member_over(&mut self, incident: IncidentId, _alert: AlertId) {
+        let id = self.incident_of(incident);
+        let at = self.state.at;
+        let quiet = self.state.rules.correlate.resolve_after;
+        let Some(known) = self.state.incidents.get_mut(&id) else {
+            return;
+        };
+        known.live = known.live.saturating_sub(1);
+        if known.live == 0 && known.state.lives() {
+            known.state = IncidentState::Recovering;
+            known.quiet_since = Some(at);
+            self.set_timer(at.plus(quiet), Timer::Quiet(id));
+        }
+        self.touch(id);
+    }
+
+    /// An alert of the incident changed its severity or fires anew.
+    pub(in crate::engine) fn member_changed(&mut self, incident: IncidentId, _alert: AlertId) {
+        let id = self.incident_of(incident);
+        self.touch(id);
+    }
+
+    pub(in crate::engine) fn quiet_due(&mut self, id: IncidentId) {
+        let at = self.state.at;
+        let rules = self.state.rules.correlate.clone();
+        let Some(known) = self.state.incidents.get(&id) else {
+            return;
+        };
+        let quiet = known
+            .quiet_since
+            .filter(|_| known.state == IncidentState::Recovering);
+        if quiet.is_none_or(|since| since.plus(rules.resolve_after) > at) {
+            return; // it came back in between; a later timer stands for the next silence
+        }
+        self.unindex(id);
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.state = IncidentState::Resolved;
+            known.resolved = Some(at);
+            turn(known, at, "resolved");
+        }
+        let opened = self
+            .state
+            .incidents
+            .get(&id)
+            .is_some_and(|i| i.opened.is_some());
+        let text = if opened {
+            "resolved"
+        } else {
+            "over before its hold ended, or suppressed: no ticket"
+        };
+        self.line(Some(id), text.to_owned());
+        self.forget_later(id);
+        self.touch(id);
+    }
+
+    /// A member fires again. Answers whether it returns to its incident; else it is placed like a new alert.
+    pub(in crate::engine) fn returns_to_incident(&mut self, alert: AlertId) -> bool {
+        let at = self.state.at;
+        let within = self.state.rules.correlate.reopen_within;
+        let Some(known) = self.state.alerts.get(&alert).and_then(|a| a.incident) else {
+            return false;
+        };
+        let id = self.incident_of(known);
+        let ci = self
+            .state
+            .alerts
+            .get(&alert)
+            .map(|a| a.ci)
+            .unwrap_or_default();
+        let Some(known) = self.state.incidents.get_mut(&id) else {
+            return false;
+        };
+        let Some(member) = known.members.get_mut(&alert) else {
+            return false;
+        };
+        member.ci = ci;
+        match known.state {
+            IncidentState::Pending | IncidentState::Open | IncidentState::Recovering => {
+                known.live = known.live.saturating_add(1);
+                self.wake(id);
+            }
+            IncidentState::Resolved => {
+                let recent = known.resolved.is_some_and(|r| at.since(r) <= within);
+                if !recent || known.opened.is_none() {
+                    return false;
+                }
+                known.live = known.live.saturating_add(1);
+                known.state = IncidentState::Open;
+                known.resolved = None;
+                known.quiet_since = None;
+                turn(known, at, "reopened");
+                let root = known.root;
+                let cis: Vec<_> = known.members.values().map(|m| m.ci).collect();
+                for ci in cis {
+                    self.index_member(id, ci);
+                }
+                self.index_root(id, root);
+                self.reopen_rows(id, alert);
+                self.line(Some(id), "reopened".to_owned());
+            }
+            IncidentState::Merged => return false,
+        }
+        self.index_member(id, ci);
+        self.touch(id);
+        true
+    }
+
+    pub(in crate::engine) fn forget_later(&mut self, id: IncidentId) {
+        let due = self.state.at.plus(KEEP);
+        self.set_timer(due, Timer::ForgetIncident(id));
+    }
+
+    pub(in crate::engine) fn forget_incident_due(&mut self, id: IncidentId) {
+        let Some(known) = self.state.incidents.get(&id).filter(|i| !i.state.lives()) else {
+            return;
+        };
+        let over = known.resolved.unwrap_or(known.last);
+        let waits = self.state.at.since(over) < KEEP || self.rows_under_way(id);
+        if waits {
+            return self.forget_later(id);
+        }
+        self.state.incidents.remove(&id);
+        let rows: Vec<_> = self
+            .state
+            .outbox
+            .keys()
+            .filter(|r| r.incident == id)
+            .cloned()
+            .collect();
+        for row in rows {
+            self.state.outbox.remove(&row);
+        }
+        self.effects.incidents.insert(id);
+    }
+
+    pub(in crate::engine) fn acknowledge(&mut self, id: IncidentId, actor: &str) {
+        let id = self.incident_of(id);
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.acknowledged = Some(actor.to_owned());
+            self.line(Some(id), format!("acknowledged by {actor}"));
+            self.touch(id);
+        }
+    }
+
+    pub(in crate::engine) fn promote(&mut self, id: IncidentId, actor: &str) {
+        let id = self.incident_of(id);
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.promoted = true;
+            self.line(Some(id), format!("promoted by {actor}"));
+            self.touch(id);
+        }
+    }
+
+    /// The history row of an incident, at its turning points.
+    fn remember(&mut self, id: IncidentId) {
+        let Some(known) = self.state.incidents.get(&id) else {
+            return;
+        };
+        if known.state == IncidentState::Merged || known.opened.is_none() {
+            return;
+        }
+        let services = self.services(id);
+        let row = History::Incident {
+            id,
+            state: known.state.word(),
+            priority: known.priority.word(),
+            root: known.confident.then(|| self.ci_name(known.root)),
+            service: services.observed.first().map(|ci| self.ci_name(*ci)),
+            detected: known.first,
+            opened: known.opened,
+            resolved: known.resolved,
+            alerts: u32::try_from(known.members.len()).unwrap_or(u32::MAX),
+            merged_into: None,
+        };
+        self.effects.history.push(row);
+    }
+
+    /// How many alerts are in each state; for the metrics.
+    pub fn alert_counts(&self) -> [(AlertState, u64); 3] {
+        let mut counts = [
+            (AlertState::Firing, 0),
+            (AlertState::Stale, 0),
+            (AlertState::Over, 0u64),
+        ];
+        for alert in self.state.alerts.values() {
+            for (state, count) in &mut counts {
+                if *state == alert.state {
+                    *count = count.saturating_add(1);
+                }
+            }
+        }
+        counts
+    }
+}
+
+fn turn(incident: &mut Incident, at: Millis, what: &str) {
+    if incident.turns.len() < MAX_TURNS {
+        incident.turns.push(Turn {
+            at,
+            what: what.to_owned(),
+        });
+    }
+}

@@ -1,0 +1,497 @@
+//! Event to alert change: new, changed, over, late, repeat.
+
+use super::bind::{self, Said};
+use super::identity::{fingerprint, short_hash};
+use super::state::{Alert, AlertState, Sender, SourceState, Suppression, Timer};
+use super::{Answer, Engine, suppress};
+use crate::model::{
+    AlertId, Event, EventState, Fingerprint, IncidentId, Millis, Outcome, Severity, cut,
+};
+use crate::record::{History, RepeatsV1};
+use std::sync::Arc;
+
+/// Text that came with repeats is written to the log at most this often per alert.
+const TEXT_EVERY: Millis = Millis::mins(10);
+/// An alert that is over is remembered this long, so that a late event of its episode is known as late.
+/// Prometheus repeats a resolved alert for 15 minutes.
+const REMEMBER: Millis = Millis::mins(60);
+/// Bytes of a link that are kept.
+const MAX_LINK: usize = 2048;
+/// Senders of one alert; more are counted as the last one.
+const MAX_SENDERS: usize = 16;
+
+/// What an event is if it changes nothing: it can be answered before it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quick {
+    /// A repeat of a live alert.
+    Repeat(Fingerprint),
+    /// Late, or a recovery of what is over already.
+    Nothing(Outcome, Fingerprint),
+}
+
+impl Engine {
+    /// Whether an event changes nothing, judged by the state as it is. `None`: it must go into the log.
+    pub fn quick(&self, source: &str, scope: &str, event: &Event) -> Option<Quick> {
+        let rules = &self.state.rules.identity;
+        let name = event.labels.get("alertname").unwrap_or_default();
+        let special = rules
+            .heartbeats
+            .iter()
+            .chain(&rules.noted)
+            .any(|n| n == name);
+        let known = self.state.sources.get(source)?;
+        if special || known.stale > 0 {
+            return None;
+        }
+        let fingerprint = fingerprint(rules, scope, &event.labels);
+        let alert = self.alert_by(fingerprint)?;
+        match event.state {
+            EventState::Firing => {
+                if event.episode <= alert.closed {
+                    return Some(Quick::Nothing(Outcome::Late, fingerprint));
+                }
+                let same = alert.state == AlertState::Firing
+                    && event.episode <= alert.episode
+                    && self.severity(event) == alert.severity
+                    && alert
+                        .senders
+                        .iter()
+                        .any(|s| s.id == sender_id(source, event));
+                let text_due = *alert.annotations != event.annotations
+                    && self.state.at.since(alert.text_at) >= TEXT_EVERY;
+                (same && !text_due).then_some(Quick::Repeat(fingerprint))
+            }
+            EventState::Resolved => (!alert.live() && event.closes <= alert.closed)
+                .then_some(Quick::Nothing(Outcome::Unmatched, fingerprint)),
+            EventState::Note
+            | EventState::Acknowledged
+            | EventState::SourceStopped
+            | EventState::Test => None,
+        }
+    }
+
+    /// The alert with this fingerprint.
+    pub fn alert_by(&self, fingerprint: Fingerprint) -> Option<&Alert> {
+        let id = self.state.by_fingerprint.get(&fingerprint)?;
+        self.state.alerts.get(id)
+    }
+
+    fn severity(&self, event: &Event) -> Severity {
+        let map = &self.state.rules.identity.severity;
+        let word = event.severity_word.to_lowercase();
+        map.get(&word).copied().unwrap_or(Severity::Warning)
+    }
+
+    /// Applies one event.
+    pub(super) fn event(&mut self, source: &Arc<str>, scope: &str, event: &Event) -> Answer {
+        self.hear(source);
+        let rules = self.state.rules.clone();
+        let identity = &rules.identity;
+        let name = event.labels.get("alertname").unwrap_or_default();
+        let only = |outcome| Answer {
+            outcome,
+            alert: None,
+            incident: None,
+        };
+        if event.state == EventState::Test {
+            return only(Outcome::Test);
+        }
+        let fingerprint = fingerprint(identity, scope, &event.labels);
+        if identity.heartbeats.iter().any(|n| n == name) {
+            self.heartbeat(source, fingerprint, event);
+            return only(Outcome::Heartbeat);
+        }
+        if identity.noted.iter().any(|n| n == name) {
+            return only(Outcome::Noted);
+        }
+        let id = self.state.by_fingerprint.get(&fingerprint).copied();
+        let outcome = match event.state {
+            EventState::Firing => self.firing(source, scope, fingerprint, id, event),
+            EventState::Resolved => self.resolving(source, scope, fingerprint, id, event),
+            EventState::Acknowledged => self.acknowledged(id),
+            EventState::Note | EventState::SourceStopped | EventState::Test => Outcome::Noted,
+        };
+        Answer {
+            outcome,
+            alert: Some(fingerprint),
+            incident: self.alert_by(fingerprint).and_then(|a| a.incident),
+        }
+    }
+
+    fn acknowledged(&mut self, id: Option<AlertId>) -> Outcome {
+        let alert = id.and_then(|id| self.state.alerts.get_mut(&id));
+        let Some(alert) = alert.filter(|a| a.live()) else {
+            return Outcome::Noted;
+        };
+        alert.acknowledged = true;
+        self.effects.alerts.extend(id);
+        Outcome::Acknowledged
+    }
+
+    fn firing(
+        &mut self,
+        source: &Arc<str>,
+        scope: &str,
+        fingerprint: Fingerprint,
+        id: Option<AlertId>,
+        event: &Event,
+    ) -> Outcome {
+        let Some(id) = id else {
+            let id = self.new_alert(source, scope, fingerprint, event, AlertState::Firing);
+            self.place(id);
+            return Outcome::Fired;
+        };
+        let Some(alert) = self.state.alerts.get(&id) else {
+            return Outcome::Late;
+        };
+        if event.episode <= alert.closed {
+            return Outcome::Late;
+        }
+        if alert.live() {
+            return self.fires_on(source, id, event);
+        }
+        self.begin_episode(source, id, event);
+        if self.returns_to_incident(id) {
+            return Outcome::Reopened;
+        }
+        self.place(id);
+        Outcome::Fired
+    }
+
+    /// A live alert is heard again.
+    fn fires_on(&mut self, source: &Arc<str>, id: AlertId, event: &Event) -> Outcome {
+        let severity = self.severity(event);
+        let at = self.state.at;
+        let rules = self.state.rules.suppress.clone();
+        let Some(alert) = self.state.alerts.get_mut(&id) else {
+            return Outcome::Late;
+        };
+        let worse = severity < alert.severity;
+        let changed = severity != alert.severity || event.episode > alert.episode;
+        alert.severity = severity;
+        alert.worst = alert.worst.min(severity);
+        alert.episode = alert.episode.max(event.episode);
+        alert.events = alert.events.saturating_add(1);
+        alert.heard = at;
+        let was_stale = alert.state == AlertState::Stale;
+        alert.state = AlertState::Firing;
+        extend(alert, sender_id(source, event), event.valid_until);
+        if changed || at.since(alert.text_at) >= TEXT_EVERY {
+            take_text(alert, at, event);
+        }
+        // What was there before us and gets worse is news.
+        let inherited = alert.suppressed == Some(Suppression::Inherited) && !worse;
+        alert.suppressed = suppress::judge(&rules, alert, inherited);
+        let expiry = alert.valid_until();
+        let incident = alert.incident;
+        if was_stale {
+            self.count_stale(source, -1);
+        }
+        if let Some(due) = expiry {
+            self.set_timer(due, Timer::Expiry(id));
+        }
+        self.effects.alerts.insert(id);
+        if !changed {
+            return Outcome::Repeated;
+        }
+        if let Some(incident) = incident {
+            self.member_changed(incident, id);
+        }
+        Outcome::Changed
+    }
+
+    fn resolving(
+        &mut self,
+        source: &Arc<str>,
+        scope: &str,
+        fingerprint: Fingerprint,
+        id: Option<AlertId>,
+        event: &Event,
+    ) -> Outcome {
+        let Some(id) = id else {
+            // Remembered, so that a firing of the same episode that was overtaken by it is known as late.
+            self.new_alert(source, scope, fingerprint, event, AlertState::Over);
+            return Outcome::Unmatched;
+        };
+        let Some(alert) = self.state.alerts.get_mut(&id) else {
+            return Outcome::Unmatched;
+        };
+        if !alert.live() {
+            alert.closed = alert.closed.max(event.closes);
+            return Outcome::Unmatched;
+        }
+        if event.episode < alert.episode && alert.senders.len() < 2 {
+            return Outcome::Late;
+        }
+        let sender = sender_id(source, event);
+        alert.senders.retain(|s| s.id != sender);
+        self.effects.alerts.insert(id);
+        if !alert.senders.is_empty() {
+            return Outcome::Changed;
+        }
+        alert.closed = alert.closed.max(event.closes);
+        if !event.annotations.is_empty() {
+            take_text(alert, self.state.at, event);
+        }
+        self.end(id, "resolved");
+        Outcome::Resolved
+    }
+
+    fn new_alert(
+        &mut self,
+        source: &Arc<str>,
+        scope: &str,
+        fingerprint: Fingerprint,
+        event: &Event,
+        state: AlertState,
+    ) -> AlertId {
+        self.state.last_alert = self.state.last_alert.saturating_add(1);
+        let id = AlertId(self.state.last_alert);
+        let at = self.state.at;
+        let severity = self.severity(event);
+        let said = Said {
+            source,
+            labels: &event.labels,
+            annotations: &event.annotations,
+            fingerprint,
+        };
+        let (ci, evidence) = bind::bind(&self.force, &mut self.state.cis, said);
+        let alert = Alert {
+            fingerprint,
+            source: source.clone(),
+            scope: scope.into(),
+            labels: Arc::new(event.labels.clone()),
+            annotations: Arc::new(event.annotations.clone()),
+            link: cut(&event.link, MAX_LINK).into(),
+            text_at: at,
+            severity,
+            worst: severity,
+            state,
+            acknowledged: false,
+            episode: event.episode,
+            closed: if state == AlertState::Over {
+                event.closes
+            } else {
+                i64::MIN
+            },
+            senders: Vec::new(),
+            started: event.starts_at.unwrap_or(at).min(at),
+            arrived: at,
+            heard: at,
+            ended: (state == AlertState::Over).then_some(at),
+            events: 1,
+            ci,
+            evidence: Arc::new(evidence),
+            suppressed: None,
+            incident: None,
+        };
+        self.state.alerts.insert(id, alert);
+        self.state.by_fingerprint.insert(fingerprint, id);
+        self.effects.alerts.insert(id);
+        if state == AlertState::Over {
+            self.set_timer(at.plus(REMEMBER), Timer::ForgetAlert(id));
+        } else {
+            self.became_live(source, id, event);
+        }
+        id
+    }
+
+    /// An alert that was over fires again.
+    fn begin_episode(&mut self, source: &Arc<str>, id: AlertId, event: &Event) {
+        let severity = self.severity(event);
+        let at = self.state.at;
+        let Some(alert) = self.state.alerts.get_mut(&id) else {
+            return;
+        };
+        alert.severity = severity;
+        alert.worst = severity;
+        alert.state = AlertState::Firing;
+        alert.acknowledged = false;
+        alert.episode = event.episode;
+        alert.started = event.starts_at.unwrap_or(at).min(at);
+        alert.arrived = at;
+        alert.heard = at;
+        alert.ended = None;
+        alert.events = 1;
+        alert.labels = Arc::new(event.labels.clone());
+        take_text(alert, at, event);
+        let said = Said {
+            source,
+            labels: &event.labels,
+            annotations: &event.annotations,
+            fingerprint: alert.fingerprint,
+        };
+        let (ci, evidence) = bind::bind(&self.force, &mut self.state.cis, said);
+        alert.ci = ci;
+        alert.evidence = Arc::new(evidence);
+        self.effects.alerts.insert(id);
+        self.became_live(source, id, event);
+    }
+
+    /// Senders, suppression, counters and expiry of an alert that has begun to fire.
+    fn became_live(&mut self, source: &Arc<str>, id: AlertId, event: &Event) {
+        let rules = self.state.rules.suppress.clone();
+        let Some(known) = self.state.sources.get_mut(source) else {
+            return;
+        };
+        let Some(alert) = self.state.alerts.get_mut(&id) else {
+            return;
+        };
+        // Only the first episode that we see can be older than we are: what cleared once is ours.
+        let inherited = alert.closed == i64::MIN
+            && suppress::is_inherited(&rules, event.starts_at, known.first_contact);
+        alert.suppressed = suppress::judge(&rules, alert, inherited);
+        alert.senders.clear();
+        extend(alert, sender_id(source, event), event.valid_until);
+        let due = alert.valid_until();
+        known.live = known.live.saturating_add(1);
+        if inherited {
+            known.inherited = known.inherited.saturating_add(1);
+        }
+        if let Some(due) = due {
+            self.set_timer(due, Timer::Expiry(id));
+        }
+    }
+
+    /// The alert is over.
+    pub(super) fn end(&mut self, id: AlertId, outcome: &'static str) {
+        let at = self.state.at;
+        let Some(alert) = self.state.alerts.get_mut(&id).filter(|a| a.live()) else {
+            return;
+        };
+        let was_stale = alert.state == AlertState::Stale;
+        alert.state = AlertState::Over;
+        alert.ended = Some(at);
+        alert.senders.clear();
+        alert.closed = match outcome {
+            "expired" => alert.closed.max(alert.episode.saturating_sub(1)),
+            _ => alert.closed.max(i64::MIN.saturating_add(1)),
+        };
+        let (source, incident) = (alert.source.clone(), alert.incident);
+        let row = History::AlertEpisode {
+            fingerprint: alert.fingerprint,
+            source: source.to_string(),
+            ci: Some(self.state.cis.key(alert.ci).to_owned()).filter(|_| alert.evidence.bound),
+            severity: alert.worst.word(),
+            started: alert.started,
+            ended: at,
+            outcome,
+            incident,
+        };
+        self.effects.history.push(row);
+        self.effects.alerts.insert(id);
+        if was_stale {
+            self.count_stale(&source, -1);
+        }
+        if let Some(known) = self.state.sources.get_mut(&source) {
+            known.live = known.live.saturating_sub(1);
+        }
+        self.set_timer(at.plus(REMEMBER), Timer::ForgetAlert(id));
+        if let Some(incident) = incident {
+            self.member_over(incident, id);
+        }
+    }
+
+    /// Ends an alert that new rules made the same as another one; the other stands for both.
+    pub(super) fn end_doubled(&mut self, id: AlertId) {
+        self.end(id, "resolved");
+    }
+
+    pub(super) fn forget_alert_due(&mut self, id: AlertId) {
+        let Some(alert) = self.state.alerts.get(&id).filter(|a| !a.live()) else {
+            return;
+        };
+        let since = alert.ended.unwrap_or(alert.heard);
+        if self.state.at.since(since) < REMEMBER {
+            return; // it fired in between; a later timer stands for this end
+        }
+        let incident = alert.incident.and_then(|i| self.state.incidents.get(&i));
+        if incident.is_some_and(|i| i.state.lives()) {
+            let due = self.state.at.plus(REMEMBER);
+            return self.set_timer(due, Timer::ForgetAlert(id));
+        }
+        let fingerprint = alert.fingerprint;
+        self.state.alerts.remove(&id);
+        if self.state.by_fingerprint.get(&fingerprint) == Some(&id) {
+            self.state.by_fingerprint.remove(&fingerprint);
+        }
+        self.effects.alerts.insert(id);
+    }
+
+    /// Repeats that were answered before this entry.
+    pub(super) fn repeats(&mut self, repeats: &RepeatsV1) {
+        for repeat in &repeats.repeats {
+            let Some(id) = self.state.by_fingerprint.get(&repeat.fingerprint).copied() else {
+                continue;
+            };
+            let Some(alert) = self.state.alerts.get_mut(&id).filter(|a| a.live()) else {
+                continue;
+            };
+            alert.events = alert.events.saturating_add(repeat.count);
+            alert.heard = alert.heard.max(repeat.last);
+            let sender = short_hash(&[&repeat.source, &repeat.sender]);
+            extend(alert, sender, repeat.valid_until);
+            self.effects.alerts.insert(id);
+        }
+        for (source, at) in &repeats.heard {
+            if let Some(known) = self.state.sources.get_mut(source.as_str()) {
+                known.heard = known.heard.max(*at);
+            }
+        }
+    }
+
+    /// The source speaks: first contact, and its stale alerts count again.
+    fn hear(&mut self, source: &Arc<str>) {
+        let at = self.state.at;
+        let known = self
+            .state
+            .sources
+            .entry(source.clone())
+            .or_insert_with(|| SourceState {
+                first_contact: at,
+                ..SourceState::default()
+            });
+        known.heard = at;
+        if known.stale > 0 {
+            self.unstale(source);
+        }
+        self.source_is_back(source);
+    }
+
+    /// The incident of an alert, following merges.
+    pub fn incident_of(&self, id: IncidentId) -> IncidentId {
+        let mut at = id;
+        // Merges point to incidents that were there before or have a ticket; a chain is never long.
+        for _ in 0..64 {
+            match self.state.incidents.get(&at).and_then(|i| i.merged_into) {
+                Some(next) => at = next,
+                None => return at,
+            }
+        }
+        at
+    }
+}
+
+/// The number by which an alert knows a sender.
+fn sender_id(source: &str, event: &Event) -> u64 {
+    short_hash(&[source, &event.sender])
+}
+
+fn extend(alert: &mut Alert, id: u64, valid_until: Option<Millis>) {
+    if let Some(sender) = alert.senders.iter_mut().find(|s| s.id == id) {
+        // A sender that names no end does not expire.
+        sender.valid_until = valid_until.map(|v| sender.valid_until.map_or(v, |old| v.max(old)));
+    } else if alert.senders.len() < MAX_SENDERS {
+        alert.senders.push(Sender { id, valid_until });
+    }
+}
+
+fn take_text(alert: &mut Alert, at: Millis, event: &Event) {
+    alert.text_at = at;
+    if *alert.annotations != event.annotations {
+        alert.annotations = Arc::new(event.annotations.clone());
+    }
+    if !event.link.is_empty() {
+        alert.link = cut(&event.link, MAX_LINK).into();
+    }
+}

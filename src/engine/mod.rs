@@ -1,0 +1,393 @@
+//! The engine: entries in, effects out. One owner, no lock, no clock, no error.
+//!
+//! [`Engine::apply`] is the order of the stages. What an entry says about the time *before* it (repeats that
+//! were answered already, a gap, a start) is told first, then timers that were due fire, then the other
+//! records are applied, and at the end every incident that was touched is looked at once.
+
+pub mod bind;
+pub mod correlate;
+mod dedup;
+mod expiry;
+pub mod identity;
+mod outbox;
+mod receipt;
+pub mod snapshot;
+pub mod state;
+mod suppress;
+pub mod wanted;
+
+use crate::graph::{Graph, RawGraph};
+use crate::invariant::{self, Invariant};
+use crate::model::{AlertId, DeliveryId, Fingerprint, IncidentId, Millis, Outcome, Seq};
+use crate::record::{CommandV1, EventsV1, History, Record, StepName};
+use crate::rules::{Rules, RulesText};
+use crate::ticket::{Note, Wanted};
+use correlate::index::Index;
+use state::{GraphRef, InForce, State, Timer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use dedup::Quick;
+
+/// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
+/// decisions change and the number does not.
+pub const ENGINE: u32 = 1;
+
+/// Timers that may fire in one entry; more are a bug (a timer that sets itself for the same moment).
+const MAX_TIMERS: usize = 2_000_000;
+
+/// What an entry brought about.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// What became of each event, in the order of the records.
+    pub answers: Vec<Answer>,
+    /// What is to be carried out.
+    pub deliveries: Vec<Delivery>,
+    /// One line each for the log.
+    pub lines: Vec<Line>,
+    /// Rows for the history tables.
+    pub history: Vec<History>,
+    /// Alerts that changed.
+    pub alerts: BTreeSet<AlertId>,
+    /// Incidents that changed.
+    pub incidents: BTreeSet<IncidentId>,
+    /// Broken invariants.
+    pub violations: Vec<Invariant>,
+    /// Alerts that expired, by source.
+    pub expired: u64,
+    /// Notes that the policy held back.
+    pub notes_suppressed: u64,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// One word.
+    pub outcome: Outcome,
+    /// Its alert, if it is about one.
+    pub alert: Option<Fingerprint>,
+    /// The alert's incident.
+    pub incident: Option<IncidentId>,
+}
+
+/// A line for the log: an incident's transition, or something an operator should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The incident, if it is about one.
+    pub incident: Option<IncidentId>,
+    /// What happened.
+    pub text: String,
+    /// Somebody should look.
+    pub warn: bool,
+}
+
+/// One attempt to bring a ticket closer to wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its number.
+    pub id: DeliveryId,
+    /// The incident.
+    pub incident: IncidentId,
+    /// Name of the target.
+    pub target: Arc<str>,
+    /// What it asks.
+    pub step: StepName,
+    /// The correlation key.
+    pub key: String,
+    /// The ticket it concerns; empty for find and create.
+    pub ticket: String,
+    /// What the ticket shall say.
+    pub wanted: Box<Wanted>,
+    /// The note to write, with its number.
+    pub note: Option<(u32, Note)>,
+    /// Resolve only if no person has touched the ticket.
+    pub unless_touched: bool,
+    /// The alert that opened the incident.
+    pub opening: Fingerprint,
+    /// The target writes nothing: show it only.
+    pub shadow: bool,
+}
+
+/// The engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    state: State,
+    force: InForce,
+    index: Index,
+    offered: BTreeMap<u64, Arc<RawGraph>>,
+    touched: BTreeSet<IncidentId>,
+    effects: Effects,
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::new()
+    }
+}
+
+impl Engine {
+    /// An engine in which nothing has happened.
+    pub fn new() -> Engine {
+        Engine::restore(State::empty(), None).unwrap_or_else(|_| Engine::bare())
+    }
+
+    fn bare() -> Engine {
+        let mut state = State::empty();
+        let rules = Arc::new(Rules {
+            text: RulesText::default(),
+            bind: Vec::new(),
+        });
+        let force = InForce::new(rules, None, &mut state.cis);
+        Engine {
+            state,
+            force,
+            index: Index::default(),
+            offered: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            effects: Effects::default(),
+        }
+    }
+
+    /// An engine at a stored state; `graph` is the one that the state names.
+    ///
+    /// # Errors
+    /// Rules in the state that do not compile.
+    pub fn restore(state: State, graph: Option<Arc<RawGraph>>) -> Result<Engine, String> {
+        let mut engine = Engine::bare();
+        let rules = Arc::new(Rules::compile((*state.rules).clone())?);
+        engine.state = state;
+        let graph = graph.map(|raw| engine.build(raw, &rules));
+        engine.force = InForce::new(rules, graph, &mut engine.state.cis);
+        engine.rebuild_index();
+        Ok(engine)
+    }
+
+    fn build(&self, raw: Arc<RawGraph>, rules: &Rules) -> Arc<Graph> {
+        Arc::new(Graph::build(
+            raw,
+            &rules.text.correlate.relations,
+            &rules.text.domains,
+        ))
+    }
+
+    /// The state, to read.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Rules and graph in force.
+    pub fn in_force(&self) -> &InForce {
+        &self.force
+    }
+
+    /// Hands over a graph before the record that puts it in force is applied.
+    pub fn offer_graph(&mut self, digest: u64, raw: Arc<RawGraph>) {
+        self.offered.insert(digest, raw);
+    }
+
+    /// When the next timer is due.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.state.timers.first().map(|(due, _)| *due)
+    }
+
+    /// Applies one entry. The same entries in the same order give the same state and the same effects.
+    pub fn apply(&mut self, seq: Seq, at: Millis, records: &[Record]) -> Effects {
+        let at = at.max(self.state.at);
+        self.state.seq = seq;
+        for record in records {
+            self.apply_before(at, record);
+        }
+        self.fire_timers(at);
+        self.state.at = at;
+        for record in records {
+            self.apply_record(record);
+        }
+        self.look_at_touched();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// What concerns the time before the entry.
+    fn apply_before(&mut self, at: Millis, record: &Record) {
+        match record {
+            Record::Repeats(repeats) => self.repeats(repeats),
+            Record::ClockStep(step) => self.gap(at, step.gap),
+            Record::Started(started) => {
+                let gap = started.last.map(|last| at.since(last)).unwrap_or_default();
+                self.state.epoch = started.epoch;
+                self.gap(at, gap);
+            }
+            Record::Events(_)
+            | Record::Rules(_)
+            | Record::Graph(_)
+            | Record::GraphDelta(_)
+            | Record::Sent(_)
+            | Record::Receipt(_)
+            | Record::TicketChange(_)
+            | Record::Operator(_)
+            | Record::Maintenance(_)
+            | Record::Change(_)
+            | Record::Tick
+            | Record::Digest(_) => {}
+        }
+    }
+
+    fn apply_record(&mut self, record: &Record) {
+        match record {
+            Record::Events(batch) => self.events(batch),
+            Record::Rules(rules) => self.new_rules(&rules.text),
+            Record::Graph(graph) => self.new_graph(GraphRef {
+                digest: graph.digest,
+                as_of: graph.as_of,
+            }),
+            Record::Sent(sent) => self.sent(sent),
+            Record::Receipt(receipt) => self.receipt(receipt),
+            Record::TicketChange(change) => self.ticket_change(change),
+            Record::Operator(operator) => match &operator.command {
+                CommandV1::Acknowledge(id) => self.acknowledge(*id, &operator.actor),
+                CommandV1::Promote(id) => self.promote(*id, &operator.actor),
+            },
+            Record::Started(_) => self.restart_deliveries(),
+            Record::Repeats(_)
+            | Record::ClockStep(_)
+            | Record::Tick
+            | Record::Digest(_)
+            // Reserved: nothing writes them yet, so nothing reads them.
+            | Record::GraphDelta(_)
+            | Record::Maintenance(_)
+            | Record::Change(_) => {}
+        }
+    }
+
+    fn events(&mut self, batch: &EventsV1) {
+        let source: Arc<str> = batch.source.as_str().into();
+        for event in &batch.events {
+            let answer = self.event(&source, &batch.scope, event);
+            self.effects.answers.push(answer);
+        }
+    }
+
+    fn fire_timers(&mut self, at: Millis) {
+        for _ in 0..MAX_TIMERS {
+            let Some((due, _)) = self.state.timers.first() else {
+                return;
+            };
+            if *due > at {
+                return;
+            }
+            let Some((due, timer)) = self.state.timers.pop_first() else {
+                return;
+            };
+            self.state.at = self.state.at.max(due);
+            match timer {
+                Timer::Expiry(alert) => self.expiry_due(alert),
+                Timer::ForgetAlert(alert) => self.forget_alert_due(alert),
+                Timer::Hold(incident) => self.hold_due(incident),
+                Timer::Quiet(incident) => self.quiet_due(incident),
+                Timer::ForgetIncident(incident) => self.forget_incident_due(incident),
+                Timer::Row(row) => self.touch(row.incident),
+                Timer::Expect(source) => self.expect_due(&source),
+                Timer::Heartbeat(source, fingerprint) => self.heartbeat_due(&source, fingerprint),
+                Timer::GraphWait => self.graph_wait_over(),
+            }
+        }
+        invariant::check(&mut self.effects.violations, Invariant::L1, false);
+    }
+
+    fn set_timer(&mut self, due: Millis, timer: Timer) {
+        // A timer set from a timer must lie in the future, or one entry would never end.
+        let due = due.max(Millis(self.state.at.0.saturating_add(1)));
+        self.state.timers.insert((due, timer));
+    }
+
+    fn touch(&mut self, incident: IncidentId) {
+        self.touched.insert(incident);
+        self.effects.incidents.insert(incident);
+    }
+
+    fn line(&mut self, incident: Option<IncidentId>, text: String) {
+        self.effects.lines.push(Line {
+            incident,
+            text,
+            warn: false,
+        });
+    }
+
+    fn warn(&mut self, incident: Option<IncidentId>, text: String) {
+        self.effects.lines.push(Line {
+            incident,
+            text,
+            warn: true,
+        });
+    }
+
+    fn new_rules(&mut self, canonical: &str) {
+        let rules = match Rules::parse(canonical) {
+            Ok(rules) => Arc::new(rules),
+            // Rules are compiled before they are written, so this is an old log read by a newer program.
+            Err(why) => return self.warn(None, format!("rules left as they were: {why}")),
+        };
+        let old = std::mem::replace(&mut self.state.rules, Arc::new(rules.text.clone()));
+        self.state.rules_no = self.state.rules_no.saturating_add(1);
+        let raw = self.force.graph.as_ref().map(|g| g.raw().clone());
+        let same_graph = old.correlate.relations == rules.text.correlate.relations
+            && old.domains == rules.text.domains;
+        let graph = match raw {
+            Some(raw) if !same_graph => Some(self.build(raw, &rules)),
+            Some(_) | None => self.force.graph.clone(),
+        };
+        self.force = InForce::new(rules, graph, &mut self.state.cis);
+        if old.identity.ignored_labels != self.state.rules.identity.ignored_labels {
+            for doubled in identity::rekey(&mut self.state) {
+                self.end_doubled(doubled);
+            }
+        }
+        if self.state.graph.is_none() && self.state.wait_for_graph.is_none() {
+            let until = self
+                .state
+                .at
+                .plus(self.state.rules.correlate.wait_for_graph);
+            self.state.wait_for_graph = Some(until);
+            self.set_timer(until, Timer::GraphWait);
+        }
+        self.set_expectations();
+        self.judge_all();
+        self.rebind_all();
+        for row in self.state.outbox.keys().cloned().collect::<Vec<_>>() {
+            self.touch(row.incident);
+        }
+        let number = self.state.rules_no;
+        self.line(None, format!("rules {number} in force"));
+    }
+
+    fn new_graph(&mut self, graph: GraphRef) {
+        let Some(raw) = self.offered.remove(&graph.digest) else {
+            return self.warn(
+                None,
+                format!(
+                    "graph {:016x} is not in the store; the old one stays",
+                    graph.digest
+                ),
+            );
+        };
+        self.offered.clear();
+        let rules = self.force.rules.clone();
+        let built = self.build(raw, &rules);
+        let (cis, relations) = (built.len(), built.relations());
+        self.state.graph = Some(graph);
+        self.force = InForce::new(rules, Some(built), &mut self.state.cis);
+        self.line(
+            None,
+            format!(
+                "graph {:016x} in force: {cis} CIs, {relations} relations",
+                graph.digest
+            ),
+        );
+        self.rebind_all();
+        self.graph_wait_over();
+    }
+
+    /// Is everything that must hold true? For tests and the simulator, after every step.
+    pub fn check_invariants(&self) -> Vec<String> {
+        correlate::check::broken(self)
+    }
+}

@@ -1,0 +1,656 @@
+//! Wanted against shipped, per incident and target: what is the next delivery, if any.
+//!
+//! Level, not queue: a storm of 500 joins is one update, and a tool that is away for a day costs no memory.
+
+use super::state::{InFlight, Incident, IncidentState, Row, RowId, Timer, Unknown};
+use super::wanted::{correlation_key, text_of};
+use super::{Delivery, Engine};
+use crate::itsm::TicketState;
+use crate::model::{AlertId, DeliveryId, IncidentId, Millis, Priority, Severity};
+use crate::record::StepName;
+use crate::rules::{Mode, OnRecovery, Target};
+use crate::ticket::{Note, NoteKind};
+use std::sync::Arc;
+
+/// Notes that wait for a ticket; what comes after is told by the description.
+const MAX_NOTES: usize = 16;
+/// Two descriptions are never closer than this.
+const UPDATE_GAP: Millis = Millis::secs(60);
+/// A note that is written later than this says so.
+pub(super) const LATE: Millis = Millis::mins(2);
+/// A day, for the note policy.
+const DAY: Millis = Millis::mins(24 * 60);
+
+/// What a row asks for.
+enum Plan {
+    /// Nothing, or nothing before a moment.
+    Wait(Option<Millis>),
+    /// The row has no purpose any more.
+    Drop,
+    /// A delivery.
+    Do(Box<Ask>),
+}
+
+/// What a delivery asks.
+struct Ask {
+    step: StepName,
+    ticket: String,
+    note: Option<Note>,
+    unless_touched: bool,
+    other: Option<String>,
+    recovery: bool,
+}
+
+impl Ask {
+    fn only(step: StepName, ticket: &str) -> Plan {
+        Plan::Do(Box::new(Ask::plain(step, ticket)))
+    }
+    fn plain(step: StepName, ticket: &str) -> Ask {
+        Ask {
+            step,
+            ticket: ticket.to_owned(),
+            note: None,
+            unless_touched: false,
+            other: None,
+            recovery: false,
+        }
+    }
+}
+
+impl Engine {
+    /// A row for every target, from the moment a ticket is wanted.
+    pub(super) fn make_rows(&mut self, id: IncidentId) {
+        let at = self.state.at;
+        for (target, rules) in &self.state.rules.targets {
+            let row = RowId {
+                incident: id,
+                target: target.as_str().into(),
+            };
+            let shadow = rules.mode == Mode::Shadow;
+            self.state.outbox.entry(row).or_insert_with(|| Row {
+                generation: 1,
+                shadow,
+                ticket: None,
+                ticket_state: TicketState::New,
+                touched: false,
+                resolved_by_us: false,
+                recovered: false,
+                shipped: None,
+                shipped_at: at,
+                notes: Vec::new(),
+                notes_sent: 0,
+                note_times: Vec::new(),
+                may_create: false,
+                unknown: None,
+                verify: Vec::new(),
+                duplicates: Vec::new(),
+                in_flight: None,
+                attempt: 0,
+                not_before: at,
+                parked: None,
+                failing_since: None,
+                since: at,
+                valved: false,
+            });
+        }
+    }
+
+    pub(super) fn rows_of(&self, id: IncidentId) -> Vec<RowId> {
+        let from = RowId {
+            incident: id,
+            target: "".into(),
+        };
+        let rows = self.state.outbox.range(from..);
+        rows.take_while(|(r, _)| r.incident == id)
+            .map(|(r, _)| r.clone())
+            .collect()
+    }
+
+    /// Whether a row of the incident still has something to do.
+    pub(super) fn rows_under_way(&self, id: IncidentId) -> bool {
+        self.rows_of(id).iter().any(|r| {
+            self.state.outbox.get(r).is_some_and(|row| {
+                row.in_flight.is_some() || row.unknown.is_some() || !row.recovered
+            })
+        })
+    }
+
+    /// Looks at every row of an incident, and hands out at most one delivery for each.
+    pub(super) fn pump(&mut self, id: IncidentId) {
+        for row in self.rows_of(id) {
+            match self.plan(&row) {
+                Plan::Wait(None) => {}
+                Plan::Wait(Some(due)) => self.set_timer(due, Timer::Row(row)),
+                Plan::Drop => {
+                    self.state.outbox.remove(&row);
+                }
+                Plan::Do(ask) => self.hand_out(&row, *ask),
+            }
+        }
+    }
+
+    fn plan(&mut self, id: &RowId) -> Plan {
+        let at = self.state.at;
+        let (Some(row), Some(incident)) = (
+            self.state.outbox.get(id),
+            self.state.incidents.get(&id.incident),
+        ) else {
+            return Plan::Drop;
+        };
+        let Some(target) = self.state.rules.targets.get(&*id.target).cloned() else {
+            return Plan::Wait(None); // the target was taken out of the configuration; its tickets stay
+        };
+        if row.in_flight.is_some() || (row.shadow && target.mode == Mode::Live) {
+            return Plan::Wait(None);
+        }
+        if row.not_before > at {
+            return Plan::Wait(Some(row.not_before));
+        }
+        let stopped = self
+            .state
+            .valves
+            .get(&id.target)
+            .and_then(|v| v.stopped.as_ref());
+        if let Some((until, _)) = stopped.filter(|(until, _)| *until > at) {
+            return Plan::Wait(Some(*until));
+        }
+        match &row.ticket {
+            None => self.plan_new(id, &target),
+            Some(ticket) => self.plan_known(id.incident, row, incident, ticket, &target),
+        }
+    }
+
+    /// No ticket yet: find, then create.
+    fn plan_new(&mut self, id: &RowId, target: &Target) -> Plan {
+        let at = self.state.at;
+        let (Some(row), Some(incident)) = (
+            self.state.outbox.get(id),
+            self.state.incidents.get(&id.incident),
+        ) else {
+            return Plan::Drop;
+        };
+        if row.unknown.is_some() {
+            return Ask::only(StepName::Find, ""); // whatever became of the incident: we must know
+        }
+        let wanted = match incident.state {
+            IncidentState::Open | IncidentState::Recovering => true,
+            IncidentState::Resolved => self.state.rules.ticket.open_when_over,
+            IncidentState::Pending | IncidentState::Merged => false,
+        };
+        if !wanted {
+            return Plan::Drop;
+        }
+        if !row.may_create {
+            return Ask::only(StepName::Find, "");
+        }
+        let valve = self.state.valves.entry(id.target.clone()).or_default();
+        valve.times.retain(|t| at.since(*t) < target.max_new_per);
+        if valve.times.len() < usize::try_from(target.max_new).unwrap_or(usize::MAX) {
+            return Ask::only(StepName::Create, "");
+        }
+        let room = valve
+            .times
+            .first()
+            .copied()
+            .unwrap_or(at)
+            .plus(target.max_new_per);
+        self.hold_back(id, room)
+    }
+
+    /// The valve: no room for a new ticket before `room`.
+    fn hold_back(&mut self, id: &RowId, room: Millis) -> Plan {
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.may_create = false; // by then the answer of the find is old
+            row.not_before = room;
+            if !row.valved {
+                row.valved = true;
+                let text = format!("{}: valve: too many new tickets, waits for room", id.target);
+                self.warn(Some(id.incident), text);
+            }
+        }
+        Plan::Wait(Some(room))
+    }
+
+    fn plan_known(
+        &self,
+        id: IncidentId,
+        row: &Row,
+        incident: &Incident,
+        ticket: &str,
+        target: &Target,
+    ) -> Plan {
+        let at = self.state.at;
+        if row.verify.first().is_some_and(|due| *due <= at) {
+            return Ask::only(StepName::Find, "");
+        }
+        if let Some(duplicate) = row.duplicates.first() {
+            return Plan::Do(Box::new(Ask {
+                note: Some(Note {
+                    at,
+                    what: NoteKind::Duplicate {
+                        ticket: ticket.to_owned(),
+                    },
+                    delayed: None,
+                }),
+                unless_touched: true,
+                other: Some(duplicate.clone()),
+                ..Ask::plain(StepName::Resolve, duplicate)
+            }));
+        }
+        let over = Engine::is_over(incident.state);
+        if !over && row.resolved_by_us {
+            return self.plan_reopen(row, ticket, target);
+        }
+        if let Some(note) = row.notes.first() {
+            let mut note = note.clone();
+            if at.since(note.at) > LATE {
+                note.delayed = note.delayed.or(Some((note.at, at)));
+            }
+            return Plan::Do(Box::new(Ask {
+                note: Some(note),
+                ..Ask::plain(StepName::Note, ticket)
+            }));
+        }
+        if over {
+            return self.plan_over(id, row, incident, ticket, target);
+        }
+        self.plan_update(id, row, incident, ticket)
+    }
+
+    fn plan_reopen(&self, row: &Row, ticket: &str, target: &Target) -> Plan {
+        let at = self.state.at;
+        let note = row
+            .notes
+            .iter()
+            .find(|n| matches!(n.what, NoteKind::Reopened { .. }));
+        let note = note.cloned().unwrap_or(Note {
+            at,
+            what: NoteKind::Late,
+            delayed: None,
+        });
+        let step = match target.reopens {
+            true => StepName::Reopen,
+            false => StepName::Note,
+        };
+        Plan::Do(Box::new(Ask {
+            note: Some(note),
+            ..Ask::plain(step, ticket)
+        }))
+    }
+
+    /// The recovery contract: whatever happened since, a ticket that was opened hears of the recovery.
+    fn plan_over(
+        &self,
+        id: IncidentId,
+        row: &Row,
+        incident: &Incident,
+        ticket: &str,
+        target: &Target,
+    ) -> Plan {
+        let at = self.state.at;
+        if row.recovered {
+            return Plan::Wait(row.verify.first().copied());
+        }
+        let person_ended = match row.ticket_state {
+            TicketState::Resolved | TicketState::Closed => !row.resolved_by_us,
+            TicketState::New | TicketState::Open | TicketState::OnHold => false,
+        };
+        let note_only = row.touched && target.on_recovery == OnRecovery::ResolveIfUntouched
+            || target.on_recovery == OnRecovery::NoteOnly
+            || person_ended;
+        let what = match incident.merged_into {
+            Some(into) => NoteKind::MergedInto {
+                incident: into,
+                ticket: String::new(),
+                because: incident
+                    .merges
+                    .last()
+                    .map(|m| self.ci_name(m.because))
+                    .unwrap_or_default(),
+            },
+            None => match self.recovery(id, row.touched, !note_only) {
+                Some(recovery) => NoteKind::Recovered(recovery),
+                None => return Plan::Wait(None),
+            },
+        };
+        let since = incident
+            .quiet_since
+            .or(incident.resolved)
+            .unwrap_or(incident.last);
+        let slack = LATE.plus(self.state.rules.correlate.resolve_after);
+        let late = at.since(since) > slack;
+        Plan::Do(Box::new(Ask {
+            note: Some(Note {
+                at: since,
+                what,
+                delayed: late.then_some((since, at)),
+            }),
+            unless_touched: target.on_recovery == OnRecovery::ResolveIfUntouched,
+            recovery: true,
+            ..Ask::plain(
+                if note_only {
+                    StepName::Note
+                } else {
+                    StepName::Resolve
+                },
+                ticket,
+            )
+        }))
+    }
+
+    fn plan_update(&self, id: IncidentId, row: &Row, incident: &Incident, ticket: &str) -> Plan {
+        let at = self.state.at;
+        let wait = Plan::Wait(row.verify.first().copied());
+        let ours = match row.ticket_state {
+            TicketState::New | TicketState::Open => !row.touched,
+            TicketState::OnHold | TicketState::Resolved | TicketState::Closed => false,
+        };
+        if !ours || incident.state != IncidentState::Open {
+            return wait;
+        }
+        let earliest = row.shipped_at.plus(UPDATE_GAP);
+        if row.shipped.is_some() && earliest > at {
+            return Plan::Wait(Some(earliest)); // not yet worth the work of comparing
+        }
+        let Some(wanted) = self.wanted(id, String::new(), "") else {
+            return wait;
+        };
+        let (turning, all) = Engine::content_hash(&wanted);
+        let due = match row.shipped {
+            Some((t, a)) if t == turning && a == all => return wait,
+            Some((t, _)) if t == turning => {
+                row.shipped_at.plus(self.state.rules.ticket.update_every)
+            }
+            Some(_) | None => at,
+        };
+        if due > at {
+            return Plan::Wait(Some(row.verify.first().map_or(due, |v| due.min(*v))));
+        }
+        Ask::only(StepName::Update, ticket)
+    }
+
+    fn hand_out(&mut self, id: &RowId, ask: Ask) {
+        self.state.last_delivery = self.state.last_delivery.saturating_add(1);
+        let delivery = DeliveryId(self.state.last_delivery);
+        let epoch = self.state.epoch;
+        let Some(generation) = self.state.outbox.get(id).map(|r| r.generation) else {
+            return;
+        };
+        let key = correlation_key(epoch, id.incident, generation);
+        let plain = self.wanted(id.incident, String::new(), "");
+        let Some(wanted) = self.wanted(id.incident, key.clone(), &id.target) else {
+            return;
+        };
+        let opening = self.state.incidents.get(&id.incident).map(|i| i.opening);
+        let (Some(row), Some(opening), Some(plain)) =
+            (self.state.outbox.get_mut(id), opening, plain)
+        else {
+            return;
+        };
+        row.in_flight = Some(InFlight {
+            delivery,
+            step: ask.step,
+            sent: false,
+            other: ask.other,
+            content: Engine::content_hash(&plain),
+            recovery: ask.recovery,
+        });
+        let number = row.notes_sent.saturating_add(1);
+        self.effects.deliveries.push(Delivery {
+            id: delivery,
+            incident: id.incident,
+            target: id.target.clone(),
+            step: ask.step,
+            key,
+            ticket: ask.ticket,
+            wanted: Box::new(wanted),
+            note: ask.note.map(|note| (number, note)),
+            unless_touched: ask.unless_touched,
+            opening,
+            shadow: row.shadow,
+        });
+    }
+
+    /// The alert fires again within its time: the ticket is opened again.
+    pub(super) fn reopen_rows(&mut self, id: IncidentId, alert: AlertId) {
+        let text = self
+            .state
+            .alerts
+            .get(&alert)
+            .map(|a| (self.ci_name(a.ci), text_of(&a.labels, &a.annotations)));
+        let (ci, text) = text.unwrap_or_default();
+        for row in self.rows_of(id) {
+            if let Some(row) = self.state.outbox.get_mut(&row) {
+                row.recovered = false;
+            }
+        }
+        self.note_with(id, |_| NoteKind::Reopened {
+            ci: ci.clone(),
+            text: text.clone(),
+        });
+    }
+
+    /// Adds a note to every ticket of an incident. `what` gets the other ticket's name at the same target,
+    /// for merges.
+    pub(super) fn note_with(&mut self, id: IncidentId, what: impl Fn(String) -> NoteKind) {
+        let at = self.state.at;
+        let rules = self.state.rules.ticket.clone();
+        let urgent = |kind: &NoteKind| match kind {
+            NoteKind::MergedInto { .. }
+            | NoteKind::Merged { .. }
+            | NoteKind::Reopened { .. }
+            | NoteKind::LateCritical { .. }
+            | NoteKind::Duplicate { .. }
+            | NoteKind::Recovered(_) => true,
+            NoteKind::Grew { .. }
+            | NoteKind::Cause { .. }
+            | NoteKind::Priority { .. }
+            | NoteKind::Late => false,
+        };
+        for row_id in self.rows_of(id) {
+            let other = match what(String::new()) {
+                NoteKind::MergedInto { incident, .. } | NoteKind::Merged { incident, .. } => {
+                    self.ticket_of(incident, &row_id.target)
+                }
+                _other_kinds => String::new(),
+            };
+            let Some(row) = self.state.outbox.get_mut(&row_id) else {
+                continue;
+            };
+            if row.ticket.is_none() && row.unknown.is_none() && row.in_flight.is_none() {
+                continue; // the description of the ticket to come says it
+            }
+            let kind = what(other);
+            row.note_times.retain(|t| at.since(*t) < DAY);
+            let hour = row
+                .note_times
+                .iter()
+                .filter(|t| at.since(**t) < Millis::mins(60));
+            let full = hour.count() >= usize::try_from(rules.notes_per_hour).unwrap_or(usize::MAX)
+                || row.note_times.len()
+                    >= usize::try_from(rules.notes_per_day).unwrap_or(usize::MAX);
+            if row.notes.len() >= MAX_NOTES || (full && !urgent(&kind)) {
+                self.effects.notes_suppressed = self.effects.notes_suppressed.saturating_add(1);
+                continue;
+            }
+            row.note_times.push(at);
+            row.notes.push(Note {
+                at,
+                what: kind,
+                delayed: None,
+            });
+        }
+        self.touch(id);
+    }
+
+    /// Nothing severe is ever joined silently: a critical alert that joins a touched ticket is told at once.
+    pub(super) fn note_late_critical(&mut self, id: IncidentId, alert: AlertId) {
+        let touched = self
+            .rows_of(id)
+            .iter()
+            .any(|r| self.state.outbox.get(r).is_some_and(|row| row.touched));
+        let Some(alert) = self.state.alerts.get(&alert) else {
+            return;
+        };
+        if !touched || alert.severity != Severity::Critical {
+            return;
+        }
+        let (ci, text) = (
+            self.ci_name(alert.ci),
+            text_of(&alert.labels, &alert.annotations),
+        );
+        self.note_with(id, |_| NoteKind::LateCritical {
+            ci: ci.clone(),
+            text: text.clone(),
+        });
+    }
+
+    /// Everything that tickets will say from the beginning.
+    pub(super) fn told_all(&mut self, id: IncidentId) {
+        let at = self.state.at;
+        let services = self.services(id).observed.into_iter().collect();
+        let cis = u32::try_from(self.spots(id).len()).unwrap_or(u32::MAX);
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.told.cause = known.confident.then_some(known.root);
+            known.told.cis = cis;
+            known.told.services = services;
+            known.told.priority = Some(known.priority);
+            known.told.at = at;
+        }
+    }
+
+    /// Turning points since tickets were last told: cause, priority, extent.
+    pub(super) fn write_notes(&mut self, id: IncidentId) {
+        let at = self.state.at;
+        let rules = self.state.rules.ticket.clone();
+        let Some(known) = self.state.incidents.get(&id) else {
+            return;
+        };
+        let Some(opened) = known.opened.filter(|_| known.state == IncidentState::Open) else {
+            return;
+        };
+        let rows: Vec<&Row> = self
+            .rows_of(id)
+            .iter()
+            .filter_map(|r| self.state.outbox.get(r))
+            .collect();
+        let touched = rows.iter().any(|r| r.touched);
+        if !rows.iter().any(|r| r.ticket.is_some()) {
+            return self.told_all(id);
+        }
+        let (told, priority, root) = (known.told.clone(), known.priority, known.root);
+        let cause = known.confident.then_some(root);
+        if cause != told.cause {
+            let quiet = !touched && at.since(opened) < rules.quiet_reroot;
+            if !quiet {
+                self.note_cause(id, told.cause);
+            }
+            if let Some(known) = self.state.incidents.get_mut(&id) {
+                known.told.cause = cause;
+            }
+        }
+        if told.priority.is_some_and(|before| priority < before) {
+            self.note_priority(id, told.priority.unwrap_or(priority), priority);
+        }
+        self.note_extent(id, rules.note_every);
+    }
+
+    fn note_cause(&mut self, id: IncidentId, before: Option<crate::model::CiId>) {
+        let Some(known) = self.state.incidents.get(&id) else {
+            return;
+        };
+        let cis: Vec<_> = self.spots(id).into_keys().collect();
+        let now = self.cause(known, &cis);
+        let before = before.map(|ci| self.ci_name(ci)).unwrap_or_default();
+        self.note_with(id, |_| NoteKind::Cause {
+            before: before.clone(),
+            now: now.clone(),
+        });
+    }
+
+    fn note_priority(&mut self, id: IncidentId, before: Priority, now: Priority) {
+        let services = self.services(id).observed;
+        let services: Vec<_> = services
+            .into_iter()
+            .take(3)
+            .map(|c| self.service_text(c))
+            .collect();
+        self.note_with(id, |_| NoteKind::Priority {
+            before,
+            now,
+            services: services.clone(),
+        });
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.told.priority = Some(now);
+        }
+    }
+
+    /// The extent doubled, or a service is newly down: at once for the most critical ones.
+    fn note_extent(&mut self, id: IncidentId, every: Millis) {
+        let at = self.state.at;
+        let services = self.services(id).observed;
+        let spots = self.spots(id);
+        let cis = u32::try_from(spots.len()).unwrap_or(u32::MAX);
+        let Some(known) = self.state.incidents.get(&id) else {
+            return;
+        };
+        let told = &known.told;
+        let new: Vec<_> = services
+            .iter()
+            .copied()
+            .filter(|s| !told.services.contains(s))
+            .collect();
+        let doubled = cis >= told.cis.saturating_mul(2) && cis > told.cis.saturating_add(1);
+        if new.is_empty() && !doubled {
+            return;
+        }
+        let rules = &self.state.rules.priority;
+        let gold = new.iter().any(|ci| {
+            let known = self.force.ci(*ci);
+            known.is_some_and(|c| super::correlate::impact::impact_of(rules, c) == 1)
+        });
+        let due = told.at.plus(every);
+        if !gold && due > at {
+            for row in self.rows_of(id) {
+                self.set_timer(due, Timer::Row(row));
+            }
+            return;
+        }
+        let alerts = known.live;
+        let texts: Vec<_> = new.iter().take(6).map(|c| self.service_text(*c)).collect();
+        let names: Vec<String> = spots
+            .keys()
+            .rev()
+            .take(6)
+            .map(|c| self.ci_name(*c))
+            .collect();
+        self.note_with(id, |_| NoteKind::Grew {
+            alerts,
+            cis,
+            services: texts.clone(),
+            names: names.clone(),
+        });
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.told.at = at;
+            known.told.cis = cis;
+            known.told.services.extend(services);
+        }
+    }
+
+    /// After a create whose outcome is not known: two finds a settle apart must agree on none.
+    pub(super) fn outcome_unknown(&mut self, id: &RowId, settle: Millis) {
+        let at = self.state.at;
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.unknown = Some(Unknown { since: at, none: 0 });
+            row.may_create = false;
+            row.not_before = at.plus(settle);
+            self.set_timer(at.plus(settle), Timer::Row(id.clone()));
+        }
+    }
+
+    /// What settles at a target.
+    pub(super) fn settle_of(&self, target: &Arc<str>) -> Millis {
+        let target = self.state.rules.targets.get(&**target);
+        target.map_or(Millis::secs(60), |t| t.settle)
+    }
+}

@@ -1,0 +1,534 @@
+//! What tools answered: receipts, deliveries under way at a restart, changes by people.
+
+use super::state::{InFlight, Row, RowId, Timer};
+use super::{Engine, identity::short_hash, outbox};
+use crate::invariant::{self, Invariant};
+use crate::itsm::{Refusal, Seen, TicketState};
+use crate::model::Millis;
+use crate::record::{History, HitV1, OutcomeV1, ReceiptV1, SentV1, StepName, TicketChangeV1};
+use crate::ticket::{Note, NoteKind};
+
+/// The longest wait after failures in a row.
+const MAX_BACKOFF: Millis = Millis::secs(60);
+/// A parked delivery is tried again this often: a person may have mended the tool.
+const PARKED: Millis = Millis::mins(15);
+/// A stopped target is tried again this often.
+const STOPPED: Millis = Millis::mins(5);
+/// The second look after a create that followed an unknown one, in settles.
+const SECOND_VERIFY: i64 = 5;
+
+impl Engine {
+    pub(super) fn sent(&mut self, sent: &SentV1) {
+        let row = RowId {
+            incident: sent.incident,
+            target: sent.target.as_str().into(),
+        };
+        let flight = self
+            .state
+            .outbox
+            .get_mut(&row)
+            .and_then(|r| r.in_flight.as_mut());
+        let flight = flight.filter(|f| f.delivery == sent.delivery);
+        let known = flight.map(|f| f.sent = true).is_some();
+        invariant::check(&mut self.effects.violations, Invariant::T2, known);
+    }
+
+    pub(super) fn receipt(&mut self, receipt: &ReceiptV1) {
+        let id = RowId {
+            incident: receipt.incident,
+            target: receipt.target.as_str().into(),
+        };
+        let Some(row) = self.state.outbox.get_mut(&id) else {
+            return;
+        };
+        let ours = row.in_flight.take_if(|f| f.delivery == receipt.delivery);
+        let Some(flight) = ours else {
+            return; // of a delivery that a restart has already judged
+        };
+        match &receipt.outcome {
+            OutcomeV1::Found(hits) => self.found(&id, hits),
+            OutcomeV1::Done { ticket, seen } => self.done(&id, &flight, ticket, seen),
+            OutcomeV1::Already { seen } => self.already(&id, &flight, seen),
+            OutcomeV1::State { seen } => self.left_undone(&id, &flight, seen),
+            OutcomeV1::Refused(refusal) => self.refused(&id, &flight, refusal),
+            OutcomeV1::Unknown { why } => self.unknown(&id, &flight, why),
+        }
+        self.ticket_history(&id);
+        self.touch(id.incident);
+    }
+
+    /// The tool did what it could: nothing is failing any more.
+    fn healthy(&mut self, id: &RowId) {
+        if let Some(valve) = self.state.valves.get_mut(&id.target)
+            && valve.stopped.take().is_some()
+        {
+            self.line(None, format!("{} works again", id.target));
+        }
+        let at = self.state.at;
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.attempt = 0;
+            row.parked = None;
+            row.not_before = row.not_before.min(at);
+        }
+    }
+
+    fn found(&mut self, id: &RowId, hits: &[HitV1]) {
+        self.healthy(id);
+        let at = self.state.at;
+        let settle = self.settle_of(&id.target);
+        let mut ours: Vec<&HitV1> = hits
+            .iter()
+            .filter(|h| h.by_us && h.seen.state != TicketState::Closed)
+            .collect();
+        // The tool's numbers grow: the smallest is the first ticket.
+        ours.sort_by_key(|h| (h.ticket.len(), h.ticket.clone()));
+        let strangers = hits.iter().filter(|h| !h.by_us).count();
+        if strangers > 0 {
+            let text = format!(
+                "{}: {strangers} tickets carry our key and are not ours",
+                id.target
+            );
+            self.warn(Some(id.incident), text);
+        }
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        if row.ticket.is_none() && ours.is_empty() {
+            let Some(unknown) = &mut row.unknown else {
+                row.may_create = true;
+                return;
+            };
+            unknown.none = unknown.none.saturating_add(1);
+            if unknown.none >= 2 {
+                row.may_create = true;
+                row.unknown = None;
+                row.verify = vec![Millis(0)]; // marks that the create is to be verified
+            } else {
+                row.not_before = at.plus(settle);
+            }
+            return;
+        }
+        if row.ticket.is_some() && !row.verify.is_empty() {
+            row.verify.remove(0);
+        }
+        let mut ours = ours.into_iter();
+        if row.ticket.is_none() {
+            let Some(first) = ours.next() else {
+                return;
+            };
+            row.ticket = Some(first.ticket.clone());
+            row.ticket_state = first.seen.state;
+            row.touched |= first.seen.touched;
+            row.unknown = None;
+            row.may_create = false;
+            row.shipped = None;
+            row.verify = after_unknown(at, settle);
+            let text = format!(
+                "{}: ticket {} found, not opened twice",
+                id.target, first.ticket
+            );
+            self.line(Some(id.incident), text);
+        }
+        let rest: Vec<&HitV1> = ours.collect();
+        self.duplicates(id, &rest);
+    }
+
+    /// Further tickets with our key: closed if nobody touched them, else named on the first.
+    fn duplicates(&mut self, id: &RowId, hits: &[&HitV1]) {
+        for hit in hits {
+            let Some(row) = self.state.outbox.get_mut(id) else {
+                return;
+            };
+            if row.ticket.as_deref() == Some(hit.ticket.as_str())
+                || row.duplicates.contains(&hit.ticket)
+                || hit.seen.state == TicketState::Resolved
+            {
+                continue;
+            }
+            if hit.seen.touched {
+                let ticket = hit.ticket.clone();
+                self.note_with(id.incident, |_| NoteKind::Duplicate {
+                    ticket: ticket.clone(),
+                });
+            } else {
+                row.duplicates.push(hit.ticket.clone());
+            }
+            let text = format!("{}: ticket {} is a duplicate", id.target, hit.ticket);
+            self.warn(Some(id.incident), text);
+        }
+    }
+
+    fn done(&mut self, id: &RowId, flight: &InFlight, ticket: &str, seen: &Seen) {
+        self.healthy(id);
+        let at = self.state.at;
+        let settle = self.settle_of(&id.target);
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        if let Some(other) = &flight.other {
+            row.duplicates.retain(|d| d != other);
+            return;
+        }
+        row.touched |= seen.touched;
+        row.ticket_state = seen.state;
+        match flight.step {
+            StepName::Create => {
+                row.ticket = Some(ticket.to_owned());
+                row.shipped = Some(flight.content);
+                row.shipped_at = at;
+                row.may_create = false;
+                row.valved = false;
+                // A create that followed an unknown one may have a twin that the search did not show.
+                row.verify = match row.verify.is_empty() {
+                    true => Vec::new(),
+                    false => after_unknown(at, settle),
+                };
+                self.opened(id, ticket);
+            }
+            StepName::Update => {
+                row.shipped = Some(flight.content);
+                row.shipped_at = at;
+            }
+            StepName::Note => note_written(row, flight),
+            StepName::Resolve => {
+                row.recovered = true;
+                row.resolved_by_us = true;
+                self.line(
+                    Some(id.incident),
+                    format!("{}: ticket {ticket} resolved", id.target),
+                );
+            }
+            StepName::Reopen => {
+                row.resolved_by_us = false;
+                row.notes
+                    .retain(|n| !matches!(n.what, NoteKind::Reopened { .. }));
+                self.line(
+                    Some(id.incident),
+                    format!("{}: ticket {ticket} reopened", id.target),
+                );
+            }
+            StepName::Probe | StepName::Find | StepName::Link | StepName::Read => {}
+        }
+        for dropped in &seen.dropped {
+            self.warn(Some(id.incident), format!("{}: {dropped}", id.target));
+        }
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.failing_since = None;
+        }
+    }
+
+    /// A ticket was opened: the valve counts it, and a late one says so.
+    fn opened(&mut self, id: &RowId, ticket: &str) {
+        let at = self.state.at;
+        let valve = self.state.valves.entry(id.target.clone()).or_default();
+        valve.times.push(at);
+        self.line(
+            Some(id.incident),
+            format!("{}: ticket {ticket} opened", id.target),
+        );
+        let opened = self
+            .state
+            .incidents
+            .get(&id.incident)
+            .and_then(|i| i.opened);
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        let since = opened.unwrap_or(row.since);
+        if at.since(since) > outbox::LATE {
+            row.notes.insert(
+                0,
+                Note {
+                    at: since,
+                    what: NoteKind::Late,
+                    delayed: Some((since, at)),
+                },
+            );
+        }
+    }
+
+    fn already(&mut self, id: &RowId, flight: &InFlight, seen: &Seen) {
+        self.healthy(id);
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        if let Some(other) = &flight.other {
+            return row.duplicates.retain(|d| d != other);
+        }
+        row.touched |= seen.touched;
+        row.ticket_state = seen.state;
+        match flight.step {
+            StepName::Resolve => row.recovered = true,
+            StepName::Reopen => {
+                row.resolved_by_us = false;
+                row.notes
+                    .retain(|n| !matches!(n.what, NoteKind::Reopened { .. }));
+            }
+            StepName::Update => row.shipped = Some(flight.content),
+            StepName::Note => note_written(row, flight),
+            StepName::Create
+            | StepName::Probe
+            | StepName::Find
+            | StepName::Link
+            | StepName::Read => {}
+        }
+    }
+
+    /// Not done, because a person has the ticket: the next plan leaves the state to them.
+    fn left_undone(&mut self, id: &RowId, flight: &InFlight, seen: &Seen) {
+        self.healthy(id);
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        if let Some(other) = flight.other.clone() {
+            row.duplicates.retain(|d| *d != other);
+            return self.note_with(id.incident, |_| NoteKind::Duplicate {
+                ticket: other.clone(),
+            });
+        }
+        row.ticket_state = seen.state;
+        // Only a person's hand makes a tool leave an update or a resolve undone.
+        row.touched = true;
+        self.line(
+            Some(id.incident),
+            format!("{}: a person has the ticket", id.target),
+        );
+    }
+
+    fn refused(&mut self, id: &RowId, flight: &InFlight, refusal: &Refusal) {
+        match refusal {
+            Refusal::Retry { not_before, why } => self.back_off(id, *not_before, why),
+            Refusal::Reject(why) => self.rejected(id, flight, why),
+            Refusal::Login => self.stop(id, "the login is refused"),
+            Refusal::Stop(why) => self.stop(id, why),
+            Refusal::Closed => self.next_generation(id, flight, "closed"),
+            Refusal::Gone(other) if other.is_empty() => self.next_generation(id, flight, "deleted"),
+            Refusal::Gone(other) => self.merged_by_person(id, other),
+        }
+    }
+
+    fn back_off(&mut self, id: &RowId, not_before: Option<Millis>, why: &str) {
+        let at = self.state.at;
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        let first = row.failing_since.is_none();
+        row.failing_since = row.failing_since.or(Some(at));
+        row.may_create = false;
+        let base =
+            1000i64.saturating_mul(1i64.checked_shl(row.attempt.min(10)).unwrap_or(i64::MAX));
+        let base = base.min(MAX_BACKOFF.0);
+        row.attempt = row.attempt.saturating_add(1);
+        // Jitter of a quarter, so that a tool that comes back is not met by all at once.
+        let seed = short_hash(&[
+            &id.target,
+            &id.incident.to_string(),
+            &row.attempt.to_string(),
+        ]);
+        let jitter = i64::try_from(seed % 256).unwrap_or(0).saturating_mul(base) / 1024;
+        let wait = Millis(base.saturating_add(jitter));
+        row.not_before = at.plus(wait).max(not_before.unwrap_or(at));
+        if first {
+            self.warn(
+                Some(id.incident),
+                format!("{}: tried again later: {why}", id.target),
+            );
+        }
+    }
+
+    fn rejected(&mut self, id: &RowId, flight: &InFlight, why: &str) {
+        let at = self.state.at;
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        match flight.step {
+            // A note that the tool will not take must not keep the rest from it.
+            StepName::Note if !flight.recovery => note_written(row, flight),
+            StepName::Update => {
+                row.shipped = Some(flight.content);
+                row.shipped_at = at;
+            }
+            StepName::Note
+            | StepName::Create
+            | StepName::Resolve
+            | StepName::Reopen
+            | StepName::Find
+            | StepName::Link
+            | StepName::Read
+            | StepName::Probe => {
+                row.parked = Some(why.to_owned());
+                row.not_before = at.plus(PARKED);
+                row.may_create = false;
+            }
+        }
+        row.failing_since = row.failing_since.or(Some(at));
+        let step = flight.step.word();
+        self.warn(
+            Some(id.incident),
+            format!("{}: {step} refused: {why}", id.target),
+        );
+    }
+
+    fn stop(&mut self, id: &RowId, why: &str) {
+        let until = self.state.at.plus(STOPPED);
+        let valve = self.state.valves.entry(id.target.clone()).or_default();
+        let news = valve.stopped.is_none();
+        valve.stopped = Some((until, why.to_owned()));
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.may_create = false;
+            row.failing_since = row.failing_since.or(Some(self.state.at));
+        }
+        if news {
+            self.warn(
+                None,
+                format!("{} is stopped, a person must act: {why}", id.target),
+            );
+        }
+    }
+
+    /// The ticket is closed for good or deleted: a live incident gets the next one.
+    fn next_generation(&mut self, id: &RowId, flight: &InFlight, how: &str) {
+        if flight.other.is_some() {
+            if let Some(row) = self.state.outbox.get_mut(id) {
+                row.duplicates.retain(|d| Some(d) != flight.other.as_ref());
+            }
+            return;
+        }
+        let lives = self
+            .state
+            .incidents
+            .get(&id.incident)
+            .is_some_and(|i| i.state.lives());
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        let ticket = row.ticket.clone().unwrap_or_default();
+        if !lives {
+            row.recovered = true; // nothing is left to tell
+            row.ticket_state = TicketState::Closed;
+            return;
+        }
+        row.generation = row.generation.saturating_add(1);
+        row.ticket = None;
+        row.ticket_state = TicketState::New;
+        row.touched = false;
+        row.resolved_by_us = false;
+        row.shipped = None;
+        row.notes.clear();
+        let text = format!("{}: ticket {ticket} is {how}, a new one follows", id.target);
+        self.warn(Some(id.incident), text);
+    }
+
+    /// A person merged our ticket into another one: notes go there, its state is theirs.
+    fn merged_by_person(&mut self, id: &RowId, other: &str) {
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.ticket = Some(other.to_owned());
+            row.touched = true;
+        }
+        let text = format!("{}: a person merged the ticket into {other}", id.target);
+        self.line(Some(id.incident), text);
+    }
+
+    /// A writing exchange went out and nobody knows what became of it.
+    fn unknown(&mut self, id: &RowId, flight: &InFlight, why: &str) {
+        let settle = self.settle_of(&id.target);
+        let at = self.state.at;
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        row.failing_since = row.failing_since.or(Some(at));
+        match flight.step {
+            StepName::Create => self.outcome_unknown(id, settle),
+            // At most once: a note twice is worse than a note less, except the one that tells of recovery.
+            StepName::Note if !flight.recovery => note_written(row, flight),
+            StepName::Note
+            | StepName::Update
+            | StepName::Resolve
+            | StepName::Reopen
+            | StepName::Link
+            | StepName::Find
+            | StepName::Read
+            | StepName::Probe => self.back_off(id, None, why),
+        }
+        let step = flight.step.word();
+        let text = format!("{}: outcome of {step} unknown: {why}", id.target);
+        self.warn(Some(id.incident), text);
+    }
+
+    /// A start turns every delivery that was under way into "outcome unknown"; what was not yet sent is
+    /// simply asked again.
+    pub(super) fn restart_deliveries(&mut self) {
+        let rows: Vec<RowId> = self.state.outbox.keys().cloned().collect();
+        for id in rows {
+            let Some(row) = self.state.outbox.get_mut(&id) else {
+                continue;
+            };
+            row.may_create = false;
+            if let Some(flight) = row.in_flight.take()
+                && flight.sent
+            {
+                self.unknown(&id, &flight, "we were restarted");
+            }
+            self.touch(id.incident);
+        }
+    }
+
+    pub(super) fn ticket_change(&mut self, change: &TicketChangeV1) {
+        let found = self.state.outbox.iter_mut().find(|(id, row)| {
+            *id.target == *change.target && row.ticket.as_deref() == Some(change.ticket.as_str())
+        });
+        let Some((id, row)) = found else {
+            return;
+        };
+        row.touched |= change.seen.touched;
+        row.ticket_state = change.seen.state;
+        let incident = id.incident;
+        self.touch(incident);
+    }
+
+    fn ticket_history(&mut self, id: &RowId) {
+        let at = self.state.at;
+        let epoch = self.state.epoch;
+        let Some(row) = self.state.outbox.get(id) else {
+            return;
+        };
+        let Some(ticket) = row.ticket.clone().filter(|_| !row.shadow) else {
+            return;
+        };
+        self.effects.history.push(History::Ticket {
+            target: id.target.to_string(),
+            ticket,
+            incident: id.incident,
+            key: super::wanted::correlation_key(epoch, id.incident, row.generation),
+            state: match row.ticket_state {
+                TicketState::New => "new",
+                TicketState::Open => "open",
+                TicketState::OnHold => "on_hold",
+                TicketState::Resolved => "resolved",
+                TicketState::Closed => "closed",
+            },
+            opened: row.since,
+            resolved: row.resolved_by_us.then_some(at),
+        });
+        for due in row.verify.clone() {
+            self.set_timer(due, Timer::Row(id.clone()));
+        }
+    }
+}
+
+/// When a create after an unknown one is verified: after 1 and 5 settles.
+fn after_unknown(at: Millis, settle: Millis) -> Vec<Millis> {
+    vec![
+        at.plus(settle),
+        at.plus(Millis(settle.0.saturating_mul(SECOND_VERIFY))),
+    ]
+}
+
+fn note_written(row: &mut Row, flight: &InFlight) {
+    row.notes_sent = row.notes_sent.saturating_add(1);
+    if flight.recovery {
+        row.recovered = true;
+    } else if !row.notes.is_empty() {
+        row.notes.remove(0);
+    }
+}

@@ -1,0 +1,581 @@
+//! The state: one struct, one owner. Everything that decides is in it, and all of it is in the snapshot.
+
+use crate::graph::{Graph, Ix};
+use crate::itsm::TicketState;
+use crate::model::{
+    AlertId, CiId, DeliveryId, Fingerprint, IncidentId, Labels, Millis, Priority, Seq, Severity,
+};
+use crate::record::StepName;
+use crate::rules::{Rules, RulesText};
+use crate::ticket::Note;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Everything the engine knows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// The last entry applied.
+    pub seq: Seq,
+    /// Its time: the engine knows no other.
+    pub at: Millis,
+    /// Epoch of the store.
+    pub epoch: u64,
+    /// The rules in force, as text; `Engine` holds them compiled.
+    pub rules: Arc<RulesText>,
+    /// How many rules records there were.
+    pub rules_no: u64,
+    /// The graph in force.
+    pub graph: Option<GraphRef>,
+    /// No ticket opens before this while no graph has been loaded.
+    pub wait_for_graph: Option<Millis>,
+    /// No alert expires before this.
+    pub grace_until: Millis,
+    /// CI keys, by number.
+    pub cis: Cis,
+    /// What is known of each source.
+    pub sources: BTreeMap<Arc<str>, SourceState>,
+    /// Alerts, live and recently over.
+    pub alerts: BTreeMap<AlertId, Alert>,
+    /// Their fingerprints.
+    pub by_fingerprint: BTreeMap<Fingerprint, AlertId>,
+    /// Incidents, live and recently over.
+    pub incidents: BTreeMap<IncidentId, Incident>,
+    /// Outbox rows.
+    pub outbox: BTreeMap<RowId, Row>,
+    /// Tickets wanted per target in the last while, for the valve.
+    pub valves: BTreeMap<Arc<str>, Valve>,
+    /// What is due when.
+    pub timers: BTreeSet<(Millis, Timer)>,
+    /// Counters.
+    pub last_alert: u64,
+    /// See `last_alert`.
+    pub last_incident: u64,
+    /// See `last_alert`.
+    pub last_delivery: u64,
+}
+
+/// The graph in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphRef {
+    /// Its digest.
+    pub digest: u64,
+    /// When the CMDB was read.
+    pub as_of: Millis,
+}
+
+/// CI numbers: handed out once per CI key, in the log's order, never used again.
+///
+/// Hosts that the CMDB does not know get numbers too, under keys that no CMDB id can have (`\u{1}host:web1`).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Cis {
+    names: Vec<Arc<str>>,
+    numbers: BTreeMap<Arc<str>, CiId>,
+}
+
+/// First character of the key of something that is no CI.
+pub const UNBOUND_MARK: char = '\u{1}';
+
+impl Cis {
+    /// The number of `key`, handed out now if it is new.
+    pub fn intern(&mut self, key: &str) -> CiId {
+        if let Some(id) = self.numbers.get(key) {
+            return *id;
+        }
+        let id = CiId(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        let key: Arc<str> = key.into();
+        self.names.push(key.clone());
+        self.numbers.insert(key, id);
+        id
+    }
+    /// The number of `key`, if it has one.
+    pub fn find(&self, key: &str) -> Option<CiId> {
+        self.numbers.get(key).copied()
+    }
+    /// The key of a number.
+    pub fn key(&self, id: CiId) -> &str {
+        let at = usize::try_from(id.0).unwrap_or(usize::MAX);
+        self.names.get(at).map(|n| &**n).unwrap_or_default()
+    }
+}
+
+/// What is known of a source.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct SourceState {
+    /// Its first event ever.
+    pub first_contact: Millis,
+    /// Its last event.
+    pub heard: Millis,
+    /// Live alerts.
+    pub live: u32,
+    /// Stale alerts.
+    pub stale: u32,
+    /// Alerts inherited at first contact, for the one line that says so.
+    pub inherited: u32,
+    /// Heartbeat alerts, by fingerprint: until when each is good, if the source said.
+    pub heartbeats: BTreeMap<Fingerprint, Heartbeat>,
+}
+
+/// A heartbeat alert.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Its alert name.
+    pub name: Arc<str>,
+    /// Good until then.
+    pub valid_until: Option<Millis>,
+}
+
+/// An alert.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Alert {
+    /// Identity.
+    pub fingerprint: Fingerprint,
+    /// Source of its first event.
+    pub source: Arc<str>,
+    /// Name space of the fingerprint.
+    pub scope: Arc<str>,
+    /// Labels as last sent.
+    pub labels: Arc<Labels>,
+    /// Text for people, as last logged.
+    pub annotations: Arc<Labels>,
+    /// Link to the source.
+    pub link: Arc<str>,
+    /// When text was last taken over.
+    pub text_at: Millis,
+    /// Now.
+    pub severity: Severity,
+    /// Of this episode.
+    pub worst: Severity,
+    /// Firing, stale, over.
+    pub state: AlertState,
+    /// Taken by a person in the source.
+    pub acknowledged: bool,
+    /// Which firing it is.
+    pub episode: i64,
+    /// Episodes up to this one are over.
+    pub closed: i64,
+    /// Senders that report it, each with its expiry.
+    pub senders: Vec<Sender>,
+    /// When the condition began, by the source's clock, never after `arrived`.
+    pub started: Millis,
+    /// When this episode arrived.
+    pub arrived: Millis,
+    /// When it was last heard of.
+    pub heard: Millis,
+    /// When it was over.
+    pub ended: Option<Millis>,
+    /// Events of this episode.
+    pub events: u32,
+    /// Where it is.
+    pub ci: CiId,
+    /// Why it is there.
+    pub evidence: Arc<Evidence>,
+    /// Why it may not open a ticket.
+    pub suppressed: Option<Suppression>,
+    /// Its incident.
+    pub incident: Option<IncidentId>,
+}
+
+/// A sender that reports an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// Hash of source and sender.
+    pub id: u64,
+    /// Over then, if nothing more comes.
+    pub valid_until: Option<Millis>,
+}
+
+/// Whether an alert lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// The condition holds.
+    Firing,
+    /// It would have expired, but its whole source went quiet: shown, not resolved.
+    Stale,
+    /// It is over.
+    Over,
+}
+
+impl Alert {
+    /// Firing or stale.
+    pub fn live(&self) -> bool {
+        match self.state {
+            AlertState::Firing | AlertState::Stale => true,
+            AlertState::Over => false,
+        }
+    }
+    /// When it expires: once the last of its senders has nothing more to say. `None` if one never expires.
+    pub fn valid_until(&self) -> Option<Millis> {
+        let mut latest = None;
+        for sender in &self.senders {
+            latest = latest.max(Some(sender.valid_until?));
+        }
+        latest
+    }
+}
+
+/// How an alert came to its CI.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The CMDB knows the CI.
+    pub bound: bool,
+    /// The rule that found it: `bind.rule "name"`, `default cmdb_id`, ...; empty if none did.
+    pub rule: String,
+    /// The label it was found by.
+    pub label: String,
+    /// The name that was looked up.
+    pub value: String,
+    /// Why it is not bound: names that were looked up in vain or were ambiguous.
+    pub tried: Vec<String>,
+}
+
+/// Why an alert may not open a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suppression {
+    /// It began before our first contact with its source.
+    Inherited,
+    /// It is less severe than `ticket_min_severity`.
+    Severity,
+}
+
+/// An incident.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Incident {
+    /// Where it stands.
+    pub state: IncidentState,
+    /// Its alerts.
+    pub members: BTreeMap<AlertId, Member>,
+    /// The CI that explains the others best.
+    pub root: CiId,
+    /// The root has no alert itself.
+    pub silent_root: bool,
+    /// The cause is right in at least 95 % of such cases.
+    pub confident: bool,
+    /// Priority; rises, and falls only on recovery.
+    pub priority: Priority,
+    /// Arrival of the first and the last alert.
+    pub first: Millis,
+    /// See `first`.
+    pub last: Millis,
+    /// The alert that opened it.
+    pub opening: Fingerprint,
+    /// End of the hold.
+    pub hold_until: Millis,
+    /// When its ticket was wanted.
+    pub opened: Option<Millis>,
+    /// When its last alert was over.
+    pub quiet_since: Option<Millis>,
+    /// When it was resolved.
+    pub resolved: Option<Millis>,
+    /// A person let it have a ticket in spite of suppression.
+    pub promoted: bool,
+    /// A person has taken it.
+    pub acknowledged: Option<String>,
+    /// The incident it became part of.
+    pub merged_into: Option<IncidentId>,
+    /// The incidents that became part of it: which, by which CI, when.
+    pub merges: Vec<Merge>,
+    /// Number of live members.
+    pub live: u32,
+    /// Turning points, at most 32.
+    pub turns: Vec<Turn>,
+    /// When the cause was last changed, and what tickets say since.
+    pub told: Told,
+}
+
+/// What tickets were last told, so that a note says only what is new.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Told {
+    /// Root cause named with confidence; `None` for "not known".
+    pub cause: Option<CiId>,
+    /// CIs.
+    pub cis: u32,
+    /// Services that do not work.
+    pub services: BTreeSet<CiId>,
+    /// Priority.
+    pub priority: Option<Priority>,
+    /// When a note that is not urgent was last written.
+    pub at: Millis,
+}
+
+/// A merge.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Merge {
+    /// The other incident.
+    pub from: IncidentId,
+    /// The CI whose alert joined them.
+    pub because: CiId,
+    /// When.
+    pub at: Millis,
+}
+
+/// Where an incident stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentState {
+    /// Held: waits for its cause.
+    Pending,
+    /// Ticket wanted.
+    Open,
+    /// No live alert, not yet quiet for long enough.
+    Recovering,
+    /// Over.
+    Resolved,
+    /// Part of another incident.
+    Merged,
+}
+
+impl IncidentState {
+    /// The word of metrics and the API.
+    pub const fn word(self) -> &'static str {
+        match self {
+            IncidentState::Pending => "pending",
+            IncidentState::Open => "open",
+            IncidentState::Recovering => "recovering",
+            IncidentState::Resolved => "resolved",
+            IncidentState::Merged => "merged",
+        }
+    }
+    /// Neither resolved nor merged.
+    pub const fn lives(self) -> bool {
+        match self {
+            IncidentState::Pending | IncidentState::Open | IncidentState::Recovering => true,
+            IncidentState::Resolved | IncidentState::Merged => false,
+        }
+    }
+}
+
+/// An alert's place in its incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its CI.
+    pub ci: CiId,
+    /// How it came here.
+    pub how: How,
+    /// The alerting CI that linked it, if another.
+    pub via: Option<CiId>,
+    /// Weight of that link, per mille.
+    pub weight: u16,
+    /// Time between its begin and that of the linking alert.
+    pub gap: Millis,
+    /// Other incidents it could have joined.
+    pub also: Vec<IncidentId>,
+}
+
+/// How an alert came into its incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// It opened it.
+    Opened,
+    /// Same CI (or same host, where the CMDB does not know it).
+    SameCi,
+    /// It needs a CI that alerts.
+    Attach,
+    /// A CI of the incident needs it: the cause came late.
+    Cause,
+    /// It explains nothing, but shares a silent cause.
+    CommonCause,
+}
+
+/// A turning point, kept for the explanation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// When.
+    pub at: Millis,
+    /// What: `opened`, `joined`, `cause`, `merged`, `ticket wanted`, `recovering`, `resolved`, `reopened`.
+    pub what: String,
+}
+
+/// A row of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RowId {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Name of the target.
+    pub target: Arc<str>,
+}
+
+/// Per incident and target: what the tool has confirmed, and what is under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// Part of the key: raised when a ticket is closed for good under a live incident.
+    pub generation: u32,
+    /// Written by the shadow target: never followed by a write to a real tool.
+    pub shadow: bool,
+    /// The ticket, once it is known.
+    pub ticket: Option<String>,
+    /// How it was last seen.
+    pub ticket_state: TicketState,
+    /// A person has changed it. Never forgotten.
+    pub touched: bool,
+    /// We resolved it.
+    pub resolved_by_us: bool,
+    /// The recovery is written.
+    pub recovered: bool,
+    /// What its content was when last written: for turning points, and for counts.
+    pub shipped: Option<(u64, u64)>,
+    /// When.
+    pub shipped_at: Millis,
+    /// Notes to write, oldest first.
+    pub notes: Vec<Note>,
+    /// Notes written.
+    pub notes_sent: u32,
+    /// When notes were written, within the last day.
+    pub note_times: Vec<Millis>,
+    /// Whether a create may be sent now: a find has just agreed on none.
+    pub may_create: bool,
+    /// A create whose outcome is not known.
+    pub unknown: Option<Unknown>,
+    /// Finds still to be made after an unknown create ended in a ticket.
+    pub verify: Vec<Millis>,
+    /// Further tickets of ours with the same key, to be closed.
+    pub duplicates: Vec<String>,
+    /// The delivery under way.
+    pub in_flight: Option<InFlight>,
+    /// Failures in a row.
+    pub attempt: u32,
+    /// Nothing is tried before this.
+    pub not_before: Millis,
+    /// Why the tool refuses; tried again slowly.
+    pub parked: Option<String>,
+    /// Since when the tool has not done what we asked.
+    pub failing_since: Option<Millis>,
+    /// When the row was made.
+    pub since: Millis,
+    /// The valve holds it back.
+    pub valved: bool,
+}
+
+/// A create whose outcome is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// Since when.
+    pub since: Millis,
+    /// Finds that agreed on none, each a settle after the one before.
+    pub none: u8,
+}
+
+/// A delivery under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlight {
+    /// Its number.
+    pub delivery: DeliveryId,
+    /// What it asks.
+    pub step: StepName,
+    /// `Sent` is in the log: it may have written.
+    pub sent: bool,
+    /// The ticket it concerns, if not the row's own (a duplicate).
+    pub other: Option<String>,
+    /// What the content was when it was handed out.
+    pub content: (u64, u64),
+    /// It tells of the recovery.
+    pub recovery: bool,
+}
+
+/// Tickets wanted lately at a target.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Valve {
+    /// When each was created.
+    pub times: Vec<Millis>,
+    /// The target cannot be used until a person acts: why, and when it is tried again.
+    pub stopped: Option<(Millis, String)>,
+}
+
+/// Something due.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Timer {
+    /// An alert may expire.
+    Expiry(AlertId),
+    /// An alert that is over may be forgotten.
+    ForgetAlert(AlertId),
+    /// The hold of an incident ends.
+    Hold(IncidentId),
+    /// An incident has been quiet.
+    Quiet(IncidentId),
+    /// An incident that is over may be forgotten.
+    ForgetIncident(IncidentId),
+    /// A row of the outbox may go on.
+    Row(RowId),
+    /// A source should have been heard by now.
+    Expect(Arc<str>),
+    /// A heartbeat is no longer good.
+    Heartbeat(Arc<str>, Fingerprint),
+    /// The wait for the first graph is over.
+    GraphWait,
+}
+
+impl State {
+    /// A state in which nothing has happened.
+    pub fn empty() -> State {
+        State {
+            seq: Seq(0),
+            at: Millis(0),
+            epoch: 0,
+            rules: Arc::new(RulesText::default()),
+            rules_no: 0,
+            graph: None,
+            wait_for_graph: None,
+            grace_until: Millis(i64::MIN),
+            cis: Cis::default(),
+            sources: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+            by_fingerprint: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            valves: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            last_alert: 0,
+            last_incident: 0,
+            last_delivery: 0,
+        }
+    }
+}
+
+/// The rules and the graph in force, with the numbers of the graph's CIs.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// Compiled rules.
+    pub rules: Arc<Rules>,
+    /// The graph.
+    pub graph: Option<Arc<Graph>>,
+    of_ix: Arc<Vec<CiId>>,
+    to_ix: Arc<BTreeMap<CiId, Ix>>,
+}
+
+impl InForce {
+    /// Rules, and a graph whose CIs get their numbers here, in the graph's order.
+    pub fn new(rules: Arc<Rules>, graph: Option<Arc<Graph>>, cis: &mut Cis) -> InForce {
+        let mut of_ix = Vec::new();
+        let mut to_ix = BTreeMap::new();
+        if let Some(graph) = &graph {
+            for (n, ci) in graph.raw().cis.iter().enumerate() {
+                let id = cis.intern(&ci.key);
+                of_ix.push(id);
+                to_ix.insert(id, Ix(u32::try_from(n).unwrap_or(u32::MAX)));
+            }
+        }
+        InForce {
+            rules,
+            graph,
+            of_ix: Arc::new(of_ix),
+            to_ix: Arc::new(to_ix),
+        }
+    }
+    /// Where the graph has a CI.
+    pub fn ix(&self, ci: CiId) -> Option<Ix> {
+        self.to_ix.get(&ci).copied()
+    }
+    /// The number of the CI at a place of the graph.
+    pub fn id(&self, ix: Ix) -> Option<CiId> {
+        self.of_ix
+            .get(usize::try_from(ix.0).unwrap_or(usize::MAX))
+            .copied()
+    }
+    /// The CI with this number, if the graph has it.
+    pub fn ci(&self, ci: CiId) -> Option<&crate::graph::Ci> {
+        self.graph.as_ref()?.ci(self.ix(ci)?)
+    }
+}

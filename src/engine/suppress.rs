@@ -1,0 +1,41 @@
+//! Why an alert may not open a ticket: it is older than us, or not severe enough.
+//!
+//! Suppression hides creation, never resolution: a suppressed alert still joins, still counts, and its
+//! recovery still reaches a ticket that exists.
+
+use super::Engine;
+use super::state::{Alert, Suppression};
+use crate::model::Millis;
+use crate::rules::Suppress;
+
+/// The verdict on an alert. `inherited` is kept from the begin of an episode on.
+pub fn judge(rules: &Suppress, alert: &Alert, inherited: bool) -> Option<Suppression> {
+    if inherited {
+        return Some(Suppression::Inherited);
+    }
+    (alert.severity > rules.ticket_min_severity).then_some(Suppression::Severity)
+}
+
+/// Whether a condition that began at `started` was there before us.
+pub fn is_inherited(rules: &Suppress, started: Option<Millis>, first_contact: Millis) -> bool {
+    started.is_some_and(|at| first_contact.since(at) > rules.inherit_before)
+}
+
+impl Engine {
+    /// Judges every live alert anew, after new rules.
+    pub(super) fn judge_all(&mut self) {
+        let rules = self.state.rules.suppress.clone();
+        let mut changed = Vec::new();
+        for alert in self.state.alerts.values_mut().filter(|a| a.live()) {
+            let inherited = alert.suppressed == Some(Suppression::Inherited);
+            let now = judge(&rules, alert, inherited);
+            if now != alert.suppressed {
+                alert.suppressed = now;
+                changed.extend(alert.incident);
+            }
+        }
+        for incident in changed {
+            self.touch(incident);
+        }
+    }
+}

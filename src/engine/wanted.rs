@@ -1,0 +1,435 @@
+//! Incident to wanted state: the facts that its ticket shall tell.
+
+use super::Engine;
+use super::correlate::EXPECTED;
+use super::identity::short_hash;
+use super::state::{Alert, Incident, IncidentState};
+use crate::model::{CiId, IncidentId, Labels, Millis, Severity, cut};
+use crate::ticket::{
+    AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, MAX_NAMES, Recovery, ServiceText,
+    Wanted,
+};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Alert text is quoted at most this long.
+const MAX_QUOTE: usize = 200;
+/// Annotations that hold the text of an alert, best first.
+const TEXTS: [&str; 5] = ["summary", "output", "message", "description", "title"];
+/// Annotations and CI attributes that hold links worth clicking at night.
+const LINKS: [&str; 3] = ["runbook_url", "runbook", "dashboard"];
+/// CI attributes that say where it is.
+const PLACES: [&str; 3] = ["location", "site", "rack"];
+/// Epoch digits: no `i`, `l`, `o`, `u`, which are misread on the phone.
+const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// The correlation key: `cor-<epoch>-<incident>.<generation>`.
+pub fn correlation_key(epoch: u64, incident: IncidentId, generation: u32) -> String {
+    let digit = |n: u32| {
+        let five = epoch.checked_shr(n.saturating_mul(5)).unwrap_or(0) & 31;
+        let at = usize::try_from(five).unwrap_or_default();
+        char::from(BASE32.get(at).copied().unwrap_or(b'0'))
+    };
+    let epoch: String = (0..8).rev().map(digit).collect();
+    format!("cor-{epoch}-{}.{generation}", incident.0)
+}
+
+/// The text of an alert: its best annotation on one line, else its name.
+pub fn text_of(labels: &Labels, annotations: &Labels) -> String {
+    let found = TEXTS
+        .iter()
+        .find_map(|n| annotations.get(n).filter(|t| !t.trim().is_empty()));
+    let name = labels.get("alertname").or_else(|| labels.get("service"));
+    let text = match (name, found) {
+        (Some(name), Some(text)) if !text.contains(name) => format!("{name}: {text}"),
+        (_, Some(text)) => text.to_owned(),
+        (Some(name), None) => name.to_owned(),
+        (None, None) => labels
+            .iter()
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect::<Vec<_>>()
+            .join(" "),
+    };
+    let line: Vec<&str> = text.split_whitespace().collect();
+    cut(&line.join(" "), MAX_QUOTE)
+}
+
+impl Engine {
+    /// What the ticket of an incident shall say. `None` for an incident that does not exist.
+    pub fn wanted(&self, id: IncidentId, key: String, target: &str) -> Option<Wanted> {
+        let known = self.state.incidents.get(&id)?;
+        let spots = self.spots(id);
+        let cis: Vec<CiId> = spots.keys().copied().collect();
+        let services = self.services(id);
+        let names = |cis: &[CiId]| -> Vec<ServiceText> {
+            cis.iter()
+                .take(MAX_NAMES)
+                .map(|c| self.service_text(*c))
+                .collect()
+        };
+        let subject = self.subject(known, &services.observed, &spots);
+        let members: Vec<&Alert> = known
+            .members
+            .keys()
+            .filter_map(|a| self.state.alerts.get(a))
+            .collect();
+        let worst = members
+            .iter()
+            .filter(|a| a.ci == subject)
+            .min_by_key(|a| (!a.live(), a.worst, a.started));
+        let first = members.iter().min_by_key(|a| (a.arrived, a.fingerprint));
+        let first_at = first.map(|a| a.arrived).unwrap_or(known.first);
+        let last_at = members.iter().map(|a| a.arrived).max().unwrap_or(first_at);
+        Some(Wanted {
+            incident: id,
+            key,
+            priority: known.priority,
+            severity: self.worst(known),
+            subject: self.ci_text(subject),
+            symptom: worst
+                .or(first)
+                .map(|a| text_of(&a.labels, &a.annotations))
+                .unwrap_or_default(),
+            since: worst.map(|a| a.started).unwrap_or(known.first),
+            first: FirstAlert {
+                at: first_at,
+                source: first.map(|a| a.source.to_string()).unwrap_or_default(),
+                ci: first.map(|a| self.ci_name(a.ci)).unwrap_or_default(),
+                text: first
+                    .map(|a| text_of(&a.labels, &a.annotations))
+                    .unwrap_or_default(),
+            },
+            cause: self.cause(known, &cis),
+            observed: names(&services.observed),
+            at_risk: names(&services.at_risk),
+            affected: self.affected(&spots),
+            alerts: count(members.len()),
+            cis: count(spots.len()),
+            spread: last_at.since(first_at),
+            sources: sources(&members),
+            links: self.links(known, &members),
+            also_open: self.also_open(id, known, target),
+            group: self.group(known, &services.observed),
+            held: known
+                .opened
+                .map(|o| o.since(known.first))
+                .unwrap_or_default(),
+            opened: known.opened.unwrap_or(known.first),
+            rules: self.state.rules_no,
+            graph_as_of: self.state.graph.map(|g| g.as_of),
+            merged_into: known.merged_into,
+        })
+    }
+
+    /// The CI that title, group and CI field are about: the cause if it is known, else what people see.
+    fn subject(
+        &self,
+        known: &Incident,
+        observed: &[CiId],
+        spots: &BTreeMap<CiId, (Severity, Millis)>,
+    ) -> CiId {
+        if known.confident {
+            return known.root;
+        }
+        let worst = spots
+            .iter()
+            .min_by_key(|(ci, (severity, begin))| (*severity, *begin, **ci));
+        observed
+            .first()
+            .copied()
+            .or(worst.map(|(ci, _)| *ci))
+            .unwrap_or(known.root)
+    }
+
+    pub(super) fn cause(&self, known: &Incident, cis: &[CiId]) -> Cause {
+        let explains = self.explains(known.root, cis);
+        let alone = cis.len() <= 1;
+        let text = CauseText {
+            ci: self.ci_text(known.root),
+            alerts_itself: cis.contains(&known.root),
+            first: self.was_first(known),
+            explains: explains.alerting,
+            of_monitored: explains.monitored,
+            silent: explains
+                .silent
+                .iter()
+                .take(MAX_NAMES)
+                .map(|ci| self.ci_name(*ci))
+                .collect(),
+            silent_count: count(explains.silent.len()),
+            runner_up: self.runner_up(known, cis),
+        };
+        match known.confident {
+            true => Cause::High(text),
+            // A single alert that the CMDB does not know is no guess at a cause.
+            false if alone && !text.ci.known => Cause::NotKnown(None),
+            false => Cause::NotKnown(Some(text)),
+        }
+    }
+
+    fn was_first(&self, known: &Incident) -> bool {
+        let alerts = || {
+            known
+                .members
+                .iter()
+                .filter_map(|(id, m)| Some((m.ci, self.state.alerts.get(id)?.started)))
+        };
+        let root = alerts()
+            .filter(|(ci, _)| *ci == known.root)
+            .map(|(_, at)| at)
+            .min();
+        let first = alerts().map(|(_, at)| at).min();
+        root.is_some() && root == first
+    }
+
+    /// The next best: another CI that most of the alerting ones need.
+    fn runner_up(&self, known: &Incident, cis: &[CiId]) -> Option<(String, u32, u32)> {
+        let mut needed: BTreeMap<CiId, u32> = BTreeMap::new();
+        for ci in cis.iter().take(200) {
+            let likely = self
+                .cone_of(*ci)
+                .into_iter()
+                .filter(|n| n.weight >= EXPECTED);
+            for need in likely {
+                let count = needed.entry(need.ci).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        needed.remove(&known.root);
+        let (ci, explains) = needed
+            .into_iter()
+            .max_by_key(|(ci, n)| (*n, Reverse(*ci)))?;
+        if explains < 2 {
+            return None;
+        }
+        let monitored = self.explains(ci, cis).monitored.max(explains);
+        Some((self.ci_name(ci), explains, monitored))
+    }
+
+    pub(super) fn ci_text(&self, ci: CiId) -> CiText {
+        let Some(known) = self.force.ci(ci) else {
+            return CiText {
+                name: self.ci_name(ci),
+                ..CiText::default()
+            };
+        };
+        let place: Vec<&str> = PLACES
+            .iter()
+            .filter_map(|p| known.attributes.get(*p))
+            .map(String::as_str)
+            .collect();
+        CiText {
+            name: known.name.clone(),
+            class: known.class.clone(),
+            place: place.join(", "),
+            known: true,
+        }
+    }
+
+    pub(super) fn service_text(&self, ci: CiId) -> ServiceText {
+        let attribute = &self.state.rules.priority.criticality_attribute;
+        let known = self.force.ci(ci);
+        ServiceText {
+            name: self.ci_name(ci),
+            criticality: known
+                .and_then(|c| c.attributes.get(attribute))
+                .cloned()
+                .unwrap_or_default(),
+        }
+    }
+
+    fn affected(&self, spots: &BTreeMap<CiId, (Severity, Millis)>) -> Vec<ClassText> {
+        let mut classes: BTreeMap<String, Vec<(Severity, Millis, String)>> = BTreeMap::new();
+        for (ci, (severity, begin)) in spots {
+            let class = self
+                .force
+                .ci(*ci)
+                .map(|c| c.class.clone())
+                .unwrap_or_default();
+            let names = classes.entry(class).or_default();
+            names.push((*severity, *begin, self.ci_name(*ci)));
+        }
+        let mut out: Vec<ClassText> = classes
+            .into_iter()
+            .map(|(class, mut names)| {
+                names.sort();
+                ClassText {
+                    class,
+                    count: count(names.len()),
+                    names: names
+                        .into_iter()
+                        .take(MAX_NAMES)
+                        .map(|(_, _, n)| n)
+                        .collect(),
+                }
+            })
+            .collect();
+        out.sort_by_key(|c| Reverse(c.count));
+        out
+    }
+
+    fn links(&self, known: &Incident, members: &[&Alert]) -> Vec<String> {
+        let mut links = BTreeSet::new();
+        let mut out = Vec::new();
+        let root = self.force.ci(known.root);
+        let of_root = LINKS
+            .iter()
+            .filter_map(|n| root?.attributes.get(*n).cloned());
+        let of_alerts = members.iter().filter(|a| a.ci == known.root).flat_map(|a| {
+            LINKS
+                .iter()
+                .filter_map(|n| a.annotations.get(n).map(str::to_owned))
+        });
+        for link in of_root.chain(of_alerts) {
+            let is_link = link.starts_with("http://") || link.starts_with("https://");
+            if is_link && links.insert(link.clone()) {
+                out.push(cut(&link, MAX_QUOTE));
+            }
+        }
+        out.truncate(3);
+        out
+    }
+
+    /// Live incidents that share a consumer with this one, or could have taken one of its alerts.
+    fn also_open(&self, id: IncidentId, known: &Incident, target: &str) -> Vec<AlsoOpen> {
+        let mut others: BTreeSet<IncidentId> = known
+            .members
+            .values()
+            .flat_map(|m| m.also.iter().map(|i| self.incident_of(*i)))
+            .collect();
+        others.remove(&id);
+        others
+            .into_iter()
+            .filter_map(|other| {
+                let incident = self.state.incidents.get(&other)?;
+                incident.state.lives().then(|| AlsoOpen {
+                    incident: other,
+                    ticket: self.ticket_of(other, target),
+                    ci: self.ci_name(incident.root),
+                })
+            })
+            .take(MAX_NAMES)
+            .collect()
+    }
+
+    /// The owner of the cause if it is known, else of the most critical observed service.
+    fn group(&self, known: &Incident, observed: &[CiId]) -> String {
+        let rules = &self.state.rules.ticket;
+        let owner = match known.confident {
+            true => known.root,
+            false => observed.first().copied().unwrap_or(known.root),
+        };
+        self.force
+            .ci(owner)
+            .and_then(|c| c.attributes.get(&rules.group_attribute))
+            .filter(|g| !g.is_empty())
+            .cloned()
+            .unwrap_or_else(|| rules.default_group.clone())
+    }
+
+    /// The facts of a recovery.
+    pub(super) fn recovery(
+        &self,
+        id: IncidentId,
+        touched: bool,
+        resolves: bool,
+    ) -> Option<Recovery> {
+        let known = self.state.incidents.get(&id)?;
+        let rules = &self.state.rules;
+        let at = known.quiet_since.or(known.resolved).unwrap_or(known.last);
+        let over = |ci: CiId| {
+            let alerts = known
+                .members
+                .keys()
+                .filter_map(|a| self.state.alerts.get(a));
+            let mine: Vec<&Alert> = alerts.filter(|a| a.ci == ci).collect();
+            let begin = mine.iter().map(|a| a.started).min()?;
+            let end = mine.iter().map(|a| a.ended.unwrap_or(at)).max()?;
+            Some((begin, end))
+        };
+        let outages = self
+            .services(id)
+            .observed
+            .into_iter()
+            .take(MAX_NAMES)
+            .filter_map(|ci| {
+                let (begin, end) = over(ci)?;
+                Some((self.service_text(ci), end.since(begin)))
+            })
+            .collect();
+        Some(Recovery {
+            at,
+            alerts: count(known.members.len()),
+            quiet: rules.correlate.resolve_after,
+            root: over(known.root).map(|(_, end)| (self.ci_name(known.root), end)),
+            outages,
+            touched,
+            resolves,
+            reopen_within: resolves.then_some(rules.correlate.reopen_within),
+        })
+    }
+
+    /// Two hashes of what a ticket says: of what is worth writing at once, and of everything.
+    pub(super) fn content_hash(wanted: &Wanted) -> (u64, u64) {
+        let cause = match &wanted.cause {
+            Cause::High(text) => text.ci.name.as_str(),
+            Cause::NotKnown(_) => "",
+        };
+        let services: Vec<&str> = wanted.observed.iter().map(|s| s.name.as_str()).collect();
+        let turning = short_hash(&[
+            &wanted.subject.name,
+            cause,
+            &services.join("\n"),
+            wanted.priority.word(),
+            wanted.severity.word(),
+            &wanted.group,
+        ]);
+        let all = postcard::to_stdvec(wanted)
+            .ok()
+            .map(|bytes| short_hash(&[&String::from_utf8_lossy(&bytes)]));
+        (turning, all.unwrap_or_default())
+    }
+
+    /// The ticket of an incident at a target, or nothing.
+    pub fn ticket_of(&self, id: IncidentId, target: &str) -> String {
+        self.state
+            .outbox
+            .iter()
+            .find(|(row, _)| row.incident == id && &*row.target == target)
+            .and_then(|(_, row)| row.ticket.clone())
+            .unwrap_or_default()
+    }
+
+    /// Whether an incident is over for good.
+    pub(super) fn is_over(state: IncidentState) -> bool {
+        !state.lives()
+    }
+}
+
+fn sources(members: &[&Alert]) -> Vec<(String, u32)> {
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for alert in members {
+        let count = counts.entry(&alert.source).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut out: Vec<(String, u32)> = counts.into_iter().map(|(s, n)| (s.to_owned(), n)).collect();
+    out.sort_by_key(|(_, n)| Reverse(*n));
+    out
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_eight_digits_of_epoch() {
+        let key = |epoch| correlation_key(epoch, IncidentId(123), 1);
+        assert_eq!(key(0), "cor-00000000-123.1");
+        assert_eq!(key((1 << 40) - 1), "cor-zzzzzzzz-123.1");
+        assert_eq!(key(33), "cor-00000011-123.1");
+    }
+}

@@ -1,0 +1,56 @@
+//! `correlated`: takes in alerts durably, binds each to a CI, correlates them on the CMDB graph, names the
+//! probable root cause and says why, and keeps exactly one ticket per incident.
+//!
+//! # Floors
+//!
+//! A module may use the floors below its own, never those above. Floors 0 to 2 are pure: no clock, no
+//! randomness, no file, socket, thread, lock, global, environment or async. `tests/tidy.rs` checks it.
+//!
+//! | floor | modules | what |
+//! | --- | --- | --- |
+//! | 0 | [`model`], [`invariant`] | the nouns; numbered invariants |
+//! | 1 | [`config`], [`rules`], [`graph`], [`record`], [`ticket`], [`source`], [`itsm`], [`cmdb`] | text to rules, bytes to events, steps to bytes, facts to text |
+//! | 2 | [`engine`] | entries in, effects out: all decisions |
+//! | 3 | [`node`], [`store`] | append, then apply; the log on disk |
+//! | 4 | [`daemon`], [`metrics`] | sockets, threads, time |
+//! | 5 | [`cli`], `main.rs` | parse, call one function, print |
+//!
+//! # One alert, in a straight line
+//!
+//! `daemon::listen` (socket to body) -> `source::<kind>` (body to events) -> `daemon::inbox` ->
+//! `daemon::commit` -> `node` (append, sync) -> `engine`: `identity`, `dedup`, `bind`, `suppress`,
+//! `correlate`, `outbox` -> answer to the sender -> `Sent` in the log -> `daemon::deliver`: `ticket` (text),
+//! `itsm::<kind>` (bytes) -> receipt in the log -> `engine::receipt`.
+//!
+//! # Where the design was changed
+//!
+//! * What an entry says about the time before it (repeats, a gap, a start) is applied before timers that were
+//!   due fire: a repeat that was answered in time must not be overtaken by an expiry.
+//! * An event carries `closes` beside `episode`: sources with whole seconds would else lose a problem that
+//!   begins in the second of the recovery.
+//! * The impact of an alert about which the CMDB says nothing is 3, not 4: what we do not know may matter.
+//! * `Refusal::Retry` carries a reason and an optional moment.
+//! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
+//!   stopping the target there would open a second one at the next try.
+
+pub mod invariant;
+pub mod model;
+
+pub mod cmdb;
+pub mod config;
+pub mod graph;
+pub mod itsm;
+pub mod record;
+pub mod rules;
+pub mod source;
+pub mod ticket;
+
+pub mod engine;
+
+pub mod node;
+pub mod store;
+
+pub mod daemon;
+pub mod metrics;
+
+pub mod cli;

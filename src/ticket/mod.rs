@@ -1,0 +1,285 @@
+//! Wanted state to text: title, description and notes, bounded and harmless for the kind of tool.
+//!
+//! The engine says *what* is known ([`Wanted`]); this file says it in words, in English or Danish. Rules of
+//! the text: the letters WHAT, IMPACT, CAUSE, DO FIRST, CHANGED, BEFORE in this order, empty ones left out;
+//! names before numbers; every time with its zone; alert text quoted at most once and cut at 200 characters.
+
+use crate::model::{IncidentId, Millis, Priority, Severity};
+use serde::{Deserialize, Serialize};
+
+mod text;
+mod words;
+
+pub use text::{TextError, content, note, sentence};
+
+/// What a ticket shall say: facts, never text of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The incident.
+    pub incident: IncidentId,
+    /// The correlation key with its generation.
+    pub key: String,
+    /// Priority now.
+    pub priority: Priority,
+    /// Worst severity of the live alerts (of all, once it is over).
+    pub severity: Severity,
+    /// The CI that the first line is about: the root cause if confidence is high, else the most critical
+    /// observed service, else the worst CI.
+    pub subject: CiText,
+    /// What is the matter with it, in the words of its worst alert (first line, cleaned, cut by the engine
+    /// at 200 characters).
+    pub symptom: String,
+    /// Since when.
+    pub since: Millis,
+    /// The first alert: when it arrived, its source, its CI, its text.
+    pub first: FirstAlert,
+    /// The cause.
+    pub cause: Cause,
+    /// Services with a live alert, most critical first, at most [`MAX_NAMES`].
+    pub observed: Vec<ServiceText>,
+    /// Services that need the root cause and have no alert, most critical first, at most [`MAX_NAMES`].
+    pub at_risk: Vec<ServiceText>,
+    /// Alerting CIs by class, the largest class first.
+    pub affected: Vec<ClassText>,
+    /// Live and past alerts of the incident, and its CIs.
+    pub alerts: u32,
+    /// See `alerts`.
+    pub cis: u32,
+    /// Seconds from the first to the last alert.
+    pub spread: Millis,
+    /// Alerts by source, the largest first.
+    pub sources: Vec<(String, u32)>,
+    /// Runbook or dashboard links of the alerts, without repetition, at most 3.
+    pub links: Vec<String>,
+    /// Open incidents near this one that are not part of it, with the reason.
+    pub also_open: Vec<AlsoOpen>,
+    /// Assignment group; empty for the tool's default.
+    pub group: String,
+    /// Why the ticket opened when it did: how long it was held.
+    pub held: Millis,
+    /// When the ticket was wanted.
+    pub opened: Millis,
+    /// Number of the rules in force.
+    pub rules: u64,
+    /// When the graph in force was read; `None` without a graph.
+    pub graph_as_of: Option<Millis>,
+    /// The incident was merged into this one.
+    pub merged_into: Option<IncidentId>,
+}
+
+/// Names listed of any sort; "... and 8 more" stands for the rest.
+pub const MAX_NAMES: usize = 6;
+
+/// A CI in a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CiText {
+    /// Its name.
+    pub name: String,
+    /// Its class, as in the CMDB (`access_switch`); empty if not known.
+    pub class: String,
+    /// Where it is, from its attributes; empty if not known.
+    pub place: String,
+    /// Whether the CMDB knows it.
+    pub known: bool,
+}
+
+/// The alert that came first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstAlert {
+    /// When it arrived.
+    pub at: Millis,
+    /// Name of its source.
+    pub source: String,
+    /// Its CI or host.
+    pub ci: String,
+    /// Its text, one line.
+    pub text: String,
+}
+
+/// What is known of the cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// Right in at least 95 % of such cases.
+    High(CauseText),
+    /// Not known; the best guess if there is one.
+    NotKnown(Option<CauseText>),
+}
+
+/// A root cause and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseText {
+    /// The CI.
+    pub ci: CiText,
+    /// It has an alert itself.
+    pub alerts_itself: bool,
+    /// Its alert was the first of all.
+    pub first: bool,
+    /// Alerting CIs that need it.
+    pub explains: u32,
+    /// Monitored CIs that need it.
+    pub of_monitored: u32,
+    /// Monitored CIs that need it and have no alert, at most [`MAX_NAMES`].
+    pub silent: Vec<String>,
+    /// How many are silent.
+    pub silent_count: u32,
+    /// The next best, if any: its name, what it explains, of how many monitored.
+    pub runner_up: Option<(String, u32, u32)>,
+}
+
+/// A service in a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceText {
+    /// Its name.
+    pub name: String,
+    /// Its criticality word; empty if not known.
+    pub criticality: String,
+}
+
+/// Alerting CIs of one class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassText {
+    /// The class; empty for what the CMDB does not know.
+    pub class: String,
+    /// How many.
+    pub count: u32,
+    /// The first [`MAX_NAMES`], worst first.
+    pub names: Vec<String>,
+}
+
+/// An incident that is open, near, and not part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlsoOpen {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Its ticket at this target, if any.
+    pub ticket: String,
+    /// The CI it is about.
+    pub ci: String,
+}
+
+/// A turning point worth a note. Everything in it is decided by the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// When it happened.
+    pub at: Millis,
+    /// What happened.
+    pub what: NoteKind,
+    /// The tool could not be reached between these; a line says so.
+    pub delayed: Option<(Millis, Millis)>,
+}
+
+/// What a note tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoteKind {
+    /// Many more CIs, or a further service is down.
+    Grew {
+        /// Live alerts and CIs now.
+        alerts: u32,
+        /// See `alerts`.
+        cis: u32,
+        /// Services newly without function.
+        services: Vec<ServiceText>,
+        /// Names of some new CIs.
+        names: Vec<String>,
+    },
+    /// A critical alert joined a ticket that a person has touched.
+    LateCritical {
+        /// Its CI.
+        ci: String,
+        /// Its text.
+        text: String,
+    },
+    /// The cause changed or became known.
+    Cause {
+        /// What we said before; empty for "not known".
+        before: String,
+        /// What we say now.
+        now: Cause,
+    },
+    /// The priority rose.
+    Priority {
+        /// Before.
+        before: Priority,
+        /// Now.
+        now: Priority,
+        /// The services that raised it.
+        services: Vec<ServiceText>,
+    },
+    /// Another incident was merged into this one.
+    Merged {
+        /// The other.
+        incident: IncidentId,
+        /// Its ticket here, if it had one.
+        ticket: String,
+        /// The CI whose alert joined them.
+        because: String,
+    },
+    /// This incident was merged into another, whose ticket goes on.
+    MergedInto {
+        /// The other.
+        incident: IncidentId,
+        /// Its ticket here, if it has one.
+        ticket: String,
+        /// The CI whose alert joined them.
+        because: String,
+    },
+    /// All alerts are over.
+    Recovered(Recovery),
+    /// An alert fires again.
+    Reopened {
+        /// Its CI.
+        ci: String,
+        /// Its text.
+        text: String,
+    },
+    /// Another ticket carries our key and a person has touched it: we leave it, and say so here.
+    Duplicate {
+        /// The other ticket.
+        ticket: String,
+    },
+    /// Nothing happened but the delay, which `Note::delayed` says.
+    Late,
+}
+
+/// The facts of a recovery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// When the last alert was over.
+    pub at: Millis,
+    /// All alerts of the incident.
+    pub alerts: u32,
+    /// How long it has been quiet.
+    pub quiet: Millis,
+    /// The root cause and when it came back, if it alerted itself.
+    pub root: Option<(String, Millis)>,
+    /// Outage of each observed service.
+    pub outages: Vec<(ServiceText, Millis)>,
+    /// A person works on the ticket: the state is left to them.
+    pub touched: bool,
+    /// We resolve the ticket with this note.
+    pub resolves: bool,
+    /// Within which time a new alert opens the same ticket again; `None` where the tool cannot.
+    pub reopen_within: Option<Millis>,
+}
+
+/// How a target's text is made.
+#[derive(Clone, Debug)]
+pub struct Style {
+    /// Language of the text.
+    pub language: Language,
+    /// IANA name of the time zone, checked by the configuration.
+    pub timezone: String,
+    /// Base of links to our own pages; no link is printed while it is empty.
+    pub link_base: String,
+    /// What the tool bears.
+    pub limits: crate::itsm::Limits,
+}
+
+/// Languages that are shipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    En,
+    /// Danish.
+    Da,
+}
