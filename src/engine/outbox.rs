@@ -91,6 +91,7 @@ impl Engine {
                 failing_since: None,
                 since: at,
                 valved: false,
+                joined: None,
             });
         }
     }
@@ -238,6 +239,9 @@ impl Engine {
             }));
         }
         let over = Engine::is_over(incident.state);
+        if !over && row.joined.is_some() {
+            return Ask::only(StepName::Read, ticket);
+        }
         if !over && row.resolved_by_us {
             return self.plan_reopen(row, ticket, target);
         }
@@ -483,26 +487,29 @@ impl Engine {
         self.touch(id);
     }
 
-    /// Nothing severe is ever joined silently: a critical alert that joins a touched ticket is told at once.
+    /// Nothing severe is ever joined silently: before a critical alert joins a ticket we look whether a
+    /// person has touched it; if so, a note says it at once.
     pub(super) fn note_late_critical(&mut self, id: IncidentId, alert: AlertId) {
-        let touched = self
-            .rows_of(id)
-            .iter()
-            .any(|r| self.state.outbox.get(r).is_some_and(|row| row.touched));
         let Some(alert) = self.state.alerts.get(&alert) else {
             return;
         };
-        if !touched || alert.severity != Severity::Critical {
+        if alert.severity != Severity::Critical {
             return;
         }
-        let (ci, text) = (
+        let joined = (
             self.ci_name(alert.ci),
             text_of(&alert.labels, &alert.annotations),
         );
-        self.note_with(id, |_| NoteKind::LateCritical {
-            ci: ci.clone(),
-            text: text.clone(),
-        });
+        for row in self.rows_of(id) {
+            if let Some(row) = self
+                .state
+                .outbox
+                .get_mut(&row)
+                .filter(|r| r.ticket.is_some())
+            {
+                row.joined = Some(joined.clone());
+            }
+        }
     }
 
     /// Everything that tickets will say from the beginning.

@@ -226,16 +226,11 @@ impl Engine {
             Some(id.incident),
             format!("{}: ticket {ticket} opened", id.target),
         );
-        let opened = self
-            .state
-            .incidents
-            .get(&id.incident)
-            .and_then(|i| i.opened);
         let Some(row) = self.state.outbox.get_mut(id) else {
             return;
         };
-        let since = opened.unwrap_or(row.since);
-        if at.since(since) > outbox::LATE {
+        let since = row.since;
+        if row.failing_since.is_some() && at.since(since) > outbox::LATE {
             row.notes.insert(
                 0,
                 Note {
@@ -277,6 +272,9 @@ impl Engine {
     /// Not done, because a person has the ticket: the next plan leaves the state to them.
     fn left_undone(&mut self, id: &RowId, flight: &InFlight, seen: &Seen) {
         self.healthy(id);
+        if flight.step == StepName::Read {
+            return self.looked(id, seen);
+        }
         let Some(row) = self.state.outbox.get_mut(id) else {
             return;
         };
@@ -293,6 +291,22 @@ impl Engine {
             Some(id.incident),
             format!("{}: a person has the ticket", id.target),
         );
+    }
+
+    /// We looked before a critical alert joins: on a touched ticket that is told.
+    fn looked(&mut self, id: &RowId, seen: &Seen) {
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        row.ticket_state = seen.state;
+        row.touched |= seen.touched;
+        let joined = row.joined.take().filter(|_| row.touched);
+        if let Some((ci, text)) = joined {
+            self.note_with(id.incident, |_| NoteKind::LateCritical {
+                ci: ci.clone(),
+                text: text.clone(),
+            });
+        }
     }
 
     fn refused(&mut self, id: &RowId, flight: &InFlight, refusal: &Refusal) {
@@ -388,6 +402,7 @@ impl Engine {
 
     /// The ticket is closed for good or deleted: a live incident gets the next one.
     fn next_generation(&mut self, id: &RowId, flight: &InFlight, how: &str) {
+        let at = self.state.at;
         if flight.other.is_some() {
             if let Some(row) = self.state.outbox.get_mut(id) {
                 row.duplicates.retain(|d| Some(d) != flight.other.as_ref());
@@ -409,6 +424,7 @@ impl Engine {
             return;
         }
         row.generation = row.generation.saturating_add(1);
+        row.since = at;
         row.ticket = None;
         row.ticket_state = TicketState::New;
         row.touched = false;

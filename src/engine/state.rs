@@ -447,6 +447,8 @@ pub struct Row {
     pub since: Millis,
     /// The valve holds it back.
     pub valved: bool,
+    /// A critical alert (CI and text) that joined since we last looked at the ticket.
+    pub joined: Option<(String, String)>,
 }
 
 /// A create whose outcome is not known.

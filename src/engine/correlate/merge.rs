@@ -55,7 +55,8 @@ impl Engine {
         known.first = known.first.min(first);
         known.last = known.last.max(last);
         known.live = known.live.saturating_add(live);
-        known.hold_until = known.hold_until.max(hold);
+        // The more urgent of the two does not wait for the other.
+        known.hold_until = known.hold_until.min(hold);
         known.acknowledged = known.acknowledged.take().or(acknowledged);
         known.promoted |= promoted;
         known.merges.push(Merge {

@@ -187,7 +187,8 @@ impl Engine {
                     && share >= cis.saturating_mul(EXPLAINS_SHARE)
                     && covered));
         if let Some(known) = self.state.incidents.get_mut(&incident) {
-            known.confident = high;
+            // What tickets say is not taken back because one more CI is silent or alerts.
+            known.confident = high || (known.told.cause == Some(root) && !silent);
         }
     }
 

@@ -1,0 +1,132 @@
+//! Timed alerts above the line, what happened to tickets below it: readable by a service manager.
+//!
+//! A scenario under `tests/scenarios/` has lines `MM:SS what`, then `---`, then what the tool saw.
+//! `CORRELATED_REWRITE=1` writes the lower part anew. Words: `NAME down|up`, `NAME fails|works` (a
+//! service or application by its name, critical), `NAME warns`, `tool away MM:SS`, `lose the answer`
+//! (of the next create), `late SECONDS` (the next create is executed so much later), `take T1` (a person takes the ticket), `resolve T1`, `close T1`, `restart`, `kill`,
+//! `until MM:SS`, `graph later`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test stops at what it does not expect"
+)]
+
+mod world;
+
+use correlated::itsm::TicketState;
+use correlated::model::{EventState, Millis};
+use std::path::Path;
+use world::{SAMPLE, START, World, event, host, rules};
+
+fn minutes(text: &str) -> Millis {
+    let (m, s) = text
+        .split_once(':')
+        .unwrap_or_else(|| panic!("time {text:?}"));
+    Millis::secs(m.parse::<i64>().unwrap() * 60 + s.parse::<i64>().unwrap())
+}
+
+fn clock(at: Millis) -> String {
+    let seconds = at.since(START).0 / 1000;
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
+}
+
+fn play(script: &str) -> String {
+    let later = script.contains("graph later");
+    let mut world = World::new(&rules(), (!later).then_some(SAMPLE));
+    for line in script.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (time, what) = line
+            .split_once(' ')
+            .unwrap_or_else(|| panic!("line {line:?}"));
+        let at = START.plus(minutes(time));
+        world.advance(at.since(world.now));
+        step(&mut world, what.trim());
+    }
+    let lines: Vec<String> = world
+        .tool
+        .log
+        .iter()
+        .map(|(at, text)| format!("{} {}\n", clock(*at), text.trim_end()))
+        .collect();
+    lines.concat()
+}
+
+fn step(world: &mut World, what: &str) {
+    let now = world.now;
+    let words: Vec<&str> = what.split(' ').collect();
+    let firing = |world: &mut World, name: &str, state, severity: &str| {
+        let one = event(&[("alertname", "Down"), ("ci", name)], state, severity, now);
+        world.send("prometheus", &[one]);
+    };
+    let ticket = |world: &mut World, id: &str| {
+        world
+            .tool
+            .tickets
+            .iter()
+            .position(|t| t.id == id)
+            .unwrap_or_else(|| panic!("no ticket {id}"))
+    };
+    match words.as_slice() {
+        [name, "down"] => world.send("nagios", &[host(name, EventState::Firing, now)]),
+        [name, "up"] => world.send("nagios", &[host(name, EventState::Resolved, now)]),
+        [name, "fails"] => firing(world, name, EventState::Firing, "critical"),
+        [name, "warns"] => firing(world, name, EventState::Firing, "warning"),
+        [name, "works"] => firing(world, name, EventState::Resolved, "critical"),
+        ["tool", "away", until] => world.tool.away_until = START.plus(minutes(until)),
+        ["lose", "the", "answer"] => world.tool.lose_next_create(),
+        ["late", seconds] => world
+            .tool
+            .late_next_create(Millis::secs(seconds.parse().unwrap())),
+        ["take", id] => {
+            let at = ticket(world, id);
+            world.tool.tickets[at].touched = true;
+        }
+        ["resolve", id] => {
+            let at = ticket(world, id);
+            world.tool.tickets[at].state = TicketState::Resolved;
+            world.tool.tickets[at].touched = true;
+        }
+        ["close", id] => {
+            let at = ticket(world, id);
+            world.tool.tickets[at].state = TicketState::Closed;
+        }
+        ["restart"] => {
+            world.snapshot();
+            world.crash(Millis::secs(2));
+        }
+        ["kill"] => world.crash(Millis::secs(2)),
+        ["graph"] => world.load(SAMPLE),
+        ["graph", "later"] | ["until"] => {}
+        other => panic!("word {other:?}"),
+    }
+}
+
+#[test]
+fn scenarios_end_as_written() {
+    let rewrite = std::env::var_os("CORRELATED_REWRITE").is_some();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(files.len() >= 10, "{} scenarios", files.len());
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (script, expected) = text.split_once("---\n").unwrap_or((&text, ""));
+        let found = play(script);
+        if rewrite {
+            std::fs::write(&file, format!("{script}---\n{found}")).unwrap();
+        } else if found != expected {
+            wrong.push(format!("{}\n{found}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
