@@ -378,7 +378,9 @@ fn target(
 ) -> Option<TargetConf> {
     let before = walk.problems.len();
     let writes = kind.promise != Promise::Nothing;
-    if writes && settings.opt_text("url").is_none() {
+    let url = format!("{path}.url");
+    let url_told = walk.problems.iter().any(|p| p.path == url);
+    if writes && settings.opt_text("url").is_none() && !url_told {
         walk.problem(
             at.clone(),
             &format!("{path}.url"),

@@ -29,230 +29,60 @@ pub struct Section {
 
 /// Every section, in the order of the reference.
 pub const SECTIONS: &[Section] = &[
-    Section {
-        name: "listen",
-        many: false,
-        keys: LISTEN,
-        doc: "where we listen",
-    },
-    Section {
-        name: "store",
-        many: false,
-        keys: STORE,
-        doc: "what is kept, and where",
-    },
-    Section {
-        name: "source",
-        many: true,
-        keys: SOURCE,
-        doc: "a monitoring system that pushes alerts to /v1/events/<name>",
-    },
-    Section {
-        name: "cmdb",
-        many: true,
-        keys: CMDB,
-        doc: "where CIs and relations come from",
-    },
-    Section {
-        name: "itsm",
-        many: true,
-        keys: ITSM,
-        doc: "a tool that tickets are kept in; without any, one named shadow shows what would be done",
-    },
-    Section {
-        name: "identity",
-        many: false,
-        keys: IDENTITY,
-        doc: "which labels make an alert, and what severity words mean",
-    },
-    Section {
-        name: "bind",
-        many: false,
-        keys: BIND,
-        doc: "how alerts find their CI",
-    },
-    Section {
-        name: "suppress",
-        many: false,
-        keys: SUPPRESS,
-        doc: "what opens no ticket",
-    },
-    Section {
-        name: "correlate",
-        many: false,
-        keys: CORRELATE,
-        doc: "how alerts become incidents",
-    },
-    Section {
-        name: "priority",
-        many: false,
-        keys: PRIORITY,
-        doc: "how impact and urgency become a priority",
-    },
-    Section {
-        name: "ticket",
-        many: false,
-        keys: TICKET,
-        doc: "what people read",
-    },
-    Section {
-        name: "log",
-        many: false,
-        keys: LOG,
-        doc: "our own log, on standard error",
-    },
+    Section { name: "listen", many: false, keys: LISTEN, doc: "where we listen", },
+    Section { name: "store", many: false, keys: STORE, doc: "what is kept, and where", },
+    Section { name: "source", many: true, keys: SOURCE, doc: "a monitoring system that pushes alerts to /v1/events/<name>", },
+    Section { name: "cmdb", many: true, keys: CMDB, doc: "where CIs and relations come from", },
+    Section { name: "itsm", many: true, keys: ITSM, doc: "a tool that tickets are kept in; without any, one named shadow shows what would be done", },
+    Section { name: "identity", many: false, keys: IDENTITY, doc: "which labels make an alert, and what severity words mean", },
+    Section { name: "bind", many: false, keys: BIND, doc: "how alerts find their CI", },
+    Section { name: "suppress", many: false, keys: SUPPRESS, doc: "what opens no ticket", },
+    Section { name: "correlate", many: false, keys: CORRELATE, doc: "how alerts become incidents", },
+    Section { name: "priority", many: false, keys: PRIORITY, doc: "how impact and urgency become a priority", },
+    Section { name: "ticket", many: false, keys: TICKET, doc: "what people read", },
+    Section { name: "log", many: false, keys: LOG, doc: "our own log, on standard error", },
 ];
 
 const LISTEN: &[Key] = &[
-    key(
-        "intake",
-        List,
-        Toml("[\"127.0.0.1:7580\"]"),
-        "addresses for alerts: host:port, or the path of a unix socket",
-    ),
-    key(
-        "metrics",
-        List,
-        Toml("[\"127.0.0.1:7581\"]"),
-        "addresses for /metrics, /healthz and /readyz",
-    ),
-    key(
-        "admin",
-        Text,
-        Toml("\"/run/correlated/admin.sock\""),
-        "unix socket of the command line; only its owner and group may use it",
-    ),
-    key(
-        "token",
-        Secret,
-        Absent,
-        "senders must show this token (Authorization: Bearer, or as Basic password)",
-    ),
-    key(
-        "tls_cert",
-        Path,
-        Absent,
-        "certificate chain in PEM; with tls_key, intake and metrics speak HTTPS",
-    ),
+    key("intake", List, Toml("[\"127.0.0.1:7580\"]"), "addresses for alerts: host:port, or the path of a unix socket"),
+    key("metrics", List, Toml("[\"127.0.0.1:7581\"]"), "addresses for /metrics, /healthz and /readyz"),
+    key("admin", Text, Toml("\"/run/correlated/admin.sock\""), "unix socket of the command line; only its owner and group may use it"),
+    key("token", Secret, Absent, "senders must show this token (Authorization: Bearer, or as Basic password)"),
+    key("tls_cert", Path, Absent, "certificate chain in PEM; with tls_key, intake and metrics speak HTTPS"),
     key("tls_key", Path, Absent, "private key in PEM"),
-    key(
-        "allow_plaintext",
-        Bool,
-        Toml("false"),
-        "permit a token on a plain listener that is not loopback",
-    ),
+    key("allow_plaintext", Bool, Toml("false"), "permit a token on a plain listener that is not loopback"),
     key("body_limit", Size, Toml("\"32MiB\""), "largest body"),
-    key(
-        "header_timeout",
-        Duration,
-        Toml("\"10s\""),
-        "time for the head of a request, and for a TLS handshake",
-    ),
-    key(
-        "body_timeout",
-        Duration,
-        Toml("\"30s\""),
-        "time for the body of a request",
-    ),
-    key(
-        "answer_timeout",
-        Duration,
-        Toml("\"20s\""),
-        "time until an alert is on disk; after it the sender gets 503",
-    ),
-    key(
-        "max_connections",
-        Integer(1, 100_000),
-        Toml("512"),
-        "connections at once, per listener",
-    ),
-    key(
-        "queue",
-        Size,
-        Toml("\"64MiB\""),
-        "bytes that may wait per source; beyond it the sender gets 503",
-    ),
+    key("header_timeout", Duration, Toml("\"10s\""), "time for the head of a request, and for a TLS handshake"),
+    key("body_timeout", Duration, Toml("\"30s\""), "time for the body of a request"),
+    key("answer_timeout", Duration, Toml("\"20s\""), "time until an alert is on disk; after it the sender gets 503"),
+    key("max_connections", Integer(1, 100_000), Toml("512"), "connections at once, per listener"),
+    key("queue", Size, Toml("\"64MiB\""), "bytes that may wait per source; beyond it the sender gets 503"),
 ];
 
 const STORE: &[Key] = &[
-    key(
-        "path",
-        Path,
-        Toml("\"/var/lib/correlated\""),
-        "folder of the store",
-    ),
-    key(
-        "max_bytes",
-        Size,
-        Toml("\"10GiB\""),
-        "the store never grows beyond this",
-    ),
-    key(
-        "log_keep",
-        Duration,
-        Toml("\"30d\""),
-        "how long log entries stay",
-    ),
-    key(
-        "history_keep",
-        Duration,
-        Toml("\"760d\""),
-        "how long the history tables stay",
-    ),
-    key(
-        "snapshot_every",
-        Duration,
-        Toml("\"10m\""),
-        "time between snapshots while something changes",
-    ),
+    key("path", Path, Toml("\"/var/lib/correlated\""), "folder of the store"),
+    key("max_bytes", Size, Toml("\"10GiB\""), "the store never grows beyond this"),
+    key("log_keep", Duration, Toml("\"30d\""), "how long log entries stay"),
+    key("history_keep", Duration, Toml("\"760d\""), "how long the history tables stay"),
+    key("snapshot_every", Duration, Toml("\"10m\""), "time between snapshots while something changes"),
 ];
 
 /// Keys of every `[[source]]`.
 pub const SOURCE: &[Key] = &[
     key("name", Text, Required, "name, as in /v1/events/<name>"),
     key("kind", Text, Required, "which sort of system it is"),
-    key(
-        "scope",
-        Text,
-        Absent,
-        "name space of its alerts, default its name; two sources that report the same alerts share one",
-    ),
-    key(
-        "expect_every",
-        Duration,
-        Absent,
-        "an incident opens if the source is silent for longer",
-    ),
-    key(
-        "token",
-        Secret,
-        Absent,
-        "this source must show this token instead of the one of [listen]",
-    ),
-    key(
-        "labels",
-        Map,
-        Absent,
-        "labels added to every event of the source",
-    ),
+    key("scope", Text, Absent, "name space of its alerts, default its name; two sources that report the same alerts share one"),
+    key("expect_every", Duration, Absent, "an incident opens if the source is silent for longer"),
+    key("token", Secret, Absent, "this source must show this token instead of the one of [listen]"),
+    key("labels", Map, Absent, "labels added to every event of the source"),
 ];
 
 /// Keys of every `[[cmdb]]`.
 pub const CMDB: &[Key] = &[
     key("name", Text, Required, "name, for logs and metrics"),
     key("kind", Text, Required, "which sort of CMDB it is"),
-    key(
-        "every",
-        Duration,
-        Toml("\"1h\""),
-        "time between loads; a SIGHUP loads at once",
-    ),
-    key(
-        "max_loss",
-        Integer(0, 100),
-        Toml("20"),
-        "a load that loses more than this share of CIs or relations, in per cent, is refused",
-    ),
+    key("every", Duration, Toml("\"1h\""), "time between loads; a SIGHUP loads at once"),
+    key("max_loss", Integer(0, 100), Toml("20"), "a load that loses more than this share of CIs or relations, in per cent, is refused"),
 ];
 
 /// Keys of every `[[itsm]]`.
@@ -260,108 +90,28 @@ pub const ITSM: &[Key] = &[
     key("name", Text, Required, "name, for logs and metrics"),
     key("kind", Text, Required, "which tool it is"),
     key("url", Url, Absent, "base address of its API"),
-    key(
-        "auth",
-        OneOf(&["token", "bearer", "basic"]),
-        Toml("\"token\""),
-        "how the secret is shown: Authorization: token, Bearer, or Basic with user",
-    ),
+    key("auth", OneOf(&["token", "bearer", "basic"]), Toml("\"token\""), "how the secret is shown: Authorization: token, Bearer, or Basic with user"),
     key("user", Text, Absent, "user of auth = \"basic\""),
     key("token", Secret, Absent, "the token or password"),
-    key(
-        "timeout",
-        Duration,
-        Toml("\"30s\""),
-        "time for one exchange",
-    ),
-    key(
-        "ca_file",
-        Path,
-        Absent,
-        "further certificates to trust, in PEM",
-    ),
-    key(
-        "proxy",
-        Url,
-        Absent,
-        "HTTP proxy; proxies of the environment are not used",
-    ),
-    key(
-        "mode",
-        OneOf(&["live", "shadow"]),
-        Toml("\"live\""),
-        "shadow writes nothing and shows what would be done",
-    ),
-    key(
-        "settle",
-        Duration,
-        Absent,
-        "how long a create whose answer was lost may take to be found; default by kind",
-    ),
-    key(
-        "on_recovery",
-        OneOf(&["resolve_if_untouched", "resolve", "note_only"]),
-        Toml("\"resolve_if_untouched\""),
-        "what recovery does to a ticket",
-    ),
-    key(
-        "max_new",
-        Integer(1, 100_000),
-        Toml("30"),
-        "new tickets per max_new_per; the rest waits",
-    ),
+    key("timeout", Duration, Toml("\"30s\""), "time for one exchange"),
+    key("ca_file", Path, Absent, "further certificates to trust, in PEM"),
+    key("proxy", Url, Absent, "HTTP proxy; proxies of the environment are not used"),
+    key("mode", OneOf(&["live", "shadow"]), Toml("\"live\""), "shadow writes nothing and shows what would be done"),
+    key("settle", Duration, Absent, "how long a create whose answer was lost may take to be found; default by kind"),
+    key("on_recovery", OneOf(&["resolve_if_untouched", "resolve", "note_only"]), Toml("\"resolve_if_untouched\""), "what recovery does to a ticket"),
+    key("max_new", Integer(1, 100_000), Toml("30"), "new tickets per max_new_per; the rest waits"),
     key("max_new_per", Duration, Toml("\"10m\""), "see max_new"),
-    key(
-        "language",
-        OneOf(&["en", "da"]),
-        Toml("\"en\""),
-        "language of tickets",
-    ),
-    key(
-        "timezone",
-        Text,
-        Toml("\"UTC\""),
-        "time zone of times in tickets, as Europe/Copenhagen",
-    ),
+    key("language", OneOf(&["en", "da"]), Toml("\"en\""), "language of tickets"),
+    key("timezone", Text, Toml("\"UTC\""), "time zone of times in tickets, as Europe/Copenhagen"),
 ];
 
 const IDENTITY: &[Key] = &[
-    key(
-        "ignored_labels",
-        List,
-        Toml("[\"severity\", \"value\", \"replica\", \"prometheus_replica\", \"__replica__\"]"),
-        "labels that never make another alert",
-    ),
-    key(
-        "severity",
-        Map,
-        Absent,
-        "severity of further words of sources, on top of the usual ones",
-    ),
-    key(
-        "heartbeats",
-        List,
-        Toml("[\"Watchdog\", \"DeadMansSwitch\"]"),
-        "alert names whose absence is the alert",
-    ),
-    key(
-        "noted",
-        List,
-        Toml("[\"InfoInhibitor\"]"),
-        "alert names that say nothing of their own",
-    ),
-    key(
-        "stale_for",
-        Duration,
-        Toml("\"24h\""),
-        "how long alerts of a source that went quiet are kept as stale",
-    ),
-    key(
-        "grace",
-        Duration,
-        Toml("\"5m\""),
-        "time after a start in which no alert expires",
-    ),
+    key("ignored_labels", List, Toml("[\"severity\", \"value\", \"replica\", \"prometheus_replica\", \"__replica__\"]"), "labels that never make another alert"),
+    key("severity", Map, Absent, "severity of further words of sources, on top of the usual ones"),
+    key("heartbeats", List, Toml("[\"Watchdog\", \"DeadMansSwitch\"]"), "alert names whose absence is the alert"),
+    key("noted", List, Toml("[\"InfoInhibitor\"]"), "alert names that say nothing of their own"),
+    key("stale_for", Duration, Toml("\"24h\""), "how long alerts of a source that went quiet are kept as stale"),
+    key("grace", Duration, Toml("\"5m\""), "time after a start in which no alert expires"),
 ];
 
 const BIND: &[Key] = &[key(
@@ -373,256 +123,66 @@ const BIND: &[Key] = &[key(
 
 /// Keys of every `[[bind.rule]]`.
 pub const BIND_RULE: &[Key] = &[
-    key(
-        "name",
-        Text,
-        Required,
-        "name, as it appears in explanations",
-    ),
+    key("name", Text, Required, "name, as it appears in explanations"),
     key("source", Text, Absent, "only for alerts of this source"),
-    key(
-        "when_label",
-        Text,
-        Absent,
-        "only for alerts whose label of this name ...",
-    ),
-    key(
-        "when_matches",
-        Regex,
-        Absent,
-        "... is matched wholly by this",
-    ),
+    key("when_label", Text, Absent, "only for alerts whose label of this name ..."),
+    key("when_matches", Regex, Absent, "... is matched wholly by this"),
     key("label", Text, Absent, "the label that names the CI"),
-    key(
-        "regex",
-        Regex,
-        Absent,
-        "takes the name out of the label: group ci, else the first group, else the match",
-    ),
-    key(
-        "template",
-        Text,
-        Absent,
-        "a name made of labels: \"{cluster}-{node}\"",
-    ),
+    key("regex", Regex, Absent, "takes the name out of the label: group ci, else the first group, else the match"),
+    key("template", Text, Absent, "a name made of labels: \"{cluster}-{node}\""),
 ];
 
 const SUPPRESS: &[Key] = &[
-    key(
-        "ticket_min_severity",
-        OneOf(&["critical", "major", "minor", "warning", "info"]),
-        Toml("\"warning\""),
-        "alerts less severe than this open no ticket of their own",
-    ),
-    key(
-        "inherit_before",
-        Duration,
-        Toml("\"10m\""),
-        "alerts that began longer than this before our first contact with their source are inherited: no ticket",
-    ),
+    key("ticket_min_severity", OneOf(&["critical", "major", "minor", "warning", "info"]), Toml("\"warning\""), "alerts less severe than this open no ticket of their own"),
+    key("inherit_before", Duration, Toml("\"10m\""), "alerts that began longer than this before our first contact with their source are inherited: no ticket"),
 ];
 
 const CORRELATE: &[Key] = &[
-    key(
-        "window",
-        Duration,
-        Toml("\"10m\""),
-        "how far apart two alerts of one fault may begin",
-    ),
-    key(
-        "hold_p1",
-        Duration,
-        Toml("\"20s\""),
-        "how long a new incident waits for its cause before its ticket, P1",
-    ),
+    key("window", Duration, Toml("\"10m\""), "how far apart two alerts of one fault may begin"),
+    key("hold_p1", Duration, Toml("\"20s\""), "how long a new incident waits for its cause before its ticket, P1"),
     key("hold_p2", Duration, Toml("\"60s\""), "the same, P2"),
     key("hold_p3", Duration, Toml("\"5m\""), "the same, P3"),
     key("hold_p4", Duration, Toml("\"15m\""), "the same, P4"),
-    key(
-        "hold_quiet",
-        Duration,
-        Toml("\"20s\""),
-        "a new alert lengthens the hold of P1 and P2 to this much after it",
-    ),
-    key(
-        "hold_max",
-        Duration,
-        Toml("\"150s\""),
-        "longest hold of P1 and P2",
-    ),
-    key(
-        "resolve_after",
-        Duration,
-        Toml("\"5m\""),
-        "quiet time after which an incident is over",
-    ),
-    key(
-        "reopen_within",
-        Duration,
-        Toml("\"5m\""),
-        "time after that in which a new firing returns to the incident",
-    ),
-    key(
-        "wait_for_graph",
-        Duration,
-        Toml("\"10m\""),
-        "how long the first ticket waits for the first CMDB load",
-    ),
-    key(
-        "min_weight",
-        Integer(1, 1000),
-        Toml("80"),
-        "smallest weight of a path to a cause, per mille",
-    ),
-    key(
-        "silent_cause_min",
-        Integer(2, 1000),
-        Toml("3"),
-        "alerting CIs that a CI without alert must explain to be named",
-    ),
-    key(
-        "silent_cause_share",
-        Integer(1, 100),
-        Toml("60"),
-        "share of what hangs on it that must alert, in per cent",
-    ),
+    key("hold_quiet", Duration, Toml("\"20s\""), "a new alert lengthens the hold of P1 and P2 to this much after it"),
+    key("hold_max", Duration, Toml("\"150s\""), "longest hold of P1 and P2"),
+    key("resolve_after", Duration, Toml("\"5m\""), "quiet time after which an incident is over"),
+    key("reopen_within", Duration, Toml("\"5m\""), "time after that in which a new firing returns to the incident"),
+    key("wait_for_graph", Duration, Toml("\"10m\""), "how long the first ticket waits for the first CMDB load"),
+    key("min_weight", Integer(1, 1000), Toml("80"), "smallest weight of a path to a cause, per mille"),
+    key("silent_cause_min", Integer(2, 1000), Toml("3"), "alerting CIs that a CI without alert must explain to be named"),
+    key("silent_cause_share", Integer(1, 100), Toml("60"), "share of what hangs on it that must alert, in per cent"),
 ];
 
 /// Keys of every table of `[correlate.relations]`.
 pub const RELATION: &[Key] = &[
-    key(
-        "weight",
-        Integer(0, 1000),
-        Required,
-        "chance that a fault of the target shows at the source, per mille; 0 switches the type off",
-    ),
-    key(
-        "redundant",
-        Integer(0, 1000),
-        Absent,
-        "the same where a CI has several of this type; default weight",
-    ),
-    key(
-        "reverse",
-        Bool,
-        Toml("false"),
-        "the target needs the source",
-    ),
+    key("weight", Integer(0, 1000), Required, "chance that a fault of the target shows at the source, per mille; 0 switches the type off"),
+    key("redundant", Integer(0, 1000), Absent, "the same where a CI has several of this type; default weight"),
+    key("reverse", Bool, Toml("false"), "the target needs the source"),
 ];
 
 const PRIORITY: &[Key] = &[
-    key(
-        "criticality_attribute",
-        Text,
-        Toml("\"criticality\""),
-        "CI attribute that holds the criticality",
-    ),
-    key(
-        "criticality",
-        Map,
-        Absent,
-        "impact (1 to 4) of further criticality words, on top of gold, silver, bronze",
-    ),
-    key(
-        "service_classes",
-        List,
-        Toml("[\"business_service\", \"service\"]"),
-        "CI classes that are services to people",
-    ),
-    key(
-        "impact_1",
-        List,
-        Toml("[\"1\", \"2\", \"3\"]"),
-        "priority of impact 1 with high, medium, low urgency",
-    ),
-    key(
-        "impact_2",
-        List,
-        Toml("[\"2\", \"3\", \"4\"]"),
-        "the same of impact 2",
-    ),
-    key(
-        "impact_3",
-        List,
-        Toml("[\"3\", \"4\", \"4\"]"),
-        "the same of impact 3",
-    ),
-    key(
-        "impact_4",
-        List,
-        Toml("[\"4\", \"4\", \"4\"]"),
-        "the same of impact 4",
-    ),
+    key("criticality_attribute", Text, Toml("\"criticality\""), "CI attribute that holds the criticality"),
+    key("criticality", Map, Absent, "impact (1 to 4) of further criticality words, on top of gold, silver, bronze"),
+    key("service_classes", List, Toml("[\"business_service\", \"service\"]"), "CI classes that are services to people"),
+    key("impact_1", List, Toml("[\"1\", \"2\", \"3\"]"), "priority of impact 1 with high, medium, low urgency"),
+    key("impact_2", List, Toml("[\"2\", \"3\", \"4\"]"), "the same of impact 2"),
+    key("impact_3", List, Toml("[\"3\", \"4\", \"4\"]"), "the same of impact 3"),
+    key("impact_4", List, Toml("[\"4\", \"4\", \"4\"]"), "the same of impact 4"),
 ];
 
 const TICKET: &[Key] = &[
-    key(
-        "group_attribute",
-        Text,
-        Toml("\"group\""),
-        "CI attribute that names the assignment group",
-    ),
-    key(
-        "default_group",
-        Text,
-        Toml("\"\""),
-        "group where no CI names one",
-    ),
-    key(
-        "open_when_over",
-        Bool,
-        Toml("true"),
-        "open (and resolve) a ticket for a fault that was over before the tool could be reached",
-    ),
-    key(
-        "quiet_reroot",
-        Duration,
-        Toml("\"3m\""),
-        "time in which an untouched ticket may get another cause without a note",
-    ),
-    key(
-        "update_every",
-        Duration,
-        Toml("\"5m\""),
-        "least time between two updates for counts alone",
-    ),
-    key(
-        "note_every",
-        Duration,
-        Toml("\"15m\""),
-        "least time between two notes that are not urgent",
-    ),
-    key(
-        "notes_per_hour",
-        Integer(1, 1000),
-        Toml("6"),
-        "notes in an hour of a ticket",
-    ),
-    key(
-        "notes_per_day",
-        Integer(1, 10_000),
-        Toml("12"),
-        "notes in a day of a ticket",
-    ),
-    key(
-        "link_base",
-        Text,
-        Toml("\"\""),
-        "base of links to our pages; none is printed while it is empty",
-    ),
+    key("group_attribute", Text, Toml("\"group\""), "CI attribute that names the assignment group"),
+    key("default_group", Text, Toml("\"\""), "group where no CI names one"),
+    key("open_when_over", Bool, Toml("true"), "open (and resolve) a ticket for a fault that was over before the tool could be reached"),
+    key("quiet_reroot", Duration, Toml("\"3m\""), "time in which an untouched ticket may get another cause without a note"),
+    key("update_every", Duration, Toml("\"5m\""), "least time between two updates for counts alone"),
+    key("note_every", Duration, Toml("\"15m\""), "least time between two notes that are not urgent"),
+    key("notes_per_hour", Integer(1, 1000), Toml("6"), "notes in an hour of a ticket"),
+    key("notes_per_day", Integer(1, 10_000), Toml("12"), "notes in a day of a ticket"),
+    key("link_base", Text, Toml("\"\""), "base of links to our pages; none is printed while it is empty"),
 ];
 
 const LOG: &[Key] = &[
-    key(
-        "level",
-        OneOf(&["error", "warn", "info", "debug", "trace"]),
-        Toml("\"info\""),
-        "what is logged",
-    ),
-    key(
-        "heartbeat_url",
-        Url,
-        Absent,
-        "asked every minute while the engine works: a dead man's switch for ourselves",
-    ),
+    key("level", OneOf(&["error", "warn", "info", "debug", "trace"]), Toml("\"info\""), "what is logged"),
+    key("heartbeat_url", Url, Absent, "asked every minute while the engine works: a dead man's switch for ourselves"),
 ];

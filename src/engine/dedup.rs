@@ -7,14 +7,14 @@ use super::{Answer, Engine, suppress};
 use crate::model::{
     AlertId, Event, EventState, Fingerprint, IncidentId, Millis, Outcome, Severity, cut,
 };
-use crate::record::{History, RepeatsV1};
+use crate::record::RepeatsV1;
 use std::sync::Arc;
 
 /// Text that came with repeats is written to the log at most this often per alert.
 const TEXT_EVERY: Millis = Millis::mins(10);
 /// An alert that is over is remembered this long, so that a late event of its episode is known as late.
 /// Prometheus repeats a resolved alert for 15 minutes.
-const REMEMBER: Millis = Millis::mins(60);
+pub(super) const REMEMBER: Millis = Millis::mins(60);
 /// Bytes of a link that are kept.
 const MAX_LINK: usize = 2048;
 /// Senders of one alert; more are counted as the last one.
@@ -345,77 +345,17 @@ impl Engine {
         extend(alert, sender_id(source, event), event.valid_until);
         let due = alert.valid_until();
         known.live = known.live.saturating_add(1);
+        let first_inherited = inherited && known.inherited == 0;
         if inherited {
             known.inherited = known.inherited.saturating_add(1);
         }
         if let Some(due) = due {
             self.set_timer(due, Timer::Expiry(id));
         }
-    }
-
-    /// The alert is over.
-    pub(super) fn end(&mut self, id: AlertId, outcome: &'static str) {
-        let at = self.state.at;
-        let Some(alert) = self.state.alerts.get_mut(&id).filter(|a| a.live()) else {
-            return;
-        };
-        let was_stale = alert.state == AlertState::Stale;
-        alert.state = AlertState::Over;
-        alert.ended = Some(at);
-        alert.senders.clear();
-        alert.closed = match outcome {
-            "expired" => alert.closed.max(alert.episode.saturating_sub(1)),
-            _ => alert.closed.max(i64::MIN.saturating_add(1)),
-        };
-        let (source, incident) = (alert.source.clone(), alert.incident);
-        let row = History::AlertEpisode {
-            fingerprint: alert.fingerprint,
-            source: source.to_string(),
-            ci: Some(self.state.cis.key(alert.ci).to_owned()).filter(|_| alert.evidence.bound),
-            severity: alert.worst.word(),
-            started: alert.started,
-            ended: at,
-            outcome,
-            incident,
-        };
-        self.effects.history.push(row);
-        self.effects.alerts.insert(id);
-        if was_stale {
-            self.count_stale(&source, -1);
+        if first_inherited {
+            let due = self.state.at.plus(suppress::FIRST_CONTACT);
+            self.set_timer(due, Timer::Inherited(source.clone()));
         }
-        if let Some(known) = self.state.sources.get_mut(&source) {
-            known.live = known.live.saturating_sub(1);
-        }
-        self.set_timer(at.plus(REMEMBER), Timer::ForgetAlert(id));
-        if let Some(incident) = incident {
-            self.member_over(incident, id);
-        }
-    }
-
-    /// Ends an alert that new rules made the same as another one; the other stands for both.
-    pub(super) fn end_doubled(&mut self, id: AlertId) {
-        self.end(id, "resolved");
-    }
-
-    pub(super) fn forget_alert_due(&mut self, id: AlertId) {
-        let Some(alert) = self.state.alerts.get(&id).filter(|a| !a.live()) else {
-            return;
-        };
-        let since = alert.ended.unwrap_or(alert.heard);
-        if self.state.at.since(since) < REMEMBER {
-            return; // it fired in between; a later timer stands for this end
-        }
-        let incident = alert.incident.and_then(|i| self.state.incidents.get(&i));
-        if incident.is_some_and(|i| i.state.lives()) {
-            let due = self.state.at.plus(REMEMBER);
-            return self.set_timer(due, Timer::ForgetAlert(id));
-        }
-        let fingerprint = alert.fingerprint;
-        self.state.alerts.remove(&id);
-        if self.state.by_fingerprint.get(&fingerprint) == Some(&id) {
-            self.state.by_fingerprint.remove(&fingerprint);
-        }
-        self.effects.alerts.insert(id);
     }
 
     /// Repeats that were answered before this entry.

@@ -9,8 +9,12 @@ pub mod correlate;
 mod dedup;
 mod expiry;
 pub mod identity;
+mod notes;
 mod outbox;
+mod over;
 mod receipt;
+mod refusal;
+mod rows;
 pub mod snapshot;
 pub mod state;
 mod suppress;
@@ -288,6 +292,7 @@ impl Engine {
                 Timer::Expect(source) => self.expect_due(&source),
                 Timer::Heartbeat(source, fingerprint) => self.heartbeat_due(&source, fingerprint),
                 Timer::GraphWait => self.graph_wait_over(),
+                Timer::Inherited(source) => self.inherited_due(&source),
             }
         }
         invariant::check(&mut self.effects.violations, Invariant::L1, false);

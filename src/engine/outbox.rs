@@ -3,23 +3,19 @@
 //! Level, not queue: a storm of 500 joins is one update, and a tool that is away for a day costs no memory.
 
 use super::state::{InFlight, Incident, IncidentState, Row, RowId, Timer, Unknown};
-use super::wanted::{correlation_key, text_of};
+use super::wanted::correlation_key;
 use super::{Delivery, Engine};
 use crate::itsm::TicketState;
-use crate::model::{AlertId, DeliveryId, IncidentId, Millis, Priority, Severity};
+use crate::model::{DeliveryId, IncidentId, Millis};
 use crate::record::StepName;
 use crate::rules::{Mode, OnRecovery, Target};
 use crate::ticket::{Note, NoteKind};
 use std::sync::Arc;
 
-/// Notes that wait for a ticket; what comes after is told by the description.
-const MAX_NOTES: usize = 16;
 /// Two descriptions are never closer than this.
 const UPDATE_GAP: Millis = Millis::secs(60);
 /// A note that is written later than this says so.
 pub(super) const LATE: Millis = Millis::mins(2);
-/// A day, for the note policy.
-const DAY: Millis = Millis::mins(24 * 60);
 
 /// What a row asks for.
 enum Plan {
@@ -187,6 +183,7 @@ impl Engine {
         let valve = self.state.valves.entry(id.target.clone()).or_default();
         valve.times.retain(|t| at.since(*t) < target.max_new_per);
         if valve.times.len() < usize::try_from(target.max_new).unwrap_or(usize::MAX) {
+            valve.times.push(at);
             return Ask::only(StepName::Create, "");
         }
         let room = valve
@@ -413,235 +410,6 @@ impl Engine {
             opening,
             shadow: row.shadow,
         });
-    }
-
-    /// The alert fires again within its time: the ticket is opened again.
-    pub(super) fn reopen_rows(&mut self, id: IncidentId, alert: AlertId) {
-        let text = self
-            .state
-            .alerts
-            .get(&alert)
-            .map(|a| (self.ci_name(a.ci), text_of(&a.labels, &a.annotations)));
-        let (ci, text) = text.unwrap_or_default();
-        for row in self.rows_of(id) {
-            if let Some(row) = self.state.outbox.get_mut(&row) {
-                row.recovered = false;
-            }
-        }
-        self.note_with(id, |_| NoteKind::Reopened {
-            ci: ci.clone(),
-            text: text.clone(),
-        });
-    }
-
-    /// Adds a note to every ticket of an incident. `what` gets the other ticket's name at the same target,
-    /// for merges.
-    pub(super) fn note_with(&mut self, id: IncidentId, what: impl Fn(String) -> NoteKind) {
-        let at = self.state.at;
-        let rules = self.state.rules.ticket.clone();
-        let urgent = |kind: &NoteKind| match kind {
-            NoteKind::MergedInto { .. }
-            | NoteKind::Merged { .. }
-            | NoteKind::Reopened { .. }
-            | NoteKind::LateCritical { .. }
-            | NoteKind::Duplicate { .. }
-            | NoteKind::Recovered(_) => true,
-            NoteKind::Grew { .. }
-            | NoteKind::Cause { .. }
-            | NoteKind::Priority { .. }
-            | NoteKind::Late => false,
-        };
-        for row_id in self.rows_of(id) {
-            let other = match what(String::new()) {
-                NoteKind::MergedInto { incident, .. } | NoteKind::Merged { incident, .. } => {
-                    self.ticket_of(incident, &row_id.target)
-                }
-                _other_kinds => String::new(),
-            };
-            let Some(row) = self.state.outbox.get_mut(&row_id) else {
-                continue;
-            };
-            if row.ticket.is_none() && row.unknown.is_none() && row.in_flight.is_none() {
-                continue; // the description of the ticket to come says it
-            }
-            let kind = what(other);
-            row.note_times.retain(|t| at.since(*t) < DAY);
-            let hour = row
-                .note_times
-                .iter()
-                .filter(|t| at.since(**t) < Millis::mins(60));
-            let full = hour.count() >= usize::try_from(rules.notes_per_hour).unwrap_or(usize::MAX)
-                || row.note_times.len()
-                    >= usize::try_from(rules.notes_per_day).unwrap_or(usize::MAX);
-            if row.notes.len() >= MAX_NOTES || (full && !urgent(&kind)) {
-                self.effects.notes_suppressed = self.effects.notes_suppressed.saturating_add(1);
-                continue;
-            }
-            row.note_times.push(at);
-            row.notes.push(Note {
-                at,
-                what: kind,
-                delayed: None,
-            });
-        }
-        self.touch(id);
-    }
-
-    /// Nothing severe is ever joined silently: before a critical alert joins a ticket we look whether a
-    /// person has touched it; if so, a note says it at once.
-    pub(super) fn note_late_critical(&mut self, id: IncidentId, alert: AlertId) {
-        let Some(alert) = self.state.alerts.get(&alert) else {
-            return;
-        };
-        if alert.severity != Severity::Critical {
-            return;
-        }
-        let joined = (
-            self.ci_name(alert.ci),
-            text_of(&alert.labels, &alert.annotations),
-        );
-        for row in self.rows_of(id) {
-            if let Some(row) = self
-                .state
-                .outbox
-                .get_mut(&row)
-                .filter(|r| r.ticket.is_some())
-            {
-                row.joined = Some(joined.clone());
-            }
-        }
-    }
-
-    /// Everything that tickets will say from the beginning.
-    pub(super) fn told_all(&mut self, id: IncidentId) {
-        let at = self.state.at;
-        let services = self.services(id).observed.into_iter().collect();
-        let cis = u32::try_from(self.spots(id).len()).unwrap_or(u32::MAX);
-        if let Some(known) = self.state.incidents.get_mut(&id) {
-            known.told.cause = known.confident.then_some(known.root);
-            known.told.cis = cis;
-            known.told.services = services;
-            known.told.priority = Some(known.priority);
-            known.told.at = at;
-        }
-    }
-
-    /// Turning points since tickets were last told: cause, priority, extent.
-    pub(super) fn write_notes(&mut self, id: IncidentId) {
-        let at = self.state.at;
-        let rules = self.state.rules.ticket.clone();
-        let Some(known) = self.state.incidents.get(&id) else {
-            return;
-        };
-        let Some(opened) = known.opened.filter(|_| known.state == IncidentState::Open) else {
-            return;
-        };
-        let rows: Vec<&Row> = self
-            .rows_of(id)
-            .iter()
-            .filter_map(|r| self.state.outbox.get(r))
-            .collect();
-        let touched = rows.iter().any(|r| r.touched);
-        if !rows.iter().any(|r| r.ticket.is_some()) {
-            return self.told_all(id);
-        }
-        let (told, priority, root) = (known.told.clone(), known.priority, known.root);
-        let cause = known.confident.then_some(root);
-        if cause != told.cause {
-            let quiet = !touched && at.since(opened) < rules.quiet_reroot;
-            if !quiet {
-                self.note_cause(id, told.cause);
-            }
-            if let Some(known) = self.state.incidents.get_mut(&id) {
-                known.told.cause = cause;
-            }
-        }
-        if told.priority.is_some_and(|before| priority < before) {
-            self.note_priority(id, told.priority.unwrap_or(priority), priority);
-        }
-        self.note_extent(id, rules.note_every);
-    }
-
-    fn note_cause(&mut self, id: IncidentId, before: Option<crate::model::CiId>) {
-        let Some(known) = self.state.incidents.get(&id) else {
-            return;
-        };
-        let cis: Vec<_> = self.spots(id).into_keys().collect();
-        let now = self.cause(known, &cis);
-        let before = before.map(|ci| self.ci_name(ci)).unwrap_or_default();
-        self.note_with(id, |_| NoteKind::Cause {
-            before: before.clone(),
-            now: now.clone(),
-        });
-    }
-
-    fn note_priority(&mut self, id: IncidentId, before: Priority, now: Priority) {
-        let services = self.services(id).observed;
-        let services: Vec<_> = services
-            .into_iter()
-            .take(3)
-            .map(|c| self.service_text(c))
-            .collect();
-        self.note_with(id, |_| NoteKind::Priority {
-            before,
-            now,
-            services: services.clone(),
-        });
-        if let Some(known) = self.state.incidents.get_mut(&id) {
-            known.told.priority = Some(now);
-        }
-    }
-
-    /// The extent doubled, or a service is newly down: at once for the most critical ones.
-    fn note_extent(&mut self, id: IncidentId, every: Millis) {
-        let at = self.state.at;
-        let services = self.services(id).observed;
-        let spots = self.spots(id);
-        let cis = u32::try_from(spots.len()).unwrap_or(u32::MAX);
-        let Some(known) = self.state.incidents.get(&id) else {
-            return;
-        };
-        let told = &known.told;
-        let new: Vec<_> = services
-            .iter()
-            .copied()
-            .filter(|s| !told.services.contains(s))
-            .collect();
-        let doubled = cis >= told.cis.saturating_mul(2) && cis > told.cis.saturating_add(1);
-        if new.is_empty() && !doubled {
-            return;
-        }
-        let rules = &self.state.rules.priority;
-        let gold = new.iter().any(|ci| {
-            let known = self.force.ci(*ci);
-            known.is_some_and(|c| super::correlate::impact::impact_of(rules, c) == 1)
-        });
-        let due = told.at.plus(every);
-        if !gold && due > at {
-            for row in self.rows_of(id) {
-                self.set_timer(due, Timer::Row(row));
-            }
-            return;
-        }
-        let alerts = known.live;
-        let texts: Vec<_> = new.iter().take(6).map(|c| self.service_text(*c)).collect();
-        let names: Vec<String> = spots
-            .keys()
-            .rev()
-            .take(6)
-            .map(|c| self.ci_name(*c))
-            .collect();
-        self.note_with(id, |_| NoteKind::Grew {
-            alerts,
-            cis,
-            services: texts.clone(),
-            names: names.clone(),
-        });
-        if let Some(known) = self.state.incidents.get_mut(&id) {
-            known.told.at = at;
-            known.told.cis = cis;
-            known.told.services.extend(services);
-        }
     }
 
     /// After a create whose outcome is not known: two finds a settle apart must agree on none.

@@ -1,16 +1,15 @@
 //! The state: one struct, one owner. Everything that decides is in it, and all of it is in the snapshot.
 
 use crate::graph::{Graph, Ix};
-use crate::itsm::TicketState;
 use crate::model::{
-    AlertId, CiId, DeliveryId, Fingerprint, IncidentId, Labels, Millis, Priority, Seq, Severity,
+    AlertId, CiId, Fingerprint, IncidentId, Labels, Millis, Priority, Seq, Severity,
 };
-use crate::record::StepName;
 use crate::rules::{Rules, RulesText};
-use crate::ticket::Note;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use super::rows::{InFlight, Row, RowId, Unknown, Valve};
 
 /// Everything the engine knows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -389,103 +388,6 @@ pub struct Turn {
     pub what: String,
 }
 
-/// A row of the outbox.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RowId {
-    /// The incident.
-    pub incident: IncidentId,
-    /// Name of the target.
-    pub target: Arc<str>,
-}
-
-/// Per incident and target: what the tool has confirmed, and what is under way.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Row {
-    /// Part of the key: raised when a ticket is closed for good under a live incident.
-    pub generation: u32,
-    /// Written by the shadow target: never followed by a write to a real tool.
-    pub shadow: bool,
-    /// The ticket, once it is known.
-    pub ticket: Option<String>,
-    /// How it was last seen.
-    pub ticket_state: TicketState,
-    /// A person has changed it. Never forgotten.
-    pub touched: bool,
-    /// We resolved it.
-    pub resolved_by_us: bool,
-    /// The recovery is written.
-    pub recovered: bool,
-    /// What its content was when last written: for turning points, and for counts.
-    pub shipped: Option<(u64, u64)>,
-    /// When.
-    pub shipped_at: Millis,
-    /// Notes to write, oldest first.
-    pub notes: Vec<Note>,
-    /// Notes written.
-    pub notes_sent: u32,
-    /// When notes were written, within the last day.
-    pub note_times: Vec<Millis>,
-    /// Whether a create may be sent now: a find has just agreed on none.
-    pub may_create: bool,
-    /// A create whose outcome is not known.
-    pub unknown: Option<Unknown>,
-    /// Finds still to be made after an unknown create ended in a ticket.
-    pub verify: Vec<Millis>,
-    /// Further tickets of ours with the same key, to be closed.
-    pub duplicates: Vec<String>,
-    /// The delivery under way.
-    pub in_flight: Option<InFlight>,
-    /// Failures in a row.
-    pub attempt: u32,
-    /// Nothing is tried before this.
-    pub not_before: Millis,
-    /// Why the tool refuses; tried again slowly.
-    pub parked: Option<String>,
-    /// Since when the tool has not done what we asked.
-    pub failing_since: Option<Millis>,
-    /// When the row was made.
-    pub since: Millis,
-    /// The valve holds it back.
-    pub valved: bool,
-    /// A critical alert (CI and text) that joined since we last looked at the ticket.
-    pub joined: Option<(String, String)>,
-}
-
-/// A create whose outcome is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unknown {
-    /// Since when.
-    pub since: Millis,
-    /// Finds that agreed on none, each a settle after the one before.
-    pub none: u8,
-}
-
-/// A delivery under way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InFlight {
-    /// Its number.
-    pub delivery: DeliveryId,
-    /// What it asks.
-    pub step: StepName,
-    /// `Sent` is in the log: it may have written.
-    pub sent: bool,
-    /// The ticket it concerns, if not the row's own (a duplicate).
-    pub other: Option<String>,
-    /// What the content was when it was handed out.
-    pub content: (u64, u64),
-    /// It tells of the recovery.
-    pub recovery: bool,
-}
-
-/// Tickets wanted lately at a target.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Valve {
-    /// When each was created.
-    pub times: Vec<Millis>,
-    /// The target cannot be used until a person acts: why, and when it is tried again.
-    pub stopped: Option<(Millis, String)>,
-}
-
 /// Something due.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Timer {
@@ -507,6 +409,8 @@ pub enum Timer {
     Heartbeat(Arc<str>, Fingerprint),
     /// The wait for the first graph is over.
     GraphWait,
+    /// What was there before us has been told by its source: one line says how much it was.
+    Inherited(Arc<str>),
 }
 
 impl State {

@@ -21,7 +21,18 @@ pub fn is_inherited(rules: &Suppress, started: Option<Millis>, first_contact: Mi
     started.is_some_and(|at| first_contact.since(at) > rules.inherit_before)
 }
 
+/// Time in which a source tells what was there before us.
+pub(super) const FIRST_CONTACT: Millis = Millis::mins(1);
+
 impl Engine {
+    pub(super) fn inherited_due(&mut self, source: &str) {
+        let count = self.state.sources.get(source).map_or(0, |s| s.inherited);
+        self.line(
+            None,
+            format!("source {source}: {count} alerts began before our first contact; they are inherited: shown, correlated, no ticket"),
+        );
+    }
+
     /// Judges every live alert anew, after new rules.
     pub(super) fn judge_all(&mut self) {
         let rules = self.state.rules.suppress.clone();

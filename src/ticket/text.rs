@@ -87,9 +87,21 @@ fn title(wanted: &Wanted, style: &Style) -> String {
         .filter(|s| s.name != wanted.subject.name)
         .collect();
     let list: Vec<String> = down.iter().take(3).map(|s| clean(&s.name)).collect();
+    let risk: Vec<String> = wanted
+        .at_risk
+        .iter()
+        .take(3)
+        .map(|s| clean(&s.name))
+        .collect();
     let alone = wanted.cis <= 1;
     let text = match (&wanted.cause, list.as_slice()) {
         (_, _) if alone => format!("{subject}: {}", cut(&clean(&wanted.symptom), SYMPTOM)),
+        (Cause::High(_), []) if !risk.is_empty() && da => {
+            format!("{subject} nede: {} i fare", risk.join(", "))
+        }
+        (Cause::High(_), []) if !risk.is_empty() => {
+            format!("{subject} down: {} at risk", risk.join(", "))
+        }
         (Cause::High(_), []) if da => format!("{subject} nede: andre CI'er berørt"),
         (Cause::High(_), []) => format!("{subject} down: other CIs affected"),
         (Cause::High(_), some) if da => format!("{subject} nede: {} berørt", some.join(", ")),

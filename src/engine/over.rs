@@ -1,0 +1,74 @@
+//! The end of an alert, and of our memory of it.
+
+use super::Engine;
+use super::dedup::REMEMBER;
+use super::state::{AlertState, Timer};
+use crate::model::AlertId;
+use crate::record::History;
+
+impl Engine {
+    /// The alert is over.
+    pub(super) fn end(&mut self, id: AlertId, outcome: &'static str) {
+        let at = self.state.at;
+        let Some(alert) = self.state.alerts.get_mut(&id).filter(|a| a.live()) else {
+            return;
+        };
+        let was_stale = alert.state == AlertState::Stale;
+        alert.state = AlertState::Over;
+        alert.ended = Some(at);
+        alert.senders.clear();
+        alert.closed = match outcome {
+            "expired" => alert.closed.max(alert.episode.saturating_sub(1)),
+            _ => alert.closed.max(i64::MIN.saturating_add(1)),
+        };
+        let (source, incident) = (alert.source.clone(), alert.incident);
+        let row = History::AlertEpisode {
+            fingerprint: alert.fingerprint,
+            source: source.to_string(),
+            ci: Some(self.state.cis.key(alert.ci).to_owned()).filter(|_| alert.evidence.bound),
+            severity: alert.worst.word(),
+            started: alert.started,
+            ended: at,
+            outcome,
+            incident,
+        };
+        self.effects.history.push(row);
+        self.effects.alerts.insert(id);
+        if was_stale {
+            self.count_stale(&source, -1);
+        }
+        if let Some(known) = self.state.sources.get_mut(&source) {
+            known.live = known.live.saturating_sub(1);
+        }
+        self.set_timer(at.plus(REMEMBER), Timer::ForgetAlert(id));
+        if let Some(incident) = incident {
+            self.member_over(incident, id);
+        }
+    }
+
+    /// Ends an alert that new rules made the same as another one; the other stands for both.
+    pub(super) fn end_doubled(&mut self, id: AlertId) {
+        self.end(id, "resolved");
+    }
+
+    pub(super) fn forget_alert_due(&mut self, id: AlertId) {
+        let Some(alert) = self.state.alerts.get(&id).filter(|a| !a.live()) else {
+            return;
+        };
+        let since = alert.ended.unwrap_or(alert.heard);
+        if self.state.at.since(since) < REMEMBER {
+            return; // it fired in between; a later timer stands for this end
+        }
+        let incident = alert.incident.and_then(|i| self.state.incidents.get(&i));
+        if incident.is_some_and(|i| i.state.lives()) {
+            let due = self.state.at.plus(REMEMBER);
+            return self.set_timer(due, Timer::ForgetAlert(id));
+        }
+        let fingerprint = alert.fingerprint;
+        self.state.alerts.remove(&id);
+        if self.state.by_fingerprint.get(&fingerprint) == Some(&id) {
+            self.state.by_fingerprint.remove(&fingerprint);
+        }
+        self.effects.alerts.insert(id);
+    }
+}

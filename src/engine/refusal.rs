@@ -1,0 +1,203 @@
+//! What tools refused, and what nobody knows the outcome of: wait, park, stop, go on with the next ticket.
+
+use super::Engine;
+use super::identity::short_hash;
+use super::receipt::note_written;
+use super::state::{InFlight, RowId};
+use crate::itsm::{Refusal, TicketState};
+use crate::model::Millis;
+use crate::record::StepName;
+
+/// The longest wait after failures in a row.
+const MAX_BACKOFF: Millis = Millis::secs(60);
+/// A parked delivery is tried again this often: a person may have mended the tool.
+const PARKED: Millis = Millis::mins(15);
+/// A stopped target is tried again this often.
+const STOPPED: Millis = Millis::mins(5);
+
+impl Engine {
+    pub(super) fn refused(&mut self, id: &RowId, flight: &InFlight, refusal: &Refusal) {
+        if flight.step == StepName::Create {
+            // Nothing was opened: the valve has room again.
+            let valve = self.state.valves.entry(id.target.clone()).or_default();
+            valve.times.pop();
+        }
+        match refusal {
+            Refusal::Retry { not_before, why } => self.back_off(id, *not_before, why),
+            Refusal::Reject(why) => self.rejected(id, flight, why),
+            Refusal::Login => self.stop(id, "the login is refused"),
+            Refusal::Stop(why) => self.stop(id, why),
+            Refusal::Closed => self.next_generation(id, flight, "closed"),
+            Refusal::Gone(other) if other.is_empty() => self.next_generation(id, flight, "deleted"),
+            Refusal::Gone(other) => self.merged_by_person(id, other),
+        }
+    }
+
+    pub(super) fn back_off(&mut self, id: &RowId, not_before: Option<Millis>, why: &str) {
+        let at = self.state.at;
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        let first = row.failing_since.is_none();
+        row.failing_since = row.failing_since.or(Some(at));
+        row.may_create = false;
+        let base =
+            1000i64.saturating_mul(1i64.checked_shl(row.attempt.min(10)).unwrap_or(i64::MAX));
+        let base = base.min(MAX_BACKOFF.0);
+        row.attempt = row.attempt.saturating_add(1);
+        // Jitter of a quarter, so that a tool that comes back is not met by all at once.
+        let seed = short_hash(&[
+            &id.target,
+            &id.incident.to_string(),
+            &row.attempt.to_string(),
+        ]);
+        let jitter = i64::try_from(seed % 256).unwrap_or(0).saturating_mul(base) / 1024;
+        let wait = Millis(base.saturating_add(jitter));
+        row.not_before = at.plus(wait).max(not_before.unwrap_or(at));
+        if first {
+            self.warn(
+                Some(id.incident),
+                format!("{}: tried again later: {why}", id.target),
+            );
+        }
+    }
+
+    pub(super) fn rejected(&mut self, id: &RowId, flight: &InFlight, why: &str) {
+        let at = self.state.at;
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        match flight.step {
+            // A note that the tool will not take must not keep the rest from it.
+            StepName::Note if !flight.recovery => note_written(row, flight),
+            StepName::Update => {
+                row.shipped = Some(flight.content);
+                row.shipped_at = at;
+            }
+            StepName::Note
+            | StepName::Create
+            | StepName::Resolve
+            | StepName::Reopen
+            | StepName::Find
+            | StepName::Link
+            | StepName::Read
+            | StepName::Probe => {
+                row.parked = Some(why.to_owned());
+                row.not_before = at.plus(PARKED);
+                row.may_create = false;
+            }
+        }
+        row.failing_since = row.failing_since.or(Some(at));
+        let step = flight.step.word();
+        self.warn(
+            Some(id.incident),
+            format!("{}: {step} refused: {why}", id.target),
+        );
+    }
+
+    pub(super) fn stop(&mut self, id: &RowId, why: &str) {
+        let until = self.state.at.plus(STOPPED);
+        let valve = self.state.valves.entry(id.target.clone()).or_default();
+        let news = valve.stopped.is_none();
+        valve.stopped = Some((until, why.to_owned()));
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.may_create = false;
+            row.failing_since = row.failing_since.or(Some(self.state.at));
+        }
+        if news {
+            self.warn(
+                None,
+                format!("{} is stopped, a person must act: {why}", id.target),
+            );
+        }
+    }
+
+    /// The ticket is closed for good or deleted: a live incident gets the next one.
+    pub(super) fn next_generation(&mut self, id: &RowId, flight: &InFlight, how: &str) {
+        let at = self.state.at;
+        if flight.other.is_some() {
+            if let Some(row) = self.state.outbox.get_mut(id) {
+                row.duplicates.retain(|d| Some(d) != flight.other.as_ref());
+            }
+            return;
+        }
+        let lives = self
+            .state
+            .incidents
+            .get(&id.incident)
+            .is_some_and(|i| i.state.lives());
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        let ticket = row.ticket.clone().unwrap_or_default();
+        if !lives {
+            row.recovered = true; // nothing is left to tell
+            row.ticket_state = TicketState::Closed;
+            return;
+        }
+        row.generation = row.generation.saturating_add(1);
+        row.since = at;
+        row.ticket = None;
+        row.ticket_state = TicketState::New;
+        row.touched = false;
+        row.resolved_by_us = false;
+        row.shipped = None;
+        row.notes.clear();
+        let text = format!("{}: ticket {ticket} is {how}, a new one follows", id.target);
+        self.warn(Some(id.incident), text);
+    }
+
+    /// A person merged our ticket into another one: notes go there, its state is theirs.
+    pub(super) fn merged_by_person(&mut self, id: &RowId, other: &str) {
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.ticket = Some(other.to_owned());
+            row.touched = true;
+        }
+        let text = format!("{}: a person merged the ticket into {other}", id.target);
+        self.line(Some(id.incident), text);
+    }
+
+    /// A writing exchange went out and nobody knows what became of it.
+    pub(super) fn unknown(&mut self, id: &RowId, flight: &InFlight, why: &str) {
+        let settle = self.settle_of(&id.target);
+        let at = self.state.at;
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        row.failing_since = row.failing_since.or(Some(at));
+        match flight.step {
+            StepName::Create => self.outcome_unknown(id, settle),
+            // At most once: a note twice is worse than a note less, except the one that tells of recovery.
+            StepName::Note if !flight.recovery => note_written(row, flight),
+            StepName::Note
+            | StepName::Update
+            | StepName::Resolve
+            | StepName::Reopen
+            | StepName::Link
+            | StepName::Find
+            | StepName::Read
+            | StepName::Probe => self.back_off(id, None, why),
+        }
+        let step = flight.step.word();
+        let text = format!("{}: outcome of {step} unknown: {why}", id.target);
+        self.warn(Some(id.incident), text);
+    }
+
+    /// A start turns every delivery that was under way into "outcome unknown"; what was not yet sent is
+    /// simply asked again.
+    pub(super) fn restart_deliveries(&mut self) {
+        let rows: Vec<RowId> = self.state.outbox.keys().cloned().collect();
+        for id in rows {
+            let Some(row) = self.state.outbox.get_mut(&id) else {
+                continue;
+            };
+            row.may_create = false;
+            if let Some(flight) = row.in_flight.take()
+                && flight.sent
+            {
+                self.unknown(&id, &flight, "we were restarted");
+            }
+            self.touch(id.incident);
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The simulator: seeded worlds of alerts, faults of the tool, people and crashes; invariants after every
+//! step. `CORRELATED_SEEDS=1000` runs more of them; a failure names its seed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test stops at what it does not expect"
+)]
+
+mod world;
+
+use correlated::itsm::TicketState;
+use correlated::model::{EventState, Millis};
+use std::collections::BTreeMap;
+use world::{SAMPLE, ToolFault, World, event, host, rules};
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.roll(all.len() as u64) as usize]
+    }
+}
+
+const CIS: [&str; 14] = [
+    "sw-cph1-a07",
+    "srv-pay-01",
+    "srv-web-01",
+    "srv-web-02",
+    "srv-db-01",
+    "payroll-app",
+    "payroll-db",
+    "Payroll",
+    "Webshop",
+    "webshop-front",
+    "sw-cph1-a08",
+    "srv-crm-01",
+    "CRM",
+    "unknown-host",
+];
+
+/// Which alerts fire, as the sources see it.
+type Firing = BTreeMap<&'static str, Millis>;
+
+fn act(world: &mut World, dice: &mut Dice, firing: &mut Firing) {
+    let now = world.now;
+    match dice.roll(100) {
+        0..=29 => {
+            let ci = *dice.pick(&CIS);
+            let began = *firing.entry(ci).or_insert(now);
+            world.send("nagios", &[host(ci, EventState::Firing, began)]);
+        }
+        30..=54 => {
+            let ci = *dice.pick(&CIS);
+            if firing.remove(ci).is_some() {
+                world.send("nagios", &[host(ci, EventState::Resolved, now)]);
+            }
+        }
+        55..=74 => world.advance(Millis::secs(dice.roll(400) as i64)),
+        75..=84 => {
+            let fault = match dice.roll(5) {
+                0 => ToolFault::LostAnswer,
+                1 => ToolFault::Away,
+                2 => ToolFault::Late(Millis::secs(1 + dice.roll(50) as i64)),
+                3 => ToolFault::Busy,
+                _ => ToolFault::Reject,
+            };
+            world.tool.faults.push(fault);
+        }
+        85..=88 => world.tool.away_until = now.plus(Millis::secs(dice.roll(1200) as i64)),
+        89..=91 => {
+            let tickets = world.tool.tickets.len() as u64;
+            if tickets > 0 {
+                let at = dice.roll(tickets) as usize;
+                world.tool.tickets[at].touched = true;
+            }
+        }
+        92..=93 => world.snapshot(),
+        94 => world.tool.lag = Millis::secs(dice.roll(50) as i64),
+        95 => world.set_rules(&rules()),
+        _ => world.crash(Millis::secs(dice.roll(120) as i64)),
+    }
+}
+
+fn check(world: &World, seed: u64) {
+    // One key never stands on two open tickets, unless a person holds one of them.
+    let mut open: BTreeMap<&str, u32> = BTreeMap::new();
+    for ticket in world.open_tickets() {
+        if !ticket.touched {
+            *open.entry(ticket.key.as_str()).or_default() += 1;
+        }
+    }
+    for (key, count) in open {
+        assert!(
+            count <= 1,
+            "seed {seed}: {count} open tickets carry {key}: {:#?}",
+            world.tool.log
+        );
+    }
+}
+
+fn run(seed: u64) {
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    let mut firing = Firing::new();
+    for _ in 0..120 {
+        act(&mut world, &mut dice, &mut firing);
+        check(&world, seed);
+    }
+    // Everything ends, the tool is well, and time passes: what was wanted is shipped.
+    world.tool.faults.clear();
+    world.tool.away_until = world.now;
+    world.tool.lag = Millis(0);
+    for ci in firing.keys() {
+        let now = world.now;
+        world.send("nagios", &[host(ci, EventState::Resolved, now)]);
+    }
+    world.advance(Millis::mins(180));
+    check(&world, seed);
+    for ticket in &world.tool.tickets {
+        let over = matches!(ticket.state, TicketState::Resolved | TicketState::Closed);
+        let told = ticket
+            .notes
+            .iter()
+            .any(|n| n.contains("RECOVERED") || n.contains("MERGED"));
+        assert!(
+            over || (ticket.touched && told),
+            "seed {seed}: {} never heard of the recovery: {ticket:#?}\n{:#?}",
+            ticket.id,
+            world.tool.log
+        );
+    }
+    // A replay of the whole log gives the same state.
+    let live = world.node.engine().digest();
+    let mut again = correlated::engine::Engine::new();
+    replay(&mut world, &mut again);
+    assert_eq!(live, again.digest(), "seed {seed}: replay differs");
+}
+
+fn replay(world: &mut World, engine: &mut correlated::engine::Engine) {
+    use correlated::record::{Record, decode_entry};
+    use correlated::store::{ChunkKind, Store};
+    let mut store = world.store.again();
+    let entries = store.read(correlated::model::Seq(1), usize::MAX).unwrap();
+    for entry in entries {
+        let records = decode_entry(&entry.body).unwrap().records;
+        for record in &records {
+            if let Record::Graph(graph) = record {
+                let bytes = store
+                    .get(ChunkKind::Graph, graph.digest, 0)
+                    .unwrap()
+                    .unwrap();
+                let raw = correlated::graph::RawGraph::decode(&bytes).unwrap();
+                engine.offer_graph(graph.digest, raw.into());
+            }
+        }
+        engine.apply(entry.seq, entry.at, &records);
+    }
+}
+
+#[test]
+fn whatever_happens_one_incident_has_one_ticket_that_hears_of_the_recovery() {
+    let seeds = std::env::var("CORRELATED_SEEDS")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(60);
+    for seed in 1..=seeds {
+        run(seed);
+    }
+}
+
+#[test]
+fn a_restart_keeps_ten_thousand_alerts_and_standstill_resolves_none() {
+    let mut world = World::new(&rules(), None);
+    let began = world.now;
+    let direct = |world: &World, n: u32| {
+        let mut one = event(
+            &[
+                ("alertname", "Down"),
+                ("instance", &format!("h{}:9100", n / 10)),
+                ("n", &n.to_string()),
+            ],
+            EventState::Firing,
+            "warning",
+            began,
+        );
+        one.valid_until = Some(world.now.plus(Millis::mins(4)));
+        one
+    };
+    let all: Vec<_> = (0..10_000).map(|n| direct(&world, n)).collect();
+    world.send("prometheus", &all);
+    let live = |world: &World| world.node.engine().alert_counts()[0].1;
+    assert_eq!(live(&world), 10_000);
+    world.advance(Millis::mins(2));
+    world.snapshot();
+    let incidents = world.node.engine().state().incidents.len();
+    world.crash(Millis::secs(30));
+    assert_eq!(live(&world), 10_000, "kept over a restart");
+    assert_eq!(world.node.engine().state().incidents.len(), incidents);
+    assert!(world.recovered.snapshot.is_some());
+
+    // Ten minutes in which we were stopped: nobody could be heard.
+    world.gap(Millis::mins(10));
+    world.advance(Millis::secs(30));
+    assert_eq!(live(&world), 10_000, "a standstill resolves nothing");
+    // And ten minutes in which Prometheus is silent: too many at once to be believed.
+    world.advance(Millis::mins(10));
+    assert_eq!(world.expired, 0);
+    assert_eq!(
+        world.node.engine().alert_counts()[1].1,
+        10_000,
+        "stale, not resolved"
+    );
+    // It speaks again: nothing re-fires.
+    let again: Vec<_> = (0..10_000).map(|n| direct(&world, n)).collect();
+    world.send("prometheus", &again);
+    assert_eq!(live(&world), 10_000);
+    assert_eq!(world.node.engine().state().incidents.len(), incidents);
+    // The second half is gone from Prometheus, whose word is good as long as it speaks.
+    for _ in 0..9 {
+        world.advance(Millis::mins(1));
+        let half: Vec<_> = (0..9_900).map(|n| direct(&world, n)).collect();
+        world.send("prometheus", &half);
+    }
+    assert_eq!(world.expired, 100, "what it no longer sends is over");
+}
+
+#[test]
+fn what_was_there_before_us_opens_no_ticket() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    let old = Millis(world.now.0 - Millis::mins(2 * 24 * 60).0);
+    let all: Vec<_> = (0..300)
+        .map(|n| {
+            let n = n.to_string();
+            event(
+                &[
+                    ("alertname", "Old"),
+                    ("instance", "srv-pay-01:9100"),
+                    ("n", &n),
+                ],
+                EventState::Firing,
+                "critical",
+                old,
+            )
+        })
+        .collect();
+    world.send("prometheus", &all);
+    world.advance(Millis::mins(60));
+    assert!(world.tool.tickets.is_empty(), "{:#?}", world.tool.log);
+    let line = world
+        .lines
+        .iter()
+        .filter(|(_, l)| l.contains("inherited"))
+        .count();
+    assert_eq!(line, 1, "one line says so: {:#?}", world.lines);
+    // Cleared once and firing again, it is ours.
+    let now = world.now;
+    let labels = [
+        ("alertname", "Old"),
+        ("instance", "srv-pay-01:9100"),
+        ("n", "7"),
+    ];
+    let mut over = event(&labels, EventState::Resolved, "critical", now);
+    over.episode = old.0;
+    over.closes = old.0;
+    world.send("prometheus", &[over]);
+    world.advance(Millis::mins(1));
+    let now = world.now;
+    world.send(
+        "prometheus",
+        &[event(&labels, EventState::Firing, "critical", now)],
+    );
+    world.advance(Millis::mins(60));
+    assert_eq!(world.tool.tickets.len(), 1, "{:#?}", world.tool.log);
+}
+
+#[test]
+fn one_more_ignored_label_and_every_live_alert_still_resolves() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    let now = world.now;
+    let one = |n: u32, pod: &str, state, at| {
+        let n = n.to_string();
+        event(
+            &[
+                ("alertname", "Down"),
+                ("instance", "srv-web-01"),
+                ("n", &n),
+                ("pod", pod),
+            ],
+            state,
+            "critical",
+            at,
+        )
+    };
+    let all: Vec<_> = (0..50)
+        .map(|n| one(n, "a", EventState::Firing, now))
+        .collect();
+    world.send("prometheus", &all);
+    world.advance(Millis::mins(2));
+    let mut changed = rules();
+    changed.identity.ignored_labels.push("pod".into());
+    world.set_rules(&changed);
+    let now = world.now;
+    let over: Vec<_> = (0..50)
+        .map(|n| one(n, "b", EventState::Resolved, now))
+        .collect();
+    world.send("prometheus", &over);
+    world.advance(Millis::mins(30));
+    assert_eq!(world.node.engine().alert_counts()[0].1, 0);
+    assert!(world.open_tickets().is_empty(), "{:#?}", world.tool.log);
+    assert_eq!(world.tool.tickets.len(), 1);
+}
+
+#[test]
+fn a_storm_opens_no_more_tickets_than_the_valve_lets_through() {
+    let mut no_cmdb = rules();
+    no_cmdb.correlate.wait_for_graph = Millis(0);
+    let mut world = World::new(&no_cmdb, None);
+    let now = world.now;
+    let all: Vec<_> = (0..200)
+        .map(|n| host(&format!("host-{n}"), EventState::Firing, now))
+        .collect();
+    world.send("nagios", &all);
+    world.advance(Millis::mins(9));
+    assert_eq!(world.tool.tickets.len(), 30);
+    world.advance(Millis::mins(120));
+    assert_eq!(
+        world.tool.tickets.len(),
+        200,
+        "the rest opens as room comes"
+    );
+}
+
+#[test]
+fn a_switch_with_forty_servers_is_one_incident_whichever_alert_comes_first() {
+    let mut cis = vec![r#"{"id":"sw","class":"switch"}"#.to_owned()];
+    let mut relations = Vec::new();
+    for n in 0..40 {
+        cis.push(format!(r#"{{"id":"srv{n}","class":"server"}}"#));
+        cis.push(format!(
+            r#"{{"id":"svc{n}","class":"business_service","attributes":{{"criticality":"gold"}}}}"#
+        ));
+        relations.push(format!(
+            r#"{{"from":"srv{n}","type":"connects-to","to":"sw"}}"#
+        ));
+        relations.push(format!(
+            r#"{{"from":"svc{n}","type":"depends-on","to":"srv{n}"}}"#
+        ));
+    }
+    let cmdb = format!(
+        "{{\"cis\":[{}],\"relations\":[{}]}}",
+        cis.join(","),
+        relations.join(",")
+    );
+    let mut names: Vec<String> = vec!["sw".into()];
+    names.extend((0..40).flat_map(|n| [format!("srv{n}"), format!("svc{n}")]));
+    for seed in 0..12 {
+        let mut dice = Dice(seed + 99);
+        let mut order = names.clone();
+        match seed {
+            0 => {}
+            1 => order.reverse(),
+            _ => {
+                for n in (1..order.len()).rev() {
+                    order.swap(n, dice.roll(n as u64 + 1) as usize);
+                }
+            }
+        }
+        let mut world = World::new(&rules(), Some(&cmdb));
+        for name in &order {
+            let now = world.now;
+            world.send("nagios", &[host(name, EventState::Firing, now)]);
+            world.advance(Millis(dice.roll(200) as i64));
+        }
+        world.advance(Millis::mins(30));
+        let titles: Vec<&String> = world.tool.tickets.iter().map(|t| &t.title).collect();
+        assert_eq!(titles.len(), 1, "order {seed}: {titles:?}");
+        assert!(
+            titles[0].starts_with("sw down: "),
+            "order {seed}: {titles:?}"
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! House rules that a compiler does not know.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it does not expect"
+)]
+
+use std::path::{Path, PathBuf};
+
+/// Lines of a source file. The state machine is the file that swells in every system of this kind.
+const MAX_LINES: usize = 500;
+
+/// Top-level modules by floor. A module may use its own floor and those below.
+const FLOORS: [&[&str]; 6] = [
+    &["model", "invariant"],
+    &[
+        "config", "rules", "graph", "record", "ticket", "source", "itsm", "cmdb",
+    ],
+    &["engine"],
+    &["node", "store"],
+    &["daemon", "metrics"],
+    &["cli"],
+];
+
+/// What is not pure. Floors 0 to 2 name none of it.
+const IMPURE: [&str; 17] = [
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::thread",
+    "std::sync::Mutex",
+    "std::sync::RwLock",
+    "std::sync::atomic",
+    "std::env",
+    "std::process",
+    "SystemTime",
+    "Instant::now",
+    "tokio::",
+    "static mut",
+    "OnceLock",
+    "thread_local",
+    "SystemRandom",
+    "async fn",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            out.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(path);
+        }
+    }
+    out.sort();
+    out
+}
+
+/// The top-level module that a file of `src` belongs to.
+fn module(path: &Path) -> String {
+    let inner = path.strip_prefix(root().join("src")).unwrap();
+    let first = inner
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_str()
+        .unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|f| f.contains(&module))
+}
+
+#[test]
+fn imports_point_downwards() {
+    let mut wrong = Vec::new();
+    for path in sources(&root().join("src")) {
+        let Some(mine) = floor(&module(&path)) else {
+            continue; // main.rs and lib.rs
+        };
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (n, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap();
+            for (at, _) in code.match_indices("crate::") {
+                let rest = &code[at + 7..];
+                let used: Vec<String> = match rest.strip_prefix('{') {
+                    Some(list) => list.split(',').map(|w| w.trim().to_owned()).collect(),
+                    None => vec![rest.to_owned()],
+                };
+                for used in used {
+                    let name: String = used
+                        .chars()
+                        .take_while(|c| c.is_alphanumeric() || *c == '_')
+                        .collect();
+                    if floor(&name).is_some_and(|theirs| theirs > mine) {
+                        wrong.push(format!(
+                            "{}:{}: floor {mine} uses crate::{name}",
+                            path.display(),
+                            n + 1
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_lower_floors_are_pure() {
+    let mut wrong = Vec::new();
+    for path in sources(&root().join("src")) {
+        if floor(&module(&path)).is_none_or(|f| f > 2) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (n, line) in code.lines().enumerate() {
+            let line = line.split("//").next().unwrap();
+            for word in IMPURE {
+                if line.contains(word) {
+                    wrong.push(format!("{}:{}: {word}", path.display(), n + 1));
+                }
+            }
+            if line.contains("HashMap") || line.contains("f64") || line.contains("f32") {
+                wrong.push(format!(
+                    "{}:{}: order or rounding of {line}",
+                    path.display(),
+                    n + 1
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are() {
+    let mut wrong = Vec::new();
+    for path in sources(&root().join("src")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            wrong.push(format!("{}: {lines} lines", path.display()));
+        }
+        if !text.starts_with("//!") {
+            wrong.push(format!("{}: no module documentation", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_setting_that_is_read_is_declared() {
+    use correlated::config::tables;
+    use correlated::{cmdb, itsm, source};
+    let mut known: Vec<&str> = Vec::new();
+    let more = [
+        tables::SOURCE,
+        tables::CMDB,
+        tables::ITSM,
+        tables::BIND_RULE,
+        tables::RELATION,
+    ];
+    let sections = tables::SECTIONS.iter().map(|s| s.keys).chain(more);
+    let kinds = source::KINDS.iter().map(|k| k.keys);
+    let kinds = kinds
+        .chain(itsm::KINDS.iter().map(|k| k.keys))
+        .chain(cmdb::KINDS.iter().map(|k| k.keys));
+    for keys in sections.chain(kinds) {
+        for key in keys {
+            known.push(key.name);
+            let doc = key.doc;
+            let bad = doc.is_empty()
+                || (doc.ends_with('.') && !doc.ends_with("..."))
+                || doc.starts_with(char::is_uppercase);
+            let name = doc.starts_with("HTTP") || doc.starts_with("CI ") || doc.starts_with("IANA");
+            assert!(!bad || name, "{}: {doc:?}", key.name);
+        }
+    }
+    let mut wrong = Vec::new();
+    for path in sources(&root().join("src")) {
+        if path.ends_with("config/keys.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for reader in [
+            "options.text(\"",
+            "options.list(\"",
+            "options.bool(\"",
+            "options.opt_duration(\"",
+            "s.text(\"",
+            "s.duration(\"",
+            "s.list(\"",
+            "s.bool(\"",
+            "s.opt_text(\"",
+            "settings.text(\"",
+            "settings.duration(\"",
+        ] {
+            for (at, _) in text.match_indices(reader) {
+                let name = text[at + reader.len()..].split('"').next().unwrap();
+                if !known.contains(&name) {
+                    wrong.push(format!(
+                        "{}: {name:?} is read and not declared",
+                        path.display()
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_top_level_is_what_the_house_has() {
+    let allowed = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "src",
+        "config",
+        "tests",
+        "benches",
+        "systemd",
+        "target",
+    ];
+    for entry in std::fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            name.starts_with('.') || allowed.contains(&name.as_str()),
+            "{name} is at the top level"
+        );
+    }
+}
