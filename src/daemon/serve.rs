@@ -26,6 +26,8 @@ use tokio_rustls::rustls::{ServerConfig, pki_types};
 const MAX_HEADERS: usize = 64;
 /// Bytes of the head of a request.
 const MAX_HEAD: usize = 64 << 10;
+/// Bytes of a body that is too large which are read to let the sender see the answer.
+const MAX_DRAIN: usize = 64 << 20;
 /// Requests under way may finish for this long after a stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// A listener that cannot accept (no file descriptors left) rests this long.
@@ -332,6 +334,8 @@ async fn respond(
         close(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, &text))
     };
     if declared.is_some_and(|n| n > limits.body) {
+        // A sender that is still writing sees our answer only if somebody reads.
+        drop(timeout(limits.body_timeout, drain(body)).await);
         return too_large();
     }
     let body = match timeout(
@@ -375,6 +379,17 @@ async fn respond(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "a bug in correlated; see its log",
             )
+        }
+    }
+}
+
+/// Reads and forgets, up to a limit.
+async fn drain(mut body: Incoming) {
+    let mut read = 0usize;
+    while let Some(Ok(frame)) = body.frame().await {
+        read = read.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+        if read > MAX_DRAIN {
+            return;
         }
     }
 }

@@ -28,6 +28,8 @@ pub const SOURCE: Source = Source {
 
 /// `endsAt` of a direct alert that names none: Alertmanager's own resolve_timeout.
 const DEFAULT_VALID: Millis = Millis::mins(5);
+/// 9999-12-31T23:59:59Z: what people write for "never".
+const NEVER: Millis = Millis(253_402_300_799_000);
 /// Clocks of sender and receiver differ by a little.
 const SKEW: Millis = Millis::secs(2);
 
@@ -261,6 +263,9 @@ fn time(alert: &Map<String, Value>, name: &str) -> Result<Option<Millis>, String
     };
     if text.starts_with("0001-01-01T") {
         return Ok(None);
+    }
+    if text.starts_with("9999-12-3") {
+        return Ok(Some(NEVER)); // the last hours of that year are beyond what the time library holds
     }
     let time: jiff::Timestamp = text
         .parse()

@@ -1,0 +1,467 @@
+//! The real program: killed under load, stopped, reloaded, and an hour of hostile senders in a few seconds.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it does not expect"
+)]
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// The longest wait for anything.
+const WAIT: Duration = Duration::from_secs(30);
+
+struct Daemon {
+    folder: PathBuf,
+    child: Child,
+    intake: u16,
+    metrics: u16,
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+impl Daemon {
+    fn new(name: &str, more: &str) -> Daemon {
+        let folder = std::env::temp_dir().join(format!("correlated-{name}-{}", std::process::id()));
+        std::fs::remove_dir_all(&folder).ok();
+        std::fs::create_dir_all(&folder).unwrap();
+        let (intake, metrics) = (free_port(), free_port());
+        let config = format!(
+            "[listen]\nintake = [\"127.0.0.1:{intake}\"]\nmetrics = [\"127.0.0.1:{metrics}\"]\n\
+             admin = \"{0}/admin.sock\"\nheader_timeout = \"1s\"\nbody_timeout = \"1s\"\nbody_limit = \"4MiB\"\n\
+             max_connections = 50\n\
+             [store]\npath = \"{0}/store\"\n\
+             [[source]]\nname = \"nagios\"\nkind = \"nagios\"\n\
+             [[source]]\nname = \"prometheus\"\nkind = \"prometheus\"\n{more}\n",
+            folder.display()
+        );
+        std::fs::write(folder.join("correlated.toml"), config).unwrap();
+        let child = spawn(&folder);
+        let daemon = Daemon {
+            folder,
+            child,
+            intake,
+            metrics,
+        };
+        daemon.wait_ready();
+        daemon
+    }
+
+    fn wait_ready(&self) {
+        let begun = Instant::now();
+        while begun.elapsed() < WAIT {
+            if get(self.metrics, "readyz").is_some_and(|a| a.starts_with("HTTP/1.1 200")) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("not ready: {}", self.log());
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(done.unwrap().success());
+    }
+
+    fn start(&mut self) {
+        self.child = spawn(&self.folder);
+        self.wait_ready();
+    }
+
+    fn stop(&mut self) -> std::process::ExitStatus {
+        self.signal("TERM");
+        let begun = Instant::now();
+        while begun.elapsed() < WAIT {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it does not stop: {}", self.log());
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        let text = get(self.metrics, "metrics").unwrap_or_default();
+        let line = text
+            .lines()
+            .find(|l| l.starts_with(name) && l[name.len()..].starts_with([' ', '{']));
+        line.and_then(|l| l.rsplit(' ').next()?.parse().ok())
+            .unwrap_or(f64::NAN)
+    }
+
+    fn live_hosts(&self) -> BTreeSet<String> {
+        let answer = admin(&self.folder, "GET", "v1/alerts").unwrap();
+        let value: serde_json::Value =
+            serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let alerts = value["alerts"].as_array().unwrap().clone();
+        alerts
+            .iter()
+            .filter(|a| a["state"] == "firing")
+            .map(|a| a["labels"]["host"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if !std::thread::panicking() {
+            std::fs::remove_dir_all(&self.folder).ok();
+        }
+    }
+}
+
+fn spawn(folder: &std::path::Path) -> Child {
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .unwrap();
+    Command::new(env!("CARGO_BIN_EXE_correlated"))
+        .args(["run", "--config"])
+        .arg(folder.join("correlated.toml"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+fn raw(port: u16, bytes: &[u8]) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(WAIT)).ok()?;
+    stream.write_all(bytes).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok();
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn get(port: u16, path: &str) -> Option<String> {
+    raw(
+        port,
+        format!("GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
+    )
+}
+
+fn post(port: u16, path: &str, content_type: &str, body: &[u8]) -> Option<String> {
+    let head = format!(
+        "POST /v1/events/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    raw(port, &[head.as_bytes(), body].concat())
+}
+
+fn admin(folder: &std::path::Path, method: &str, path: &str) -> Option<String> {
+    let mut stream = UnixStream::connect(folder.join("admin.sock")).ok()?;
+    let head = format!(
+        "{method} /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+fn down(host: &str) -> String {
+    format!(
+        "HOSTNAME={host}&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT=gone"
+    )
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[test]
+fn what_was_acknowledged_survives_a_kill_under_load() {
+    let mut daemon = Daemon::new("kill", "");
+    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
+    let port = daemon.intake;
+    let senders: Vec<_> = (0..4)
+        .map(|n| {
+            let acknowledged = acknowledged.clone();
+            std::thread::spawn(move || {
+                for m in 0.. {
+                    let host = format!("host-{n}-{m}");
+                    match post(port, "nagios", FORM, down(&host).as_bytes()) {
+                        Some(answer) if answer.starts_with("HTTP/1.1 200") => {
+                            acknowledged.lock().unwrap().insert(host);
+                        }
+                        Some(answer) if answer.is_empty() => return,
+                        None => return,
+                        Some(other) => panic!("{other}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    let begun = Instant::now();
+    while acknowledged.lock().unwrap().len() < 200 && begun.elapsed() < WAIT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    daemon.kill();
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    assert!(
+        acknowledged.len() >= 200,
+        "{} in {WAIT:?}",
+        acknowledged.len()
+    );
+    daemon.start();
+    let live = daemon.live_hosts();
+    let lost: Vec<&String> = acknowledged.difference(&live).collect();
+    assert!(
+        lost.is_empty(),
+        "{} of {} are lost: {lost:?}",
+        lost.len(),
+        acknowledged.len()
+    );
+    // A clean stop ends with 0 and leaves a snapshot at the head: the next start replays nothing.
+    assert!(daemon.stop().success(), "{}", daemon.log());
+    daemon.start();
+    let log = daemon.log();
+    let last = log
+        .lines()
+        .rfind(|l| l.contains("state restored"))
+        .unwrap()
+        .to_owned();
+    assert!(last.contains("entries=0"), "{last}");
+    assert_eq!(daemon.live_hosts(), live);
+}
+
+#[test]
+fn a_bad_reload_changes_nothing_and_says_so() {
+    let daemon = Daemon::new("reload", "");
+    let file = daemon.folder.join("correlated.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{good}\n[corelate]\n")).unwrap();
+    let answer = admin(&daemon.folder, "POST", "v1/reload").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 422"), "{answer}");
+    assert!(
+        answer.contains("did you mean \\\"correlate\\\"?"),
+        "{answer}"
+    );
+    assert!(daemon.metric("correlated_config_last_reload_successful") < 0.5);
+    std::fs::write(&file, format!("{good}\n[correlate]\nwindow = \"5m\"\n")).unwrap();
+    let answer = admin(&daemon.folder, "POST", "v1/reload").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(daemon.log().contains("rules 2 in force"));
+    // By signal, as an old systemd does it.
+    std::fs::write(&file, &good).unwrap();
+    daemon.signal("HUP");
+    let begun = Instant::now();
+    while !daemon.log().contains("rules 3 in force") {
+        assert!(begun.elapsed() < WAIT, "{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_hostile_hour_is_answered_and_the_next_good_request_too() {
+    let daemon = Daemon::new("hostile", "");
+    let port = daemon.intake;
+    let json = "application/json";
+    let alert = |labels: &str, rest: &str| {
+        format!(
+            "{{\"version\":\"4\",\"alerts\":[{{\"status\":\"firing\",\"startsAt\":\"2026-11-22T00:00:00Z\",\"labels\":{{{labels}}}{rest}}}]}}"
+        )
+    };
+    let many: Vec<String> = (0..100_000).map(|n| format!("\"l{n}\":\"v\"")).collect();
+    let status = |answer: Option<String>| -> u16 {
+        let answer = answer.unwrap_or_default();
+        answer
+            .split(' ')
+            .nth(1)
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(0)
+    };
+    let huge = alert(
+        "\"a\":\"b\"",
+        &format!(",\"annotations\":{{\"x\":\"{}\"}}", "y".repeat(10 << 20)),
+    );
+    for (what, path, content_type, body, want) in [
+        ("random bytes", "prometheus", json, vec![0xff, 0x00, 0xfe, 0x7b], 400),
+        ("100,000 labels", "prometheus", json, alert(&many.join(","), "").into_bytes(), 400),
+        ("10 MB annotation over the limit", "prometheus", json, huge.into_bytes(), 413),
+        ("deep nesting", "prometheus", json, "[".repeat(100_000).into_bytes(), 400),
+        ("duplicate keys", "prometheus", json, alert("\"a\":\"b\",\"a\":\"c\"", "").into_bytes(), 200),
+        ("NaN", "prometheus", json, alert("\"a\":NaN", "").into_bytes(), 400),
+        ("latin-1", "nagios", json, b"{\"host\":\"a\",\"state\":\"DOWN\",\"output\":\"Gr\xf6\xdfe\"}".to_vec(), 200),
+        ("year 9999", "prometheus/api/v2/alerts", json, b"[{\"labels\":{\"a\":\"b\"},\"startsAt\":\"9999-12-31T23:59:59Z\",\"endsAt\":\"9999-12-31T23:59:59Z\"}]".to_vec(), 200),
+        ("year 1", "prometheus/api/v2/alerts", json, b"[{\"labels\":{\"a\":\"c\"},\"startsAt\":\"0000-01-01T00:00:00Z\"}]".to_vec(), 200),
+        ("empty", "prometheus", json, Vec::new(), 400),
+        ("wrong type", "prometheus", "text/html", b"<html>".to_vec(), 415),
+        ("unknown source", "zabbix", json, b"{}".to_vec(), 404),
+        ("unknown path", "prometheus/api/v1/alerts", json, b"[]".to_vec(), 404),
+        ("trailing slash", "nagios/", FORM, down("slash").into_bytes(), 200),
+        ("empty environment", "nagios", json, b"{}".to_vec(), 400),
+    ] {
+        let answer = post(port, path, content_type, &body);
+        assert_eq!(status(answer.clone()), want, "{what}: {answer:?}");
+    }
+    assert_eq!(
+        status(get(port, "v1/events/prometheus")),
+        405,
+        "a redirect that became a GET"
+    );
+    // One bad alert never spoils its batch.
+    let mixed = "{\"version\":\"4\",\"alerts\":[{\"status\":\"odd\"},{\"status\":\"firing\",\"startsAt\":\"2026-11-22T00:00:00Z\",\"labels\":{\"host\":\"good\"}}]}";
+    let answer = post(port, "prometheus", json, mixed.as_bytes()).unwrap();
+    assert!(
+        answer.contains("\"accepted\":1") && answer.contains("\"index\":0"),
+        "{answer}"
+    );
+    // Slow heads and bodies are cut, and do not keep others out.
+    let mut slow: Vec<TcpStream> = (0..40)
+        .map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap())
+        .collect();
+    for (n, stream) in slow.iter_mut().enumerate() {
+        let head: &[u8] = match n % 2 {
+            0 => b"POST /v1/events/nagios HTTP/1.1\r\nHo",
+            _ => b"POST /v1/events/nagios HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nHOSTNAME",
+        };
+        stream.write_all(head).unwrap();
+    }
+    assert_eq!(
+        status(post(port, "nagios", FORM, down("meanwhile").as_bytes())),
+        200
+    );
+    for stream in &mut slow {
+        stream.set_read_timeout(Some(WAIT)).unwrap();
+        let mut rest = Vec::new();
+        let begun = Instant::now();
+        stream.read_to_end(&mut rest).ok();
+        assert!(begun.elapsed() < WAIT, "a slow sender holds its connection");
+    }
+    // Truncated in the middle.
+    let cut = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    (&cut)
+        .write_all(b"POST /v1/events/nagios HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nHOST")
+        .unwrap();
+    drop(cut);
+    assert_eq!(
+        status(post(port, "nagios", FORM, down("after").as_bytes())),
+        200
+    );
+    let live = daemon.live_hosts();
+    for host in ["slash", "good", "meanwhile", "after"] {
+        assert!(live.contains(host), "{host} is not in {live:?}");
+    }
+    let memory = std::fs::read_to_string(format!("/proc/{}/status", daemon.child.id())).unwrap();
+    let peak = memory.lines().find(|l| l.starts_with("VmHWM")).unwrap();
+    let kib: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(kib < 300 << 10, "{peak}");
+    assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+}
+
+#[test]
+fn tokens_and_tls_keep_strangers_out() {
+    let folder = std::env::temp_dir().join(format!("correlated-tls-files-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let at = folder.display();
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .args([
+            "-keyout",
+            &format!("{at}/key.pem"),
+            "-out",
+            &format!("{at}/cert.pem"),
+        ])
+        .output();
+    if !made.is_ok_and(|m| m.status.success()) {
+        return println!("openssl is not here: TLS is not tried");
+    }
+    std::fs::write(folder.join("token"), "s3cret\n").unwrap();
+    let more =
+        format!("[[source]]\nname = \"guarded\"\nkind = \"nagios\"\ntoken_file = \"{at}/token\"\n");
+    let daemon = Daemon::new("token", &more);
+    let answer = post(daemon.intake, "guarded", FORM, down("a").as_bytes()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let body = down("a");
+    let with = |token: &str| {
+        let head = format!(
+            "POST /v1/events/guarded HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: {FORM}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        raw(daemon.intake, head.as_bytes()).unwrap()
+    };
+    assert!(with("wrong").starts_with("HTTP/1.1 401"));
+    assert!(with("s3cret").starts_with("HTTP/1.1 200"));
+    assert!(!daemon.log().contains("s3cret"));
+    // The same over TLS, by a client that trusts the certificate.
+    let file = daemon.folder.join("correlated.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let tls = format!("[listen]\ntls_cert = \"{at}/cert.pem\"\ntls_key = \"{at}/key.pem\"\n");
+    std::fs::write(&file, text.replacen("[listen]\n", &tls, 1)).unwrap();
+    let answer = admin(&daemon.folder, "POST", "v1/reload").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let curl = Command::new("curl")
+        .args([
+            "-s",
+            "--cacert",
+            &format!("{at}/cert.pem"),
+            "-H",
+            "Authorization: Bearer s3cret",
+            "-d",
+            &body,
+        ])
+        .args([
+            "--resolve",
+            &format!("localhost:{}:127.0.0.1", daemon.intake),
+        ])
+        .arg(format!(
+            "https://localhost:{}/v1/events/guarded",
+            daemon.intake
+        ))
+        .output();
+    match curl {
+        Ok(curl) => {
+            let text = String::from_utf8_lossy(&curl.stdout).into_owned();
+            assert!(
+                text.contains("\"accepted\":1"),
+                "{text} {}",
+                String::from_utf8_lossy(&curl.stderr)
+            );
+        }
+        Err(error) => println!("curl is not here ({error}): TLS is not tried"),
+    }
+    std::fs::remove_dir_all(&folder).ok();
+}
