@@ -74,10 +74,17 @@ impl Engine {
                 row.shipped = Some(flight.content);
                 row.shipped_at = at;
             }
+            // The note is in the ticket, the state is not: again would only write the note again.
+            StepName::Resolve => {
+                row.parked = Some(why.to_owned());
+                row.recovered = true;
+            }
+            StepName::Reopen => {
+                row.parked = Some(why.to_owned());
+                row.resolved_by_us = false;
+            }
             StepName::Note
             | StepName::Create
-            | StepName::Resolve
-            | StepName::Reopen
             | StepName::Find
             | StepName::Link
             | StepName::Read

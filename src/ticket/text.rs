@@ -13,6 +13,10 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 const TITLE: usize = 100;
 /// A description is never longer than this.
 const DESCRIPTION: usize = 4000;
+/// Classes listed under AFFECTED.
+const MAX_CLASSES: usize = 12;
+/// Links under DO FIRST.
+const MAX_LINKS: usize = 3;
 /// Text of an alert in a title.
 const SYMPTOM: usize = 60;
 /// Steps of a template; ours take a few hundred.
@@ -165,6 +169,7 @@ fn description(wanted: &Wanted, style: &Style) -> Result<String, TextError> {
     let affected: Vec<String> = wanted
         .affected
         .iter()
+        .take(MAX_CLASSES)
         .map(|c| {
             let word = capital(&class(&c.class, c.count > 1, language));
             let list = names(&c.names, c.count, language);
@@ -205,7 +210,7 @@ fn description(wanted: &Wanted, style: &Style) -> Result<String, TextError> {
             observed => services(&wanted.observed),
             at_risk => services(&wanted.at_risk),
             cause => cause_text(&wanted.cause, language)?,
-            links => wanted.links.iter().map(|l| clean(l)).collect::<Vec<_>>(),
+            links => wanted.links.iter().take(MAX_LINKS).map(|l| clean(l)).collect::<Vec<_>>(),
             first_at => clock(wanted.first.at, &zone, language),
             first_source => clean(&wanted.first.source),
             first_ci => clean(&wanted.first.ci),

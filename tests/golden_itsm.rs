@@ -1,0 +1,251 @@
+//! The story of every step of every ITSM kind: what the tool answered, and what was asked and concluded.
+//!
+//! Answers with a `@` name stand under `tests/fixtures/itsm/<kind>/captures/` as a real tool gave them.
+//! `CORRELATED_REWRITE=1` writes the conclusions anew; read the difference.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it does not expect"
+)]
+
+use correlated::config;
+use correlated::itsm::{self, Content, Facts, ItsmSettings, Next, Step};
+use correlated::model::{Millis, Response};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+const KEY: &str = "cor-k7x2m9qd-123.1";
+
+fn folder(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/itsm")
+        .join(kind)
+}
+
+fn settings(kind: &str) -> ItsmSettings {
+    let text = format!(
+        "[[source]]\nname = \"n\"\nkind = \"nagios\"\n[[itsm]]\nname = \"t\"\nkind = \"{kind}\"\nurl = \"https://t.example/REST/2.0\"\ntoken = \"credential:t\"\n{}",
+        if kind == "rt" {
+            "queue = \"Incidents\"\naccount = \"alertd\"\n"
+        } else {
+            ""
+        }
+    );
+    config::load(&text, "").unwrap().plumbing.targets[0]
+        .settings
+        .clone()
+}
+
+fn content() -> Content {
+    Content {
+        title: "sw-cph1-a07 down: Payroll affected [I000123]".into(),
+        description: "WHAT ...\n--\nKey cor-k7x2m9qd-123.1.".into(),
+        ci: "sw-cph1-a07".into(),
+        root_ci: "sw-cph1-a07".into(),
+        severity: "critical".into(),
+        priority: "P1".into(),
+        services: vec!["Payroll".into(), "Webshop".into()],
+        group: "Network".into(),
+        alert_count: 42,
+    }
+}
+
+fn step(name: &str) -> Step {
+    let id = || "1".to_owned();
+    let text = || "RECOVERED 03:41 CET.".to_owned();
+    match name {
+        "probe" => Step::Probe,
+        "find" => Step::Find { key: KEY.into() },
+        "find-quote" => Step::Find {
+            key: "it's \\ odd".into(),
+        },
+        "create" => Step::Create {
+            key: KEY.into(),
+            content: content(),
+        },
+        "update" => Step::Update {
+            id: id(),
+            content: content(),
+        },
+        "note" => Step::Note {
+            id: id(),
+            n: 1,
+            text: text(),
+        },
+        "resolve" => Step::Resolve {
+            id: id(),
+            text: text(),
+            unless_touched: true,
+        },
+        "resolve-anyway" => Step::Resolve {
+            id: id(),
+            text: text(),
+            unless_touched: false,
+        },
+        "reopen" => Step::Reopen {
+            id: id(),
+            text: text(),
+        },
+        "link" => Step::Link {
+            id: id(),
+            other: "2".into(),
+        },
+        "read" => Step::Read { id: id() },
+        other => panic!("step {other}"),
+    }
+}
+
+/// An answer: `STATUS [Header: value]... BODY`, or `@capture`.
+fn answer(kind: &str, line: &str) -> Response {
+    if let Some(name) = line.strip_prefix('@') {
+        let text = std::fs::read_to_string(folder(kind).join("captures").join(name)).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let response = &value["response"];
+        let headers = response["headers"].as_object().unwrap();
+        return Response {
+            status: u16::try_from(response["status"].as_u64().unwrap()).unwrap(),
+            headers: headers
+                .iter()
+                .map(|(n, v)| (n.to_lowercase(), v.as_str().unwrap().to_owned()))
+                .collect(),
+            body: response["body"].to_string().into_bytes(),
+            at: Millis(0),
+        };
+    }
+    let (status, mut rest) = line.split_once(' ').unwrap_or((line, ""));
+    let mut headers = Vec::new();
+    while let Some((header, after)) = rest.strip_prefix('[').and_then(|r| r.split_once("] ")) {
+        let (name, value) = header.split_once(": ").unwrap();
+        headers.push((name.to_lowercase(), value.to_owned()));
+        rest = after;
+    }
+    Response {
+        status: status.parse().unwrap(),
+        headers,
+        body: rest.as_bytes().to_vec(),
+        at: Millis(1_795_310_000_000),
+    }
+}
+
+fn tell(kind: &str, story: &str) -> String {
+    let mut lines = story
+        .lines()
+        .filter(|l| !l.starts_with('#') && !l.trim().is_empty());
+    let step = step(lines.next().unwrap());
+    let answers: Vec<Response> = lines.map(|l| answer(kind, l)).collect();
+    let (row, settings) = (itsm::kind(kind).unwrap(), settings(kind));
+    let mut out = String::new();
+    for n in 0..=answers.len() {
+        match (row.next)(&settings, &Facts::default(), &step, &answers[..n]) {
+            Next::Send(request) => {
+                let body = String::from_utf8_lossy(&request.body).into_owned();
+                let writes = if request.writes { " (writes)" } else { "" };
+                writeln!(out, "{} {}{writes}", request.method, request.path).unwrap();
+                for (name, value) in request.query.iter().chain(&request.headers) {
+                    writeln!(out, "  {name}: {value}").unwrap();
+                }
+                if !body.is_empty() {
+                    writeln!(out, "  {body}").unwrap();
+                }
+            }
+            Next::Done(reply) => {
+                assert_eq!(n, answers.len(), "answers are left over");
+                writeln!(out, "done {reply:?}").unwrap();
+                return out;
+            }
+            Next::Refused(refusal) => {
+                assert_eq!(n, answers.len(), "answers are left over");
+                writeln!(out, "refused {refusal:?}").unwrap();
+                return out;
+            }
+        }
+    }
+    out + "waits for an answer\n"
+}
+
+fn stories(kind: &str) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = std::fs::read_dir(folder(kind))
+        .unwrap_or_else(|e| panic!("kind {kind} has no stories: {e}"))
+        .map(|f| f.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "txt"))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn steps_are_told_as_written() {
+    let rewrite = std::env::var_os("CORRELATED_REWRITE").is_some();
+    let mut wrong = Vec::new();
+    for kind in itsm::KINDS {
+        let mut told: Vec<String> = Vec::new();
+        for file in stories(kind.kind) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let mut whole = String::new();
+            for part in text.split("====\n") {
+                let (story, _) = part.split_once("---\n").unwrap_or((part, ""));
+                let first = story
+                    .lines()
+                    .find(|l| !l.starts_with('#') && !l.is_empty())
+                    .unwrap();
+                told.push(first.to_owned());
+                let sep = if whole.is_empty() { "" } else { "====\n" };
+                whole = format!("{whole}{sep}{story}---\n{}", tell(kind.kind, story));
+            }
+            if rewrite {
+                std::fs::write(&file, &whole).unwrap();
+            } else if whole != text {
+                wrong.push(format!("{}\n{whole}", file.display()));
+            }
+        }
+        for step in [
+            "probe", "find", "create", "update", "note", "resolve", "reopen", "link", "read",
+        ] {
+            assert!(
+                told.iter().any(|t| t == step),
+                "kind {} has no story for {step}",
+                kind.kind
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nonsense_is_never_taken_for_success() {
+    for kind in itsm::KINDS.iter().filter(|k| k.kind != "shadow") {
+        let settings = settings(kind.kind);
+        for name in [
+            "probe", "find", "create", "update", "note", "resolve", "reopen", "link", "read",
+        ] {
+            for body in [
+                "",
+                "null",
+                "[]",
+                "{}",
+                "\"x\"",
+                "<html>busy</html>",
+                "{\"items\":7}",
+                "{\"id\":{}}",
+                "{\"id\":\"../1\"}",
+            ] {
+                for status in [200, 201, 204, 302, 500] {
+                    let one = answer(kind.kind, &format!("{status} {body}"));
+                    let got: Vec<Response> = (0..4).map(|_| one.clone()).collect();
+                    for n in 1..=4 {
+                        let next =
+                            (kind.next)(&settings, &Facts::default(), &step(name), &got[..n]);
+                        let claims = matches!(
+                            &next,
+                            Next::Done(itsm::Reply::Done { .. } | itsm::Reply::Already(_))
+                        );
+                        assert!(!claims, "{name} {status} {body}: {next:?}");
+                    }
+                }
+            }
+        }
+    }
+}
