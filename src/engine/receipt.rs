@@ -186,11 +186,13 @@ impl Engine {
             StepName::Note => note_written(row, flight),
             StepName::Resolve => {
                 row.recovered = true;
-                row.resolved_by_us = true;
-                self.line(
-                    Some(id.incident),
-                    format!("{}: ticket {ticket} resolved", id.target),
-                );
+                row.resolved_by_us = seen.state == TicketState::Resolved;
+                if row.resolved_by_us {
+                    self.line(
+                        Some(id.incident),
+                        format!("{}: ticket {ticket} resolved", id.target),
+                    );
+                }
             }
             StepName::Reopen => {
                 row.resolved_by_us = false;

@@ -74,16 +74,9 @@ impl Engine {
                 row.shipped = Some(flight.content);
                 row.shipped_at = at;
             }
-            // The note is in the ticket, the state is not: again would only write the note again.
-            StepName::Resolve => {
-                row.parked = Some(why.to_owned());
-                row.recovered = true;
-            }
-            StepName::Reopen => {
-                row.parked = Some(why.to_owned());
-                row.resolved_by_us = false;
-            }
             StepName::Note
+            | StepName::Resolve
+            | StepName::Reopen
             | StepName::Create
             | StepName::Find
             | StepName::Link

@@ -384,16 +384,16 @@ fn resolve(
             read(id)
         }
         [_, _, back, ..] => {
-            let state = seen(s, id, back)?;
-            match state.state {
-                TicketState::Resolved | TicketState::Closed => Ok(done(id, state)),
-                TicketState::New | TicketState::Open | TicketState::OnHold => {
-                    Err(Refusal::Reject(format!(
-                        "ticket {id} took the note but not the status {:?}; open dependencies or a lifecycle without that step",
-                        s.options.text("resolved_status")
-                    )))
-                }
+            let mut state = seen(s, id, back)?;
+            let over = matches!(state.state, TicketState::Resolved | TicketState::Closed);
+            if !over {
+                // The note is in: trying again would only write it again. People are told instead.
+                state.dropped.push(format!(
+                    "ticket {id} took the note but not the status {:?}; open dependencies, or a lifecycle without that step",
+                    s.options.text("resolved_status")
+                ));
             }
+            Ok(done(id, state))
         }
     }
 }
@@ -413,14 +413,15 @@ fn reopen(s: &ItsmSettings, id: &str, text: &str, got: &[Response]) -> Verdict {
             read(id)
         }
         [_, _, back, ..] => {
-            let state = seen(s, id, back)?;
-            match state.state {
-                TicketState::Resolved | TicketState::Closed => Err(Refusal::Reject(format!(
+            let mut state = seen(s, id, back)?;
+            let over = matches!(state.state, TicketState::Resolved | TicketState::Closed);
+            if over {
+                state.dropped.push(format!(
                     "ticket {id} took the note but not the status {:?}",
                     s.options.text("open_status")
-                ))),
-                TicketState::New | TicketState::Open | TicketState::OnHold => Ok(done(id, state)),
+                ));
             }
+            Ok(done(id, state))
         }
     }
 }
