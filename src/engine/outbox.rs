@@ -151,9 +151,29 @@ impl Engine {
         if let Some((until, _)) = stopped.filter(|(until, _)| *until > at) {
             return Plan::Wait(Some(*until));
         }
+        if row.ticket.is_some() && row.resolved_by_us && incident.state.lives() && !target.reopens {
+            self.follow_on(id);
+            return self.plan_new(id, &target);
+        }
         match &row.ticket {
             None => self.plan_new(id, &target),
             Some(ticket) => self.plan_known(id.incident, row, incident, ticket, &target),
+        }
+    }
+
+    /// The tool cannot open a resolved ticket again: the next one follows.
+    pub(super) fn follow_on(&mut self, id: &RowId) {
+        let at = self.state.at;
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.generation = row.generation.saturating_add(1);
+            row.since = at;
+            row.ticket = None;
+            row.ticket_state = TicketState::New;
+            row.touched = false;
+            row.resolved_by_us = false;
+            row.recovered = false;
+            row.shipped = None;
+            row.notes.clear();
         }
     }
 
@@ -240,7 +260,7 @@ impl Engine {
             return Ask::only(StepName::Read, ticket);
         }
         if !over && row.resolved_by_us {
-            return self.plan_reopen(row, ticket, target);
+            return self.plan_reopen(row, ticket);
         }
         if let Some(note) = row.notes.first() {
             let mut note = note.clone();
@@ -258,7 +278,7 @@ impl Engine {
         self.plan_update(id, row, incident, ticket)
     }
 
-    fn plan_reopen(&self, row: &Row, ticket: &str, target: &Target) -> Plan {
+    fn plan_reopen(&self, row: &Row, ticket: &str) -> Plan {
         let at = self.state.at;
         let note = row
             .notes
@@ -269,13 +289,9 @@ impl Engine {
             what: NoteKind::Late,
             delayed: None,
         });
-        let step = match target.reopens {
-            true => StepName::Reopen,
-            false => StepName::Note,
-        };
         Plan::Do(Box::new(Ask {
             note: Some(note),
-            ..Ask::plain(step, ticket)
+            ..Ask::plain(StepName::Reopen, ticket)
         }))
     }
 

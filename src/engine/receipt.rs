@@ -196,6 +196,7 @@ impl Engine {
             }
             StepName::Reopen => {
                 row.resolved_by_us = false;
+                row.recovered = false; // its next recovery is still to be told
                 row.notes
                     .retain(|n| !matches!(n.what, NoteKind::Reopened { .. }));
                 self.line(
@@ -250,6 +251,7 @@ impl Engine {
             StepName::Resolve => row.recovered = true,
             StepName::Reopen => {
                 row.resolved_by_us = false;
+                row.recovered = false; // its next recovery is still to be told
                 row.notes
                     .retain(|n| !matches!(n.what, NoteKind::Reopened { .. }));
             }

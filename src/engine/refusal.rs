@@ -114,7 +114,6 @@ impl Engine {
 
     /// The ticket is closed for good or deleted: a live incident gets the next one.
     pub(super) fn next_generation(&mut self, id: &RowId, flight: &InFlight, how: &str) {
-        let at = self.state.at;
         if flight.other.is_some() {
             if let Some(row) = self.state.outbox.get_mut(id) {
                 row.duplicates.retain(|d| Some(d) != flight.other.as_ref());
@@ -135,14 +134,7 @@ impl Engine {
             row.ticket_state = TicketState::Closed;
             return;
         }
-        row.generation = row.generation.saturating_add(1);
-        row.since = at;
-        row.ticket = None;
-        row.ticket_state = TicketState::New;
-        row.touched = false;
-        row.resolved_by_us = false;
-        row.shipped = None;
-        row.notes.clear();
+        self.follow_on(id);
         let text = format!("{}: ticket {ticket} is {how}, a new one follows", id.target);
         self.warn(Some(id.incident), text);
     }
