@@ -1,15 +1,24 @@
-//! Kind `file`: the CMDB as one JSON file.
+//! Kind `file`: one JSON file.
 //!
-//! `{"cis":[{id,name,class,ip,aliases,monitored,attributes}],"relations":[{from,type,to}]}`. Only `id` is
-//! needed; `ip` and `aliases` may be a string or a list; unknown fields are left alone. One bad CI never
-//! spoils the load: it is left out and named with file and line.
+//! ```json
+//! {"cis": [{"id": "CI1", "name": "web1", "class": "server", "ip": "10.0.0.1", "aliases": ["www"],
+//!           "monitored": true, "attributes": {"group": "web team", "tier": 2}}],
+//!  "relations": [{"from": "CI1", "type": "runs-on", "to": "esx1"}]}
+//! ```
+//! Only `id` is required: `name` is else the id, `monitored` true, the rest empty; `null` is as good as
+//! missing. `ip` and `aliases` are a text or a list of texts; values of `attributes` are texts, numbers or
+//! truth values. `from` and `to` are ids or unambiguous names. Members that are not named here are ignored.
+//! A CI or relation that is wrong is left out and is a finding; a file that is no such JSON is refused. The
+//! file must be UTF-8, a byte order mark is allowed.
+
+mod scan;
 
 use super::{Cmdb, CmdbSettings, Cursor, Fetch};
 use crate::config::keys::{Key, KeyKind, Preset};
-use crate::graph::{Ci, GraphBuilder};
+use crate::graph::{Ci, GraphBuilder, is_address};
 use crate::model::{Request, Response};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use scan::Element;
+use serde_json::{Map, Value};
 
 /// The row of this kind.
 pub const CMDB: Cmdb = Cmdb {
@@ -18,7 +27,7 @@ pub const CMDB: Cmdb = Cmdb {
         name: "path",
         kind: KeyKind::Path,
         default: Preset::Required,
-        doc: "the JSON file with CIs and relations",
+        doc: "the JSON file that holds the CIs and relations",
     }],
     local: true,
     next,
@@ -26,11 +35,12 @@ pub const CMDB: Cmdb = Cmdb {
 
 fn next(
     settings: &CmdbSettings,
-    _cursor: &mut Cursor,
+    _: &mut Cursor,
     responses: &[Response],
     graph: &mut GraphBuilder,
 ) -> Fetch {
     let path = settings.options.text("path");
+    let file = path.rsplit('/').next().unwrap_or(path);
     match responses {
         [] => Fetch::Get(vec![Request {
             method: "GET",
@@ -40,239 +50,180 @@ fn next(
             body: Vec::new(),
             writes: false,
         }]),
-        [response, ..] => match read(path, &response.body, graph) {
+        [response, ..] if response.status != 200 => Fetch::Refused(format!(
+            "{file}: not read, answered with status {}",
+            response.status
+        )),
+        [response, ..] => match read(file, &response.body, graph) {
             Ok(()) => Fetch::Done,
             Err(why) => Fetch::Refused(why),
         },
     }
 }
 
-/// Reads a whole file into the builder.
-///
-/// # Errors
-/// A file that is no such JSON, with file, line and column.
-pub fn read(path: &str, bytes: &[u8], graph: &mut GraphBuilder) -> Result<(), String> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let text = std::str::from_utf8(bytes).map_err(|e| {
-        let before = bytes.get(..e.valid_up_to()).unwrap_or_default();
-        format!("{path}:{}: not UTF-8", lines(before) + 1)
+/// Reads the whole file into the builder.
+fn read(file: &str, bytes: &[u8], graph: &mut GraphBuilder) -> Result<(), String> {
+    let text = scan::text(bytes).map_err(|why| format!("{file}:{why}"))?;
+    let members = scan::members(text).ok_or_else(|| {
+        format!("{file}:1: not an object; it must be {{\"cis\": [...], \"relations\": [...]}}")
     })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let value: Value = serde_json::from_str(text)
-        .map_err(|e| format!("{path}:{}:{}: {}", e.line(), e.column(), reason(&e)))?;
-    let list = |key: &str| match value.get(key) {
-        Some(Value::Array(all)) => Ok(all.as_slice()),
-        None if key == "relations" => Ok(<&[Value]>::default()),
-        Some(_) | None => Err(format!("{path}: {key:?} must be a list")),
-    };
-    let (cis, relations) = (list("cis")?, list("relations")?);
-    let places = Places::of(text);
-    for (n, item) in cis.iter().enumerate() {
-        let place = format!("{name}:{}", places.line("cis", n));
-        match ci(item) {
-            Ok(ci) => graph.ci(ci, &place),
-            Err(why) => graph.finding(&place, format!("the CI is left out: {why}")),
-        }
+    let members_of = |name: &'static str| members.iter().filter(move |member| member.name == name);
+    if members_of("cis").next().is_none() {
+        return Err(format!("{file}:1: has no \"cis\""));
     }
-    for (n, item) in relations.iter().enumerate() {
-        let place = format!("{name}:{}", places.line("relations", n));
-        let text = |key: &str| {
-            item.get(key)
-                .and_then(Value::as_str)
-                .filter(|t| !t.is_empty())
-        };
-        match (text("from"), text("type"), text("to")) {
-            (Some(from), Some(kind), Some(to)) => graph.relation(from, kind, to, &place),
-            (_, _, _) => graph.finding(
-                &place,
-                "the relation is left out: it needs \"from\", \"type\" and \"to\"".to_owned(),
-            ),
+    let lists: [(&'static str, Add); 2] = [("cis", add_ci), ("relations", add_relation)];
+    for (name, add) in lists {
+        for member in members_of(name) {
+            if member.value.text == "null" {
+                continue;
+            }
+            let elements = scan::elements(&member.value)
+                .ok_or_else(|| format!("{file}:{}: {name:?} is not a list", member.value.line))?;
+            for element in elements {
+                let place = format!("{file}:{}", element.line);
+                if let Err(why) = add(&element, &place, graph) {
+                    graph.finding(&place, why);
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// What serde says, without the position that we print in our own form.
-fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rsplit_once(" at line ") {
-        Some((reason, _)) => reason.to_owned(),
-        None => text,
+/// Adds one element, or says why not.
+type Add = fn(&Element<'_>, &str, &mut GraphBuilder) -> Result<(), String>;
+
+fn add_ci(element: &Element<'_>, place: &str, graph: &mut GraphBuilder) -> Result<(), String> {
+    let left_out = |why| format!("{why}; the CI is left out");
+    let object = object(element).map_err(left_out)?;
+    let mut ci = ci(&object).map_err(left_out)?;
+    let key = ci.key.clone();
+    ci.addresses.retain(|address| {
+        let good = is_address(address);
+        if !good {
+            let text = format!("CI {key:?}: {address:?} is no IP address; it is left out");
+            graph.finding(place, text);
+        }
+        good
+    });
+    if let Some(attributes) = some(&object, "attributes") {
+        let Value::Object(attributes) = attributes else {
+            return Err(left_out(wrong("attributes", attributes, "an object")));
+        };
+        for (name, value) in attributes {
+            let value = match value {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                Value::Bool(_) | Value::Number(_) => value.to_string(),
+                Value::Array(_) | Value::Object(_) => {
+                    let expected = "a text, a number or a truth value";
+                    let why = wrong(name, value, expected);
+                    graph.finding(
+                        place,
+                        format!("CI {key:?}: attribute {why}; it is left out"),
+                    );
+                    continue;
+                }
+            };
+            ci.attributes.insert(name.clone(), value);
+        }
     }
+    graph.ci(ci, place);
+    Ok(())
 }
 
-fn ci(item: &Value) -> Result<Ci, String> {
-    let fields = item.as_object().ok_or("it is no object")?;
-    let text = |key: &str| match fields.get(key) {
-        None | Some(Value::Null) => Ok(String::new()),
-        Some(value) => scalar(value).ok_or_else(|| format!("{key:?} must be a text")),
-    };
-    let list = |key: &str| match fields.get(key) {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(all)) => all
-            .iter()
-            .map(|v| scalar(v).ok_or_else(|| format!("{key:?} must hold texts")))
-            .collect(),
-        Some(value) => scalar(value)
-            .map(|one| vec![one])
-            .ok_or_else(|| format!("{key:?} must be a text or a list")),
-    };
-    let key = text("id")?;
-    if key.trim().is_empty() {
-        return Err("it has no \"id\"".to_owned());
-    }
-    let name = Some(text("name")?).filter(|n| !n.is_empty());
-    let monitored = match fields.get("monitored") {
-        None | Some(Value::Null) => true,
-        Some(Value::Bool(yes)) => *yes,
-        Some(_) => return Err("\"monitored\" must be true or false".to_owned()),
-    };
-    let attributes = match fields.get("attributes") {
-        None | Some(Value::Null) => BTreeMap::new(),
-        Some(Value::Object(map)) => map
-            .iter()
-            .filter_map(|(k, v)| Some((k.clone(), scalar(v)?)))
-            .collect(),
-        Some(_) => return Err("\"attributes\" must be an object".to_owned()),
-    };
-    let non_empty = |all: Vec<String>| all.into_iter().filter(|t| !t.trim().is_empty()).collect();
+/// Everything of a CI but its attributes.
+fn ci(object: &Map<String, Value>) -> Result<Ci, String> {
+    let key = text(object, "id")?.ok_or("the CI has no `id`")?;
     Ok(Ci {
-        name: name.unwrap_or_else(|| key.clone()),
-        class: text("class")?,
-        addresses: non_empty(list("ip")?),
-        aliases: non_empty(list("aliases")?),
-        monitored,
-        attributes,
-        key,
+        name: text(object, "name")?.unwrap_or_default().to_owned(),
+        class: text(object, "class")?.unwrap_or_default().to_owned(),
+        addresses: texts(object, "ip")?,
+        aliases: texts(object, "aliases")?,
+        monitored: match some(object, "monitored") {
+            None => true,
+            Some(Value::Bool(monitored)) => *monitored,
+            Some(other) => return Err(wrong("monitored", other, "true or false")),
+        },
+        attributes: Default::default(),
+        key: key.to_owned(),
     })
 }
 
-fn scalar(value: &Value) -> Option<String> {
+fn add_relation(
+    element: &Element<'_>,
+    place: &str,
+    graph: &mut GraphBuilder,
+) -> Result<(), String> {
+    let left_out = |why| format!("{why}; the relation is left out");
+    let object = object(element).map_err(left_out)?;
+    let part = |name: &str| {
+        text(&object, name)
+            .and_then(|part| part.ok_or_else(|| format!("the relation has no `{name}`")))
+            .map_err(left_out)
+    };
+    graph.relation(part("from")?, part("type")?, part("to")?, place);
+    Ok(())
+}
+
+fn object(element: &Element<'_>) -> Result<Map<String, Value>, String> {
+    match serde_json::from_str(element.text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(other) => Err(format!("{} where an object is expected", sort(&other))),
+        // Only what passed the check of the whole text but has no meaning: a lone surrogate, a number beyond
+        // all bounds, more than 128 levels.
+        Err(e) => {
+            let what = e.to_string();
+            let what = what.split(" at line ").next().unwrap_or_default();
+            Err(what.to_owned())
+        }
+    }
+}
+
+/// A member that is there and not `null`.
+fn some<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
+fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, String> {
+    match some(object, name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.trim())),
+        Some(other) => Err(wrong(name, other, "a text")),
+    }
+}
+
+/// A text or a list of texts; empty ones are passed over.
+fn texts(object: &Map<String, Value>, name: &str) -> Result<Vec<String>, String> {
+    let expected = "a text or a list of texts";
+    let list = match some(object, name) {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+    };
+    let mut texts = Vec::with_capacity(list.len());
+    for value in list {
+        match value {
+            Value::Null => {}
+            Value::String(text) if text.trim().is_empty() => {}
+            Value::String(text) => texts.push(text.trim().to_owned()),
+            other => return Err(wrong(name, other, expected)),
+        }
+    }
+    Ok(texts)
+}
+
+fn wrong(name: &str, value: &Value, expected: &str) -> String {
+    format!("`{name}` is {}, expected {expected}", sort(value))
+}
+
+fn sort(value: &Value) -> &'static str {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(yes) => Some(yes.to_string()),
-        Value::Null => Some(String::new()),
-        Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-fn lines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|b| **b == b'\n').count()
-}
-
-/// On which line each element of the two top-level lists begins. The text is known to be valid JSON.
-#[derive(Default)]
-struct Places {
-    lines: BTreeMap<String, Vec<usize>>,
-}
-
-impl Places {
-    fn of(text: &str) -> Places {
-        let mut places = Places::default();
-        let (mut depth, mut line) = (0usize, 1usize);
-        let (mut in_text, mut escaped) = (false, false);
-        let mut word = String::new();
-        let mut list: Option<String> = None;
-        for c in text.chars() {
-            if c == '\n' {
-                line = line.saturating_add(1);
-            }
-            if in_text {
-                match c {
-                    _ if escaped => escaped = false,
-                    '\\' => escaped = true,
-                    '"' => in_text = false,
-                    _ if depth == 1 => word.push(c),
-                    _ => {}
-                }
-                continue;
-            }
-            match c {
-                '"' => {
-                    in_text = true;
-                    if depth == 1 {
-                        word.clear();
-                    }
-                }
-                '{' | '[' => {
-                    if depth == 1 {
-                        list = (c == '[').then(|| word.clone());
-                    } else if let Some(list) = list.as_ref().filter(|_| depth == 2) {
-                        places.lines.entry(list.clone()).or_default().push(line);
-                    }
-                    depth = depth.saturating_add(1);
-                }
-                '}' | ']' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-        }
-        places
-    }
-
-    /// The line of element `n`; elements that are no objects shift what follows, which is then named one
-    /// element too early: still the right neighbourhood.
-    fn line(&self, list: &str, n: usize) -> usize {
-        let lines = self.lines.get(list).map(Vec::as_slice).unwrap_or_default();
-        lines.get(n).or(lines.last()).copied().unwrap_or(1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn findings(text: &str) -> Result<Vec<String>, String> {
-        let mut graph = GraphBuilder::new();
-        read("dir/cmdb.json", text.as_bytes(), &mut graph)?;
-        let (_, findings) = graph.finish();
-        Ok(findings
-            .into_iter()
-            .map(|f| format!("{}: {}", f.place, f.text))
-            .collect())
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_with_its_line_and_the_rest_is_used() {
-        let text = r#"{"cis": [
-            {"id": "a", "name": "web", "attributes": {"x": "[\"{"}},
-            {"id": "a"},
-            {"name": "no id"},
-            {"id": "b", "name": "WEB", "ip": ["10.0.0.1", "10.0.0.2"]},
-            {"id": "c", "monitored": "yes"}
-        ], "relations": [
-            {"from": "a", "type": "runs-on", "to": "b"},
-            {"from": "a", "type": "runs-on", "to": "gone"},
-            {"from": "a", "to": "b"},
-            {"from": "web", "type": "runs-on", "to": "b"},
-            {"from": "a", "type": "runs-on", "to": "a"}
-        ]}"#;
-        let found = findings(text).unwrap();
-        let starts = [
-            "cmdb.json:3: CI id \"a\" was seen at cmdb.json:2",
-            "cmdb.json:4: the CI is left out: it has no \"id\"",
-            "cmdb.json:6: the CI is left out: \"monitored\"",
-            "cmdb.json:10: the relation is left out",
-            "cmdb.json:5: \"web\" is the name of 2 CIs (a, b)",
-            "cmdb.json:9: relation \"a runs-on gone\" is left out: \"gone\" is no CI",
-            "cmdb.json:11: relation \"web runs-on b\" is left out: \"web\" is the name of several",
-            "cmdb.json:12: \"a\" runs-on itself",
-        ];
-        assert_eq!(found.len(), starts.len(), "{found:#?}");
-        for (found, start) in found.iter().zip(starts) {
-            assert!(found.starts_with(start), "{found}");
-        }
-    }
-
-    #[test]
-    fn a_broken_file_is_refused_with_its_place() {
-        for (text, want) in [
-            ("{\"cis\": [\n{]}", "dir/cmdb.json:2:2: "),
-            ("", "dir/cmdb.json:1:0: "),
-            ("{}", "dir/cmdb.json: \"cis\" must be a list"),
-        ] {
-            let error = findings(text).unwrap_err();
-            assert!(error.starts_with(want), "{error}");
-        }
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }

@@ -1,147 +1,232 @@
-//! Collects CIs and relations by the CMDB's own ids, and says what is wrong with them.
+//! Collects what a CMDB tells, in any order and with all its faults, and makes a graph of it.
+//!
+//! Faults never stop a load: what is wrong is left out and told as a finding, so that one broken CI does not
+//! cost the other 99,999.
 
-use super::names::{known_names, normal};
-use super::{Ci, RawGraph, Relation};
+use super::names::{Lookup, NameIndex};
+use super::{Ci, Ix, RawGraph, Relation, narrow, wide};
 use std::collections::BTreeMap;
 
-/// Something in the CMDB that people should mend; everything else is used all the same.
+/// Findings that are kept; further ones are only counted. A thousand lines are more than anyone repairs
+/// before the next load.
+const MAX_FINDINGS: usize = 1000;
+/// CIs that a finding names.
+const MAX_SHOWN: usize = 8;
+
+/// Something in the CMDB that people should repair.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// Where: `cmdb.json:41`.
+    /// Where: `cmdb.json:41`, or the tool's own name of the object.
     pub place: String,
-    /// What.
+    /// What; lower case, no full stop.
     pub text: String,
 }
 
-/// Findings that are kept; the rest is counted.
-const MAX_FINDINGS: usize = 1000;
-
-/// See the module.
-#[derive(Clone, Debug, Default)]
+/// Collects CIs and relations by the CMDB's own ids, and findings.
+#[derive(Debug, Default)]
 pub struct GraphBuilder {
-    cis: BTreeMap<String, (Ci, String)>,
-    relations: Vec<(String, String, String, String)>,
+    cis: Vec<(Ci, String)>,
+    relations: Vec<Pending>,
+    /// Ends and places of the relations, one after the other: a million relations are one allocation.
+    text: String,
+    kinds: BTreeMap<String, u32>,
     findings: Vec<Finding>,
-    more_findings: usize,
+    dropped: usize,
+}
+
+/// A relation whose ends are not looked up yet; its texts begin at `at` in the builder's text.
+#[derive(Debug)]
+struct Pending {
+    at: usize,
+    from: u32,
+    to: u32,
+    place: u32,
+    kind: u32,
 }
 
 impl GraphBuilder {
-    /// A builder with nothing in it.
+    /// An empty one.
     pub fn new() -> GraphBuilder {
         GraphBuilder::default()
     }
 
-    /// Adds a CI. The first of two with one id stays.
-    pub fn ci(&mut self, ci: Ci, place: &str) {
-        if ci.key.trim().is_empty() {
-            return self.finding(place, "a CI without id is left out".to_owned());
+    /// Adds a CI. One with an empty key is a finding and left out; an empty name becomes the key.
+    pub fn ci(&mut self, mut ci: Ci, place: &str) {
+        if ci.key.is_empty() {
+            return self.finding(place, "the id is empty; the CI is left out".to_owned());
         }
-        if let Some((_, first)) = self.cis.get(&ci.key) {
-            let text = format!(
-                "CI id {:?} was seen at {first} already; this one is left out",
-                ci.key
-            );
-            return self.finding(place, text);
+        if ci.name.is_empty() {
+            ci.name.clone_from(&ci.key);
         }
-        self.cis.insert(ci.key.clone(), (ci, place.to_owned()));
+        ci.aliases.sort();
+        ci.aliases.dedup();
+        self.cis.push((ci, place.to_owned()));
     }
 
-    /// Adds a relation; its ends may be ids or unambiguous names.
+    /// Adds a relation; the ends are keys or names of CIs, which may be added later.
     pub fn relation(&mut self, from: &str, kind: &str, to: &str, place: &str) {
-        self.relations.push((
-            from.to_owned(),
-            kind.to_owned(),
-            to.to_owned(),
-            place.to_owned(),
-        ));
-    }
-
-    /// Notes something that is wrong.
-    pub fn finding(&mut self, place: &str, text: String) {
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Finding {
-                place: place.to_owned(),
-                text,
-            });
-        } else {
-            self.more_findings = self.more_findings.saturating_add(1);
-        }
-    }
-
-    /// The graph, and everything that was wrong on the way.
-    pub fn finish(mut self) -> (RawGraph, Vec<Finding>) {
-        let positions: BTreeMap<String, u32> = self.cis.keys().cloned().zip(0u32..).collect();
-        let mut by_name: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-        for ((ci, _), n) in self.cis.values().zip(0u32..) {
-            for name in known_names(ci).iter().filter_map(|n| normal(n)) {
-                let found = by_name.entry(name).or_default();
-                if !found.contains(&n) {
-                    found.push(n);
-                }
+        let kind = match self.kinds.get(kind) {
+            Some(number) => *number,
+            None if kind.is_empty() => {
+                let text = "the relation type is empty; the relation is left out";
+                return self.finding(place, text.to_owned());
             }
-        }
-        self.report_ambiguous(&by_name);
-        let end = |name: &str| -> Result<u32, String> {
-            if let Some(at) = positions.get(name) {
-                return Ok(*at);
-            }
-            match normal(name)
-                .and_then(|n| by_name.get(&n))
-                .map(Vec::as_slice)
-            {
-                Some([one]) => Ok(*one),
-                Some([]) | None => Err(format!("{name:?} is no CI")),
-                Some(_) => Err(format!("{name:?} is the name of several CIs")),
+            None => {
+                let number = narrow(self.kinds.len());
+                self.kinds.insert(kind.to_owned(), number);
+                number
             }
         };
-        let mut relations = Vec::new();
-        for (from, kind, to, place) in std::mem::take(&mut self.relations) {
-            match (end(&from), end(&to)) {
-                (Ok(a), Ok(b)) if a == b => {
-                    let text = format!("{from:?} {kind} itself; the relation is left out");
-                    self.finding(&place, text);
-                }
-                (Ok(from), Ok(to)) => relations.push(Relation { from, to, kind }),
-                (Err(why), _) | (_, Err(why)) => {
-                    let text = format!("relation \"{from} {kind} {to}\" is left out: {why}");
-                    self.finding(&place, text);
-                }
-            }
+        self.relations.push(Pending {
+            at: self.text.len(),
+            from: narrow(from.len()),
+            to: narrow(to.len()),
+            place: narrow(place.len()),
+            kind,
+        });
+        self.text.extend([from, to, place]);
+    }
+
+    /// Adds a finding of the kind's own. Beyond 1000 they are only counted.
+    pub fn finding(&mut self, place: &str, text: String) {
+        if self.findings.len() < MAX_FINDINGS {
+            let place = place.to_owned();
+            self.findings.push(Finding { place, text });
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
         }
-        relations.sort();
-        relations.dedup();
-        if self.more_findings > 0 {
-            let text = format!("{} more findings", self.more_findings);
+    }
+
+    /// The graph, in canonical order, and everything that was found, in the order of the places. Of CIs with the same key the first
+    /// stays.
+    pub fn finish(mut self) -> (RawGraph, Vec<Finding>) {
+        let (cis, places) = self.sorted_cis();
+        let names = NameIndex::build(&cis, &[]);
+        self.tell_shared(&cis, &places, &names);
+        let relations = self.sorted_relations(&cis, &names);
+        self.findings.sort_by(|a, b| order(a).cmp(&order(b)));
+        if self.dropped > 0 {
             self.findings.push(Finding {
                 place: String::new(),
-                text,
+                text: format!("and {} more findings", self.dropped),
             });
         }
-        let cis = self.cis.into_values().map(|(ci, _)| ci).collect();
         (RawGraph { cis, relations }, self.findings)
     }
 
-    fn report_ambiguous(&mut self, by_name: &BTreeMap<String, Vec<u32>>) {
-        let all: Vec<(String, String)> = self
-            .cis
-            .values()
-            .map(|(ci, place)| (ci.key.clone(), place.clone()))
-            .collect();
-        let of = |n: &u32| all.get(usize::try_from(*n).unwrap_or(usize::MAX));
-        for (name, found) in by_name.iter().filter(|(_, f)| f.len() > 1) {
-            let keys: Vec<&str> = found
-                .iter()
-                .take(4)
-                .filter_map(of)
-                .map(|(k, _)| k.as_str())
-                .collect();
-            let place = found.get(1).and_then(of).map(|(_, p)| p.clone());
+    fn sorted_cis(&mut self) -> (Vec<Ci>, Vec<String>) {
+        let mut given = std::mem::take(&mut self.cis);
+        given.sort_by(|(a, _), (b, _)| a.key.cmp(&b.key)); // stable: the first of a key stays the first
+        let mut cis: Vec<Ci> = Vec::with_capacity(given.len());
+        let mut places: Vec<String> = Vec::with_capacity(given.len());
+        for (ci, place) in given {
+            match (cis.last(), places.last()) {
+                (Some(kept), Some(first)) if kept.key == ci.key => {
+                    let text = format!(
+                        "the id {:?} is already that of the CI at {first}; the CI is left out",
+                        ci.key
+                    );
+                    self.finding(&place, text);
+                }
+                _ if narrow(cis.len().saturating_add(1)) == u32::MAX => {
+                    self.finding(&place, "too many CIs; the CI is left out".to_owned());
+                }
+                _ => {
+                    cis.push(ci);
+                    places.push(place);
+                }
+            }
+        }
+        (cis, places)
+    }
+
+    fn tell_shared(&mut self, cis: &[Ci], places: &[String], names: &NameIndex) {
+        for (name, several) in names.shared() {
+            let key = |n: &u32| cis.get(wide(*n)).map(|ci| format!("{:?}", ci.key));
+            let keys: Vec<String> = several.iter().take(MAX_SHOWN).filter_map(key).collect();
+            let more = match several.len().saturating_sub(MAX_SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let place = several
+                .last()
+                .and_then(|n| places.get(wide(*n)))
+                .map_or("", String::as_str);
             let text = format!(
-                "{name:?} is the name of {} CIs ({}); alerts that name it stay unbound",
-                found.len(),
+                "the name {name:?} is shared by the CIs {}{more}; no alert is bound by it",
                 keys.join(", ")
             );
-            self.finding(&place.unwrap_or_default(), text);
+            self.finding(place, text);
         }
+    }
+
+    fn sorted_relations(&mut self, cis: &[Ci], names: &NameIndex) -> Vec<Relation> {
+        let pending = std::mem::take(&mut self.relations);
+        let text = std::mem::take(&mut self.text);
+        let mut found: Vec<(u32, u32, u32)> = Vec::with_capacity(pending.len());
+        for one in &pending {
+            let [from, to, place] = one.texts(&text);
+            match (names.end(cis, from), names.end(cis, to)) {
+                (Lookup::One(a), Lookup::One(b)) if a == b => {
+                    let text = format!("relation of {from:?} to itself; the relation is left out");
+                    self.finding(place, text);
+                }
+                (Lookup::One(Ix(a)), Lookup::One(Ix(b))) => found.push((a, b, one.kind)),
+                (a, b) => {
+                    self.tell_end(place, "from", from, &a, cis);
+                    self.tell_end(place, "to", to, &b, cis);
+                }
+            }
+        }
+        drop(pending);
+        let kinds = std::mem::take(&mut self.kinds);
+        // Numbers were given in the order of arrival; the canonical order is that of the words.
+        let mut words: Vec<(u32, &String)> = kinds.iter().map(|(k, n)| (*n, k)).collect();
+        words.sort_unstable();
+        let word = |n: u32| words.get(wide(n)).map(|(_, k)| k.as_str());
+        found.sort_unstable_by(|a, b| (a.0, a.1, word(a.2)).cmp(&(b.0, b.1, word(b.2))));
+        found.dedup();
+        found
+            .into_iter()
+            .map(|(from, to, kind)| Relation {
+                from,
+                to,
+                kind: word(kind).unwrap_or_default().to_owned(),
+            })
+            .collect()
+    }
+
+    fn tell_end(&mut self, place: &str, end: &str, name: &str, found: &Lookup, cis: &[Ci]) {
+        let what = match found {
+            Lookup::One(_) => return,
+            Lookup::None => "is no CI".to_owned(),
+            Lookup::Many(several) => {
+                let key = |ix: &Ix| cis.get(wide(ix.0)).map(|ci| format!("{:?}", ci.key));
+                let keys: Vec<String> = several.iter().filter_map(key).collect();
+                format!("is the name of several CIs ({})", keys.join(", "))
+            }
+        };
+        self.finding(
+            place,
+            format!("`{end}` {name:?} {what}; the relation is left out"),
+        );
+    }
+}
+
+/// The order of findings: by place, lines as numbers, else as they came.
+fn order(finding: &Finding) -> (&str, usize) {
+    let place = finding.place.as_str();
+    place
+        .rsplit_once(':')
+        .and_then(|(file, line)| Some((file, line.parse().ok()?)))
+        .unwrap_or((place, 0))
+}
+
+impl Pending {
+    fn texts<'a>(&self, text: &'a str) -> [&'a str; 3] {
+        let to = self.at.saturating_add(wide(self.from));
+        let place = to.saturating_add(wide(self.to));
+        let end = place.saturating_add(wide(self.place));
+        [self.at..to, to..place, place..end].map(|range| text.get(range).unwrap_or_default())
     }
 }

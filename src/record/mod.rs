@@ -102,7 +102,7 @@ pub struct RulesV1 {
 /// A graph by its digest; the graph itself is in the chunks `ChunkKind::Graph`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GraphV1 {
-    /// First 8 bytes of the SHA-256 of its stored form, big endian.
+    /// First 8 bytes of the SHA-256 of its stored form before compression, big endian.
     pub digest: u64,
     /// How many CIs it has.
     pub cis: u32,

@@ -352,7 +352,21 @@ impl World {
 
     pub fn load(&mut self, cmdb: &str) {
         let mut builder = GraphBuilder::new();
-        correlated::cmdb::file::read("cmdb.json", cmdb.as_bytes(), &mut builder).expect("cmdb");
+        let mut settings = correlated::cmdb::CmdbSettings::default();
+        settings.options.put(
+            "path",
+            correlated::config::keys::Value::Text("cmdb.json".into()),
+        );
+        let response = correlated::model::Response {
+            status: 200,
+            headers: Vec::new(),
+            body: cmdb.as_bytes().to_vec(),
+            at: self.now,
+        };
+        let mut cursor = correlated::cmdb::Cursor::default();
+        let kind = correlated::cmdb::kind("file").expect("kind");
+        let fetch = (kind.next)(&settings, &mut cursor, &[response], &mut builder);
+        assert_eq!(fetch, correlated::cmdb::Fetch::Done);
         let (raw, _) = builder.finish();
         let digest = self.node.put_graph(&raw).expect("put graph");
         let graph = GraphV1 {
