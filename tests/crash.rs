@@ -465,3 +465,79 @@ fn tokens_and_tls_keep_strangers_out() {
     }
     std::fs::remove_dir_all(&folder).ok();
 }
+
+#[test]
+fn a_full_store_is_said_and_loses_nothing_that_was_acknowledged() {
+    // The daemon's store is made anew with a limit that a few hundred alerts reach.
+    let mut daemon = Daemon::new("full", "");
+    daemon.kill();
+    let file = daemon.folder.join("correlated.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let small = text.replacen("[store]\n", "[store]\nmax_bytes = \"300KiB\"\n", 1);
+    std::fs::write(&file, &small).unwrap();
+    daemon.start();
+    let mut acknowledged = BTreeSet::new();
+    let long = "x".repeat(3000);
+    let refused = (0..2000).find_map(|n| {
+        let host = format!("full-{n}");
+        let body = format!("{}&LONGHOSTOUTPUT={long}{n}", down(&host));
+        let answer = post(daemon.intake, "nagios", FORM, body.as_bytes()).unwrap();
+        match answer.starts_with("HTTP/1.1 200") {
+            true => {
+                acknowledged.insert(host);
+                None
+            }
+            false => Some(answer),
+        }
+    });
+    let refused = refused.expect("the limit acts");
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    assert!(refused.to_lowercase().contains("retry-after:"), "{refused}");
+    let begun = Instant::now();
+    while daemon.metric("correlated_store_full") < 0.5 {
+        assert!(begun.elapsed() < WAIT, "{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(daemon.log().contains("the store is full"), "{}", daemon.log());
+    // With room again, everything that was acknowledged is there.
+    daemon.kill();
+    std::fs::write(&file, &text).unwrap();
+    daemon.start();
+    let live = daemon.live_hosts();
+    let lost: Vec<&String> = acknowledged.difference(&live).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[test]
+fn a_cmdb_that_lost_too_much_is_refused_and_the_old_graph_stays() {
+    let folder = std::env::temp_dir().join(format!("correlated-cmdb-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("cmdb.json");
+    let cmdb = |n: u32| {
+        let cis: Vec<String> = (0..n).map(|n| format!("{{\"id\":\"ci{n}\"}}")).collect();
+        format!("{{\"cis\":[{}]}}", cis.join(","))
+    };
+    std::fs::write(&file, cmdb(10)).unwrap();
+    let more = format!("[[cmdb]]\nname = \"file\"\nkind = \"file\"\npath = \"{}\"\n", file.display());
+    let daemon = Daemon::new("cmdb", &more);
+    let cis = |want: f64| {
+        let begun = Instant::now();
+        while (daemon.metric("correlated_graph_cis") - want).abs() > 0.1 {
+            assert!(begun.elapsed() < WAIT, "{} CIs: {}", daemon.metric("correlated_graph_cis"), daemon.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    cis(10.0);
+    std::fs::write(&file, cmdb(5)).unwrap();
+    let answer = admin(&daemon.folder, "POST", "v1/reload").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("lost 50 %"), "{answer}");
+    std::fs::write(&file, "{\"cis\": [\n{]}").unwrap();
+    let answer = admin(&daemon.folder, "POST", "v1/reload").unwrap();
+    assert!(answer.contains("cmdb.json:2"), "{answer}");
+    cis(10.0);
+    std::fs::write(&file, cmdb(9)).unwrap();
+    let answer = admin(&daemon.folder, "POST", "v1/reload").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    cis(9.0);
+    std::fs::remove_dir_all(&folder).unwrap();
+}

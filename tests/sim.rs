@@ -15,7 +15,7 @@ mod world;
 use correlated::itsm::TicketState;
 use correlated::model::{EventState, Millis};
 use std::collections::BTreeMap;
-use world::{SAMPLE, ToolFault, World, event, host, rules};
+use world::{SAMPLE, START, ToolFault, World, event, host, rules};
 
 struct Dice(u64);
 
@@ -396,4 +396,123 @@ fn a_switch_with_forty_servers_is_one_incident_whichever_alert_comes_first() {
             "order {seed}: {titles:?}"
         );
     }
+}
+
+#[test]
+fn a_source_that_should_speak_and_does_not_is_an_incident() {
+    let mut expecting = rules();
+    expecting.correlate.wait_for_graph = Millis(0);
+    expecting
+        .expect_every
+        .insert("nagios".into(), Millis::mins(10));
+    let mut world = World::new(&expecting, None);
+    let speak = |world: &mut World| {
+        let now = world.now;
+        world.send("nagios", &[host("a", EventState::Resolved, now)]);
+    };
+    for _ in 0..6 {
+        world.advance(Millis::mins(8));
+        speak(&mut world);
+    }
+    assert!(world.tool.tickets.is_empty(), "{:#?}", world.tool.log);
+    world.advance(Millis::mins(60));
+    assert_eq!(world.tool.tickets.len(), 1, "{:#?}", world.tool.log);
+    assert!(
+        world.tool.tickets[0]
+            .description
+            .contains("source nagios sent nothing"),
+        "{}",
+        world.tool.tickets[0].description
+    );
+    speak(&mut world);
+    world.advance(Millis::mins(8));
+    assert!(world.open_tickets().is_empty(), "{:#?}", world.tool.log);
+}
+
+#[test]
+fn a_heartbeat_that_stops_is_an_incident() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    let beat = |world: &mut World| {
+        let now = world.now;
+        let mut one = event(
+            &[("alertname", "Watchdog")],
+            EventState::Firing,
+            "none",
+            START,
+        );
+        one.valid_until = Some(now.plus(Millis::mins(4)));
+        world.send("prometheus", &[one]);
+    };
+    for _ in 0..30 {
+        beat(&mut world);
+        world.advance(Millis::mins(1));
+    }
+    assert!(
+        world.tool.tickets.is_empty(),
+        "a heartbeat is no alert: {:#?}",
+        world.tool.log
+    );
+    world.advance(Millis::mins(60));
+    assert_eq!(world.tool.tickets.len(), 1, "{:#?}", world.tool.log);
+    beat(&mut world);
+    world.advance(Millis::mins(3));
+    beat(&mut world);
+    world.advance(Millis::mins(3));
+    assert!(world.open_tickets().is_empty(), "{:#?}", world.tool.log);
+}
+
+#[test]
+fn a_late_firing_of_a_closed_episode_changes_nothing() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    let now = world.now;
+    let labels = [("alertname", "Down"), ("instance", "srv-web-01")];
+    // The recovery overtakes the alert.
+    let mut over = event(&labels, EventState::Resolved, "critical", now);
+    over.closes = now.0;
+    world.send("prometheus", &[over]);
+    world.send(
+        "prometheus",
+        &[event(&labels, EventState::Firing, "critical", now)],
+    );
+    world.advance(Millis::mins(30));
+    assert!(world.tool.tickets.is_empty(), "{:#?}", world.tool.log);
+    // A later episode is news.
+    let now = world.now;
+    world.send(
+        "prometheus",
+        &[event(&labels, EventState::Firing, "critical", now)],
+    );
+    world.advance(Millis::mins(30));
+    assert_eq!(world.tool.tickets.len(), 1);
+}
+
+#[test]
+fn of_a_prometheus_pair_both_must_say_that_it_is_over() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    let now = world.now;
+    let labels = [("alertname", "Down"), ("instance", "srv-web-01")];
+    let from = |sender: &str, state, at: Millis| {
+        let mut one = event(&labels, state, "critical", at);
+        one.sender = sender.into();
+        one.closes = at.0;
+        one
+    };
+    world.send(
+        "prometheus",
+        &[
+            from("a", EventState::Firing, now),
+            from("b", EventState::Firing, now.plus(Millis(300))),
+        ],
+    );
+    world.send("prometheus", &[from("a", EventState::Resolved, now)]);
+    assert_eq!(
+        world.node.engine().alert_counts()[0].1,
+        1,
+        "b still sees it"
+    );
+    world.send(
+        "prometheus",
+        &[from("b", EventState::Resolved, now.plus(Millis(300)))],
+    );
+    assert_eq!(world.node.engine().alert_counts()[0].1, 0);
 }

@@ -1,0 +1,123 @@
+//! The command line, as a person uses it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it does not expect"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn correlated(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_correlated"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn check_says_what_is_good_and_everything_that_is_wrong() {
+    let good = correlated(&["check", "config/correlated.toml"]);
+    assert!(good.status.success(), "{}", err(&good));
+    assert!(
+        out(&good).contains("59 CIs, 96 relations, 0 findings"),
+        "{}",
+        out(&good)
+    );
+    let bad = correlated(&["check", "tests/fixtures/config/many.toml"]);
+    assert!(!bad.status.success());
+    assert!(err(&bad).lines().count() > 20, "{}", err(&bad));
+    assert!(
+        err(&bad).contains("tests/fixtures/config/many.toml:13:8: source[0].kind:"),
+        "{}",
+        err(&bad)
+    );
+    let none = correlated(&["check", "no/such/file.toml"]);
+    assert!(err(&none).contains("no/such/file.toml"), "{}", err(&none));
+}
+
+#[test]
+fn the_demo_tells_the_story_and_leaves_nothing_behind() {
+    for language in ["en", "da"] {
+        let demo = correlated(&["demo", "--language", language]);
+        let text = out(&demo);
+        assert!(demo.status.success(), "{text}{}", err(&demo));
+        for part in [
+            "sw-cph1-a07",
+            "became 2 tickets",
+            "Payroll (gold), Webshop (gold), Intranet (silver)",
+            "STILL OPEN",
+            "srv-bi-01",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+        let started = text.matches("LAST NOTE").count();
+        assert_eq!(started, 1, "{text}");
+    }
+    let left: Vec<_> = std::fs::read_dir(std::env::temp_dir())
+        .unwrap()
+        .filter_map(|f| f.unwrap().file_name().into_string().ok())
+        .filter(|n| n.starts_with("correlated-demo-"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn without_a_daemon_the_error_names_the_socket() {
+    let asked = correlated(&["incidents", "--admin", "/nonexistent/admin.sock"]);
+    assert!(!asked.status.success());
+    assert!(
+        err(&asked).contains("/nonexistent/admin.sock"),
+        "{}",
+        err(&asked)
+    );
+}
+
+#[test]
+fn log_and_backup_work_on_a_store() {
+    use correlated::model::{Millis, Seq};
+    use correlated::record::{Record, RulesV1, encode_entry};
+    use correlated::store::Store;
+    use correlated::store::sqlite::{Options, SqliteStore};
+    let folder = std::env::temp_dir().join(format!("correlated-cli-{}", std::process::id()));
+    let store = folder.to_str().unwrap();
+    let mut open = SqliteStore::new(Options::new(Path::new(store))).unwrap();
+    let epoch = open.open().unwrap().epoch;
+    let entry = encode_entry(
+        1,
+        &[Record::Rules(RulesV1 { text: "{}".into() }), Record::Tick],
+    )
+    .unwrap();
+    open.append(Seq(1), epoch, Millis(1_795_310_047_000), &entry)
+        .unwrap();
+    open.append(Seq(2), epoch, Millis(1_795_310_048_000), b"damaged")
+        .unwrap();
+    let shown = correlated(&["log", "show", "--store", store]);
+    let text = out(&shown);
+    assert!(
+        text.contains("1 2026-11-22T01:14:07.000Z Rules, 2 bytes"),
+        "{text}"
+    );
+    assert!(
+        text.contains("2 2026-11-22T01:14:08.000Z cannot be read: 7 bytes"),
+        "{text}"
+    );
+    let copy = folder.join("copy.db");
+    let made = correlated(&["backup", copy.to_str().unwrap(), "--store", store]);
+    assert!(made.status.success(), "{}", err(&made));
+    let again = correlated(&["backup", copy.to_str().unwrap(), "--store", store]);
+    assert!(err(&again).contains("exists already"), "{}", err(&again));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
