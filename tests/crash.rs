@@ -477,10 +477,20 @@ fn a_full_store_is_said_and_loses_nothing_that_was_acknowledged() {
     std::fs::write(&file, &small).unwrap();
     daemon.start();
     let mut acknowledged = BTreeSet::new();
-    let long = "x".repeat(3000);
+    // Text that does not compress.
+    let mut noise = 7u64;
+    let mut long = || -> String {
+        let digits = (0..200).map(|_| {
+            noise = noise
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            format!("{noise:016x}")
+        });
+        digits.collect()
+    };
     let refused = (0..2000).find_map(|n| {
         let host = format!("full-{n}");
-        let body = format!("{}&LONGHOSTOUTPUT={long}{n}", down(&host));
+        let body = format!("{}&LONGHOSTOUTPUT={}", down(&host), long());
         let answer = post(daemon.intake, "nagios", FORM, body.as_bytes()).unwrap();
         match answer.starts_with("HTTP/1.1 200") {
             true => {
@@ -498,7 +508,11 @@ fn a_full_store_is_said_and_loses_nothing_that_was_acknowledged() {
         assert!(begun.elapsed() < WAIT, "{}", daemon.log());
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(daemon.log().contains("the store is full"), "{}", daemon.log());
+    assert!(
+        daemon.log().contains("the store is full"),
+        "{}",
+        daemon.log()
+    );
     // With room again, everything that was acknowledged is there.
     daemon.kill();
     std::fs::write(&file, &text).unwrap();
@@ -510,7 +524,7 @@ fn a_full_store_is_said_and_loses_nothing_that_was_acknowledged() {
 
 #[test]
 fn a_cmdb_that_lost_too_much_is_refused_and_the_old_graph_stays() {
-    let folder = std::env::temp_dir().join(format!("correlated-cmdb-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("correlated-cmdb-files-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("cmdb.json");
     let cmdb = |n: u32| {
@@ -518,19 +532,30 @@ fn a_cmdb_that_lost_too_much_is_refused_and_the_old_graph_stays() {
         format!("{{\"cis\":[{}]}}", cis.join(","))
     };
     std::fs::write(&file, cmdb(10)).unwrap();
-    let more = format!("[[cmdb]]\nname = \"file\"\nkind = \"file\"\npath = \"{}\"\n", file.display());
+    let more = format!(
+        "[[cmdb]]\nname = \"file\"\nkind = \"file\"\npath = \"{}\"\n",
+        file.display()
+    );
     let daemon = Daemon::new("cmdb", &more);
     let cis = |want: f64| {
         let begun = Instant::now();
         while (daemon.metric("correlated_graph_cis") - want).abs() > 0.1 {
-            assert!(begun.elapsed() < WAIT, "{} CIs: {}", daemon.metric("correlated_graph_cis"), daemon.log());
+            assert!(
+                begun.elapsed() < WAIT,
+                "{} CIs: {}",
+                daemon.metric("correlated_graph_cis"),
+                daemon.log()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     };
     cis(10.0);
     std::fs::write(&file, cmdb(5)).unwrap();
     let answer = admin(&daemon.folder, "POST", "v1/reload").unwrap();
-    assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("lost 50 %"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 422") && answer.contains("lost 50 %"),
+        "{answer}"
+    );
     std::fs::write(&file, "{\"cis\": [\n{]}").unwrap();
     let answer = admin(&daemon.folder, "POST", "v1/reload").unwrap();
     assert!(answer.contains("cmdb.json:2"), "{answer}");

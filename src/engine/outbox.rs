@@ -157,7 +157,7 @@ impl Engine {
         }
         match &row.ticket {
             None => self.plan_new(id, &target),
-            Some(ticket) => self.plan_known(id.incident, row, incident, ticket, &target),
+            Some(ticket) => self.plan_known(id, row, incident, ticket, &target),
         }
     }
 
@@ -231,7 +231,7 @@ impl Engine {
 
     fn plan_known(
         &self,
-        id: IncidentId,
+        id: &RowId,
         row: &Row,
         incident: &Incident,
         ticket: &str,
@@ -275,7 +275,7 @@ impl Engine {
         if over {
             return self.plan_over(id, row, incident, ticket, target);
         }
-        self.plan_update(id, row, incident, ticket)
+        self.plan_update(id.incident, row, incident, ticket)
     }
 
     fn plan_reopen(&self, row: &Row, ticket: &str) -> Plan {
@@ -296,9 +296,20 @@ impl Engine {
     }
 
     /// The recovery contract: whatever happened since, a ticket that was opened hears of the recovery.
+    fn merged_into(&self, id: IncidentId, into: IncidentId, target: &str) -> NoteKind {
+        let survivor = self.state.incidents.get(&into);
+        let merge = survivor.and_then(|i| i.merges.iter().find(|m| m.from == id));
+        NoteKind::MergedInto {
+            incident: into,
+            ticket: self.ticket_of(into, target),
+            because: merge.map(|m| self.ci_name(m.because)).unwrap_or_default(),
+        }
+    }
+
+    /// The recovery contract: whatever happened since, a ticket that was opened hears of the recovery.
     fn plan_over(
         &self,
-        id: IncidentId,
+        id: &RowId,
         row: &Row,
         incident: &Incident,
         ticket: &str,
@@ -316,16 +327,8 @@ impl Engine {
             || target.on_recovery == OnRecovery::NoteOnly
             || person_ended;
         let what = match incident.merged_into {
-            Some(into) => NoteKind::MergedInto {
-                incident: into,
-                ticket: String::new(),
-                because: incident
-                    .merges
-                    .last()
-                    .map(|m| self.ci_name(m.because))
-                    .unwrap_or_default(),
-            },
-            None => match self.recovery(id, row.touched, !note_only) {
+            Some(into) => self.merged_into(id.incident, into, &id.target),
+            None => match self.recovery(id.incident, row.touched, !note_only) {
                 Some(recovery) => NoteKind::Recovered(recovery),
                 None => return Plan::Wait(None),
             },

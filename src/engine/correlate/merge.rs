@@ -102,13 +102,13 @@ impl Engine {
         self.touch(stays);
     }
 
-    /// Both had a ticket, or were about to: each says where the story goes on.
+    /// Both had a ticket, or were about to: the one that goes on says so. (The other says it when it is
+    /// closed.)
     fn tell_merge(&mut self, stays: IncidentId, goes: IncidentId, because: &str) {
-        self.note_with(goes, |ticket| NoteKind::MergedInto {
-            incident: stays,
-            ticket,
-            because: because.to_owned(),
-        });
+        let cis = u32::try_from(self.spots(stays).len()).unwrap_or(u32::MAX);
+        if let Some(known) = self.state.incidents.get_mut(&stays) {
+            known.told.cis = known.told.cis.max(cis);
+        }
         self.note_with(stays, |ticket| NoteKind::Merged {
             incident: goes,
             ticket,
