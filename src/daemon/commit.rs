@@ -262,10 +262,13 @@ impl Loop {
 
     pub(super) fn show(&mut self, effects: &Effects) {
         for line in &effects.lines {
-            let incident = line.incident.map(|i| i.to_string()).unwrap_or_default();
+            let text = match line.incident {
+                Some(incident) => format!("{incident} {}", line.text),
+                None => line.text.clone(),
+            };
             match line.warn {
-                true => tracing::warn!(incident, "{}", line.text),
-                false => tracing::info!(incident, "{}", line.text),
+                true => tracing::warn!("{text}"),
+                false => tracing::info!("{text}"),
             }
         }
         for id in &effects.violations {

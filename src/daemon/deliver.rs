@@ -10,6 +10,7 @@ use crate::record::{HitV1, OutcomeV1, ReceiptV1, StepName};
 use crate::ticket::{self, Style};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -87,6 +88,37 @@ pub fn targets(confs: &[TargetConf], link_base: &str, shown: &Shown) -> Result<T
     Ok(out)
 }
 
+/// Deliveries under way, so that a stop can wait for them.
+#[derive(Clone, Debug)]
+pub struct UnderWay(Arc<Semaphore>);
+
+/// Deliveries under way at once, over all targets; each target has its own, smaller bound.
+const ALL_AT_ONCE: u32 = 10_000;
+/// A stop waits this long for exchanges with tools; what is cut off is found after the next start.
+const DRAIN: Duration = Duration::from_secs(15);
+
+impl Default for UnderWay {
+    fn default() -> UnderWay {
+        UnderWay(Arc::new(Semaphore::new(
+            usize::try_from(ALL_AT_ONCE).unwrap_or(1),
+        )))
+    }
+}
+
+impl UnderWay {
+    /// Waits until nothing is under way, within bounds.
+    pub async fn drained(&self) {
+        if tokio::time::timeout(DRAIN, self.0.acquire_many(ALL_AT_ONCE))
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "exchanges with tools are cut off; their outcome is looked up after the next start"
+            );
+        }
+    }
+}
+
 /// A receipt for a delivery.
 pub fn receipt(delivery: &Delivery, outcome: OutcomeV1) -> ReceiptV1 {
     ReceiptV1 {
@@ -105,6 +137,7 @@ pub async fn run(
     targets: Arc<Mutex<Targets>>,
     inbox: Inbox,
     metrics: Metrics,
+    under_way: UnderWay,
 ) {
     while let Some(delivery) = deliveries.recv().await {
         let target = {
@@ -112,7 +145,9 @@ pub async fn run(
             all.get(&*delivery.target).cloned()
         };
         let (inbox, metrics) = (inbox.clone(), metrics.clone());
+        let held = under_way.0.clone().acquire_owned().await;
         tokio::spawn(async move {
+            let _held = held;
             let outcome = match target {
                 Some(target) => target.deliver(&delivery).await,
                 None => {

@@ -140,6 +140,7 @@ pub async fn run(
         .map_err(|e| format!("engine thread: {e}"))?;
 
     // Deliveries, rules, the first graph.
+    let under_way = deliver::UnderWay::default();
     let shown = deliver::Shown::default();
     let targets = deliver::targets(&plumbing.targets, &plumbing.link_base, &shown)?;
     let targets = Arc::new(Mutex::new(targets));
@@ -148,6 +149,7 @@ pub async fn run(
         targets.clone(),
         inbox.clone(),
         metrics.clone(),
+        under_way.clone(),
     ));
     put_rules(&inbox, &config).await?;
     let last = refresh::Last::new(stored_graph);
@@ -220,6 +222,7 @@ pub async fn run(
     for listener in listeners.tasks {
         listener.await.ok(); // it has drained, or it panicked and is gone
     }
+    under_way.drained().await;
     inbox.command(Command::Stop);
     let said = match engine_says {
         Some(said) => said,

@@ -59,8 +59,16 @@ impl Engine {
         if self.state.at.since(since) < REMEMBER {
             return; // it fired in between; a later timer stands for this end
         }
-        let incident = alert.incident.and_then(|i| self.state.incidents.get(&i));
-        if incident.is_some_and(|i| i.state.lives()) {
+        // A ticket that is still to be written tells of this alert.
+        let needed = alert.incident.is_some_and(|id| {
+            let lives = self
+                .state
+                .incidents
+                .get(&id)
+                .is_some_and(|i| i.state.lives());
+            lives || self.rows_under_way(id)
+        });
+        if needed {
             let due = self.state.at.plus(REMEMBER);
             return self.set_timer(due, Timer::ForgetAlert(id));
         }
