@@ -8,7 +8,8 @@ use crate::graph::{Finding, GraphBuilder, RawGraph, loss};
 use crate::metrics::Metrics;
 use crate::model::{Request, Response};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Bytes of a CMDB file.
@@ -75,23 +76,55 @@ fn read_file(request: &Request) -> Result<Response, String> {
     })
 }
 
-/// The graph that the last load gave, to judge the next one by.
-#[derive(Clone, Debug, Default)]
-pub struct Last(Arc<Mutex<Option<Arc<RawGraph>>>>);
+/// The graph that the last load gave, to judge the next one by, and when that was.
+#[derive(Clone, Debug)]
+pub struct Last(Arc<Mutex<Load>>);
+
+#[derive(Debug)]
+struct Load {
+    graph: Option<Arc<RawGraph>>,
+    loaded: Instant,
+    tried: Instant,
+    failed: bool,
+}
+
+/// A load that failed is tried again after this.
+const AGAIN: Duration = Duration::from_secs(60);
 
 impl Last {
     /// Begins with the graph of the store.
     pub fn new(graph: Option<Arc<RawGraph>>) -> Last {
-        Last(Arc::new(Mutex::new(graph)))
+        let now = Instant::now();
+        Last(Arc::new(Mutex::new(Load {
+            graph,
+            loaded: now,
+            tried: now,
+            failed: false,
+        })))
     }
-    fn get(&self) -> Option<Arc<RawGraph>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn load(&self) -> MutexGuard<'_, Load> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    fn set(&self, graph: Arc<RawGraph>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(graph);
+    fn good(&self, graph: Arc<RawGraph>) {
+        let mut load = self.load();
+        load.graph = Some(graph);
+        load.loaded = Instant::now();
+        load.tried = load.loaded;
+        load.failed = false;
+    }
+    fn bad(&self) {
+        let mut load = self.load();
+        load.tried = Instant::now();
+        load.failed = true;
+    }
+    /// Time since the last good load.
+    pub fn age(&self) -> Duration {
+        self.load().loaded.elapsed()
+    }
+    /// Whether it is time for the next load.
+    pub fn due(&self, every: Duration) -> bool {
+        let load = self.load();
+        load.tried.elapsed() >= if load.failed { AGAIN.min(every) } else { every }
     }
 }
 
@@ -108,9 +141,10 @@ pub async fn refresh_graph(
     let name = conf.settings.name.clone();
     let refused = |why: String| {
         metrics.graph_refused.with_label_values(&[&name]).inc();
+        last.bad();
         format!("cmdb {name}: {why}; the old graph stays")
     };
-    let (load, old) = (conf.clone(), last.get());
+    let (load, old) = (conf.clone(), last.load().graph.clone());
     let max_loss = conf.max_loss;
     let read = move || -> Result<(RawGraph, Vec<Finding>), String> {
         let (raw, findings) = load_graph(&load)?;
@@ -143,6 +177,6 @@ pub async fn refresh_graph(
     inbox.command(Command::Graph(raw.clone(), as_of, tell));
     told.await
         .map_err(|_| format!("cmdb {name}: the graph could not be stored"))?;
-    last.set(raw);
+    last.good(raw);
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -98,7 +98,6 @@ impl Reloading {
 
     /// Loads the CMDB at its interval, and tells the age of the graph.
     pub(super) async fn graphs(self, mut stop: watch::Receiver<bool>) {
-        let mut loaded = Instant::now();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(AGE) => {}
@@ -113,15 +112,14 @@ impl Reloading {
                 self.metrics
                     .graph_age
                     .with_label_values(&[name])
-                    .set(loaded.elapsed().as_secs_f64());
-                if loaded.elapsed() < http::duration(cmdb.every) {
+                    .set(self.last.age().as_secs_f64());
+                if !self.last.due(http::duration(cmdb.every)) {
                     continue;
                 }
                 match refresh::refresh_graph(&cmdb, &self.last, &self.inbox, &self.metrics).await {
                     Ok(()) => {}
                     Err(why) => tracing::error!("{why}"),
                 }
-                loaded = Instant::now();
             }
         }
     }
