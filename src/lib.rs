@@ -30,6 +30,7 @@
 //!   begins in the second of the recovery.
 //! * The impact of an alert about which the CMDB says nothing is 3, not 4: what we do not know may matter.
 //! * `Refusal::Retry` carries a reason and an optional moment.
+//! * Alerts of our own (a source is overdue, a heartbeat is missing) come from a source named `correlated`.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 

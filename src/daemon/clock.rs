@@ -28,6 +28,11 @@ pub fn millis(duration: Duration) -> Millis {
     Millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// A span in seconds, as Prometheus wants it; 0 for a negative one.
+pub fn seconds(span: Millis) -> f64 {
+    Duration::from_millis(u64::try_from(span.0).unwrap_or(0)).as_secs_f64()
+}
+
 impl Clock {
     /// Starts at the wall clock, or at `last` if that is later: our time never goes back.
     pub fn start(last: Option<Millis>) -> Clock {

@@ -323,10 +323,6 @@ impl Loop {
     }
 }
 
-pub(super) fn seconds(span: Millis) -> f64 {
-    Duration::from_millis(u64::try_from(span.0).unwrap_or(0)).as_secs_f64()
-}
-
 fn sent(delivery: &Delivery) -> Record {
     Record::Sent(SentV1 {
         delivery: delivery.id,

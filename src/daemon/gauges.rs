@@ -1,15 +1,11 @@
 //! Gauges from the state.
 
+use super::clock::seconds;
 use crate::engine::Engine;
 use crate::engine::state::{AlertState, IncidentState, Suppression};
 use crate::metrics::Metrics;
 use crate::model::Millis;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-fn seconds(span: Millis) -> f64 {
-    Duration::from_millis(u64::try_from(span.0).unwrap_or(0)).as_secs_f64()
-}
 
 /// Sets every gauge that the state decides.
 pub fn update(metrics: &Metrics, engine: &Engine, now: Millis) {

@@ -1,6 +1,6 @@
 //! The one HTTP client: TLS, time-outs, proxy, credentials. No redirects, no retries, no environment.
 
-use super::clock;
+use super::{chain, clock};
 use crate::config::keys::SecretRef;
 use crate::config::{Auth, TargetConf};
 use crate::model::{Millis, Request, Response};
@@ -173,18 +173,6 @@ impl Client {
         }
         Ok(url)
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// Asks our own dead man's switch; its answer does not matter.

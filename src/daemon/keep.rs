@@ -1,6 +1,7 @@
 //! What the engine thread does beside its rounds: gauges, retention, snapshots, and a full disk.
 
-use super::commit::{CommitError, Loop, Part, ROUND, seconds};
+use super::clock::seconds;
+use super::commit::{CommitError, Loop, Part, ROUND};
 use super::gauges;
 use super::inbox::Command;
 use crate::engine::Engine;

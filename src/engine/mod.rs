@@ -57,7 +57,7 @@ pub struct Effects {
     pub incidents: BTreeSet<IncidentId>,
     /// Broken invariants.
     pub violations: Vec<Invariant>,
-    /// Alerts that expired, by source.
+    /// Alerts that expired.
     pub expired: u64,
     /// Notes that the policy held back.
     pub notes_suppressed: u64,

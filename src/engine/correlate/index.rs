@@ -38,7 +38,7 @@ impl Index {
 }
 
 impl Engine {
-    /// What a CI needs, best path first by weight of the path; looked up once per graph.
+    /// What a CI needs, by the best path to each; looked up once per graph.
     pub(in crate::engine) fn cone(&mut self, ci: CiId) -> Arc<Vec<Need>> {
         if let Some(known) = self.index.cones.get(&ci) {
             return known.clone();
