@@ -566,3 +566,29 @@ fn a_cmdb_that_lost_too_much_is_refused_and_the_old_graph_stays() {
     cis(9.0);
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn more_alerts_than_allowed_are_turned_away_but_their_recoveries_are_not() {
+    let mut daemon = Daemon::new("room", "");
+    daemon.kill();
+    let file = daemon.folder.join("correlated.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(
+        &file,
+        text.replacen("[listen]\n", "[listen]\nmax_alerts = 3\n", 1),
+    )
+    .unwrap();
+    daemon.start();
+    let send = |body: String| post(daemon.intake, "nagios", FORM, body.as_bytes()).unwrap();
+    for n in 0..3 {
+        assert!(send(down(&format!("h{n}"))).starts_with("HTTP/1.1 200"));
+    }
+    let answer = send(down("h3"));
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("max_alerts"),
+        "{answer}"
+    );
+    let up = "HOSTNAME=h0&HOSTSTATE=UP&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=RECOVERY".to_owned();
+    assert!(send(up).starts_with("HTTP/1.1 200"));
+    assert!(!daemon.live_hosts().contains("h0"));
+}

@@ -46,6 +46,7 @@ pub struct Listen {
     pub body_timeout: Millis,
     pub answer_timeout: Millis,
     pub max_connections: usize,
+    pub max_alerts: usize,
     pub queue: usize,
 }
 
@@ -330,6 +331,7 @@ fn listen(walk: &mut Walk<'_>, table: &DeTable<'_>) -> Listen {
         body_timeout: s.duration("body_timeout"),
         answer_timeout: s.duration("answer_timeout"),
         max_connections: bytes(&s, "max_connections"),
+        max_alerts: bytes(&s, "max_alerts"),
         queue: bytes(&s, "queue"),
     }
 }

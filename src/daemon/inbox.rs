@@ -49,6 +49,8 @@ pub enum Busy {
     Queue,
     /// Nothing can be written.
     Full,
+    /// More alerts are kept than are allowed.
+    Alerts,
     /// We are stopping.
     Stopping,
 }

@@ -1,10 +1,12 @@
 //! Intake over HTTP: who may, decode, enqueue; answers when it is on disk.
 
+use super::board::Board;
 use super::inbox::{Busy, Inbox, Job};
 use super::serve::{Answer, Handler, Inquiry};
 use crate::config::SourceConf;
 use crate::engine;
 use crate::metrics::Metrics;
+use crate::model::EventState;
 use crate::source::{Body, Decoded, Refused};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -32,22 +34,34 @@ pub struct Door {
 /// The sources, replaced whole by a reload (their number and order never change without a restart).
 pub type Doors = Arc<RwLock<Arc<Vec<Door>>>>;
 
+/// Room for alerts: how many there are, and how many there may be.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// What is there.
+    pub board: Arc<Board>,
+    /// `[listen] max_alerts`
+    pub max_alerts: usize,
+}
+
 /// What answers `/v1/events/...`.
 pub fn handler(
     doors: Doors,
     inbox: Inbox,
     metrics: Metrics,
+    room: Room,
     answer_timeout: Duration,
     quarantine: super::quarantine::Quarantine,
 ) -> Handler {
     Arc::new(move |inquiry| {
         let doors = doors.read().map(|d| d.clone()).unwrap_or_default();
         let (inbox, metrics, quarantine) = (inbox.clone(), metrics.clone(), quarantine.clone());
+        let room = room.clone();
         Box::pin(async move {
             let intake = Intake {
                 doors,
                 inbox,
                 metrics,
+                room,
                 answer_timeout,
                 quarantine,
             };
@@ -60,6 +74,7 @@ struct Intake {
     doors: Arc<Vec<Door>>,
     inbox: Inbox,
     metrics: Metrics,
+    room: Room,
     answer_timeout: Duration,
     quarantine: super::quarantine::Quarantine,
 }
@@ -147,6 +162,13 @@ impl Intake {
         if places.is_empty() {
             return self.nothing_usable(&decoded);
         }
+        let fires = decoded
+            .events
+            .iter()
+            .any(|(_, e)| e.state == EventState::Firing);
+        if fires && self.room.board.alert_count() >= self.room.max_alerts {
+            return self.busy(Busy::Alerts);
+        }
         let (reply, answered) = oneshot::channel();
         let job = Job {
             source: index,
@@ -218,6 +240,10 @@ impl Intake {
     fn busy(&self, busy: Busy) -> Answer {
         let (limit, why) = match busy {
             Busy::Queue => ("queue", "too much of this source waits"),
+            Busy::Alerts => (
+                "alerts",
+                "more alerts are kept than [listen] max_alerts allows",
+            ),
             Busy::Full => ("store", "nothing can be written at the moment"),
             Busy::Stopping => ("stopping", "correlated is stopping"),
         };

@@ -316,6 +316,10 @@ async fn listen_all(
         doors.clone(),
         api.inbox.clone(),
         api.metrics.clone(),
+        listen::Room {
+            board: api.board.clone(),
+            max_alerts: conf.max_alerts,
+        },
         answer,
         quarantine,
     );
