@@ -407,7 +407,7 @@ fn target(
         (_, _) => Auth::Token,
     };
     let timezone = settings.text("timezone").to_owned();
-    if jiff::tz::TimeZone::get(&timezone).is_err() {
+    if !crate::ticket::zone_is_known(&timezone) {
         let message = format!(
             "{timezone:?} is no time zone{}",
             hint(&timezone, &["UTC", "Europe/Copenhagen"])

@@ -333,8 +333,13 @@ impl Engine {
                 None => return Plan::Wait(None),
             },
         };
-        let since = incident
-            .quiet_since
+        let merge = incident.merged_into.and_then(|into| {
+            let survivor = self.state.incidents.get(&into)?;
+            survivor.merges.iter().find(|m| m.from == id.incident)
+        });
+        let since = merge
+            .map(|m| m.at)
+            .or(incident.quiet_since)
             .or(incident.resolved)
             .unwrap_or(incident.last);
         let slack = LATE.plus(self.state.rules.correlate.resolve_after);

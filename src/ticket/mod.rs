@@ -1,16 +1,26 @@
 //! Wanted state to text: title, description and notes, bounded and harmless for the kind of tool.
 //!
-//! The engine says *what* is known ([`Wanted`]); this file says it in words, in English or Danish. Rules of
-//! the text: the letters WHAT, IMPACT, CAUSE, DO FIRST, CHANGED, BEFORE in this order, empty ones left out;
-//! names before numbers; every time with its zone; alert text quoted at most once and cut at 200 characters.
+//! The engine says *what* is known ([`Wanted`]); this module says it in words, in English or Danish. Rules of
+//! the text: the letters WHAT, IMPACT, CAUSE, DO FIRST, CHANGED, BEFORE in this order, empty ones left out
+//! (nothing of [`Wanted`] tells about changes and earlier incidents yet, so the last two are never printed);
+//! names before numbers; every time with its zone; alert text quoted at most once and cut at 200 characters;
+//! one line per letter, never wrapped by us, because a phone wraps better than we can.
+
+mod classes;
+mod harmless;
+mod notes;
+mod page;
+mod render;
+mod text;
+mod title;
+
+pub use notes::note;
+pub use page::zone_is_known;
+pub use render::TextError;
+pub use text::{content, sentence};
 
 use crate::model::{IncidentId, Millis, Priority, Severity};
 use serde::{Deserialize, Serialize};
-
-mod text;
-mod words;
-
-pub use text::{TextError, content, note, sentence};
 
 /// What a ticket shall say: facts, never text of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,386 +1,263 @@
-//! Facts into templates, and the bounds of what comes out.
+//! What a ticket says: its title, its description, and the sentence about the cause.
 
-use super::words::{class, clean, clock, names, services, span, time};
-use super::{
-    Cause, CauseText, Language, MAX_NAMES, Note, NoteKind, Recovery, ServiceText, Style, Wanted,
-};
+use super::classes::capital;
+use super::page::{MAX_NAME, MAX_QUOTE, Page, utc};
+use super::render::{Template, TextError, render};
+use super::title::{does_not_answer, title, without_name};
+use super::{AlsoOpen, Cause, CauseText, Language, MAX_NAMES, Style, Wanted};
 use crate::itsm::Content;
-use crate::model::{Millis, cut};
-use jiff::tz::TimeZone;
-use minijinja::{Environment, UndefinedBehavior, Value, context};
+use crate::model::cut;
+use minijinja::{Value, context};
 
-/// A title is never longer than this, whatever the tool bears: it must fit a phone and a list.
-const TITLE: usize = 100;
-/// A description is never longer than this.
-const DESCRIPTION: usize = 4000;
-/// Classes listed under AFFECTED.
+/// Bytes of a description, whatever the tool bears: more is not read at night.
+const MAX_DESCRIPTION: usize = 4000;
+/// Classes that are listed one by one.
 const MAX_CLASSES: usize = 12;
-/// Links under DO FIRST.
-const MAX_LINKS: usize = 3;
-/// Text of an alert in a title.
-const SYMPTOM: usize = 60;
-/// Steps of a template; ours take a few hundred.
-const FUEL: u64 = 50_000;
+/// Characters of the key. Ours have about 25; a longer one cannot come from us.
+const MAX_KEY: usize = MAX_NAME;
 
-/// Why a text could not be made. A bug of ours: the templates are part of the program.
-#[derive(Debug, thiserror::Error)]
-pub enum TextError {
-    /// A template.
-    #[error("template")]
-    Template(#[from] minijinja::Error),
-    /// The time zone, which the configuration has checked.
-    #[error("time zone {0:?} is not known")]
-    Zone(String),
-}
-
-fn zone(style: &Style) -> Result<TimeZone, TextError> {
-    TimeZone::get(&style.timezone).map_err(|_| TextError::Zone(style.timezone.clone()))
-}
-
-fn render(name: &str, language: Language, values: Value) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_fuel(Some(FUEL));
-    environment.add_filter("join", minijinja::filters::join);
-    let source = match (name, language) {
-        ("description", Language::En) => include_str!("templates/description.en.j2"),
-        ("description", Language::Da) => include_str!("templates/description.da.j2"),
-        ("tail", Language::En) => include_str!("templates/tail.en.j2"),
-        ("tail", Language::Da) => include_str!("templates/tail.da.j2"),
-        ("cause", Language::En) => include_str!("templates/cause.en.j2"),
-        ("cause", Language::Da) => include_str!("templates/cause.da.j2"),
-        (_, Language::En) => include_str!("templates/note.en.j2"),
-        (_, Language::Da) => include_str!("templates/note.da.j2"),
-    };
-    // The name ends in .txt: minijinja escapes by the ending of a name, and this is no HTML.
-    environment.add_template("text.txt", source)?;
-    environment.get_template("text.txt")?.render(values)
-}
-
-/// Title, description and fields of a ticket, within the limits of its tool.
+/// Title, description and fields of a ticket, within the limits of its tool. The description always holds
+/// the line `Key cor-...`; where there is little room the list of the affected goes first, then the reasons.
 ///
 /// # Errors
 /// A bug in our templates.
 pub fn content(wanted: &Wanted, style: &Style) -> Result<Content, TextError> {
+    let page = Page::new(style);
     let root = match &wanted.cause {
-        Cause::High(cause) => clean(&cause.ci.name),
+        Cause::High(cause) => page.name(&cause.ci.name),
         Cause::NotKnown(_) => String::new(),
     };
     Ok(Content {
-        title: title(wanted, style),
-        description: description(wanted, style)?,
-        ci: clean(&wanted.subject.name),
+        title: title(wanted, &page, style),
+        description: description(wanted, &page, style)?,
+        ci: page.name(&wanted.subject.name),
         root_ci: root,
         severity: wanted.severity.word().to_owned(),
         priority: wanted.priority.word().to_owned(),
-        services: wanted.observed.iter().map(|s| clean(&s.name)).collect(),
-        group: clean(&wanted.group),
+        services: wanted.observed.iter().map(|s| page.name(&s.name)).collect(),
+        group: page.name(&wanted.group),
         alert_count: wanted.alerts,
     })
 }
 
-/// The most important word first, no number that will change, the id at the end.
-fn title(wanted: &Wanted, style: &Style) -> String {
-    let da = style.language == Language::Da;
-    let id = format!(" [{}]", wanted.incident);
-    let room = TITLE.min(style.limits.title).saturating_sub(id.len());
-    let subject = clean(&wanted.subject.name);
-    let down: Vec<&ServiceText> = wanted
-        .observed
-        .iter()
-        .filter(|s| s.name != wanted.subject.name)
-        .collect();
-    let list: Vec<String> = down.iter().take(3).map(|s| clean(&s.name)).collect();
-    let risk: Vec<String> = wanted
-        .at_risk
-        .iter()
-        .take(3)
-        .map(|s| clean(&s.name))
-        .collect();
-    let alone = wanted.cis <= 1;
-    let text = match (&wanted.cause, list.as_slice()) {
-        (_, _) if alone => format!("{subject}: {}", cut(&clean(&wanted.symptom), SYMPTOM)),
-        (Cause::High(_), []) if !risk.is_empty() && da => {
-            format!("{subject} nede: {} i fare", risk.join(", "))
-        }
-        (Cause::High(_), []) if !risk.is_empty() => {
-            format!("{subject} down: {} at risk", risk.join(", "))
-        }
-        (Cause::High(_), []) if da => format!("{subject} nede: andre CI'er berørt"),
-        (Cause::High(_), []) => format!("{subject} down: other CIs affected"),
-        (Cause::High(_), some) if da => format!("{subject} nede: {} berørt", some.join(", ")),
-        (Cause::High(_), some) => format!("{subject} down: {} affected", some.join(", ")),
-        (Cause::NotKnown(_), []) if da => format!("{subject} med flere har alarm, årsag ukendt"),
-        (Cause::NotKnown(_), []) => format!("{subject} and others alert, cause not known"),
-        (Cause::NotKnown(_), some) if da => {
-            format!(
-                "{subject} med flere har alarm, årsag ukendt: {}",
-                some.join(", ")
-            )
-        }
-        (Cause::NotKnown(_), some) => {
-            format!(
-                "{subject} and others alert, cause not known: {}",
-                some.join(", ")
-            )
-        }
-    };
-    format!("{}{id}", cut_at_word(&text, room))
-}
-
-/// Cuts at a word; a single long word is cut within.
-fn cut_at_word(text: &str, room: usize) -> String {
-    if text.len() <= room {
-        return text.to_owned();
-    }
-    let short = cut(text, room);
-    let body = short.trim_end_matches("...");
-    match body.rsplit_once(' ') {
-        Some((words, _)) if words.len() > room / 2 => {
-            format!("{}...", words.trim_end_matches([',', ':', ' ']))
-        }
-        Some(_) | None => short,
-    }
-}
-
-fn description(wanted: &Wanted, style: &Style) -> Result<String, TextError> {
-    let zone = zone(style)?;
-    let language = style.language;
-    let place = clean(&wanted.subject.place);
-    let named = match (wanted.subject.known, place.is_empty()) {
-        (false, _) => clean(&wanted.subject.name),
-        (true, true) => subject(&wanted.subject.class, &wanted.subject.name, language),
-        (true, false) => {
-            let subject = subject(&wanted.subject.class, &wanted.subject.name, language);
-            format!("{subject} ({place})")
-        }
-    };
-    let what = format!("{named}: {}", cut(&clean(&wanted.symptom), 200));
-    let silent = match &wanted.cause {
-        Cause::High(cause) | Cause::NotKnown(Some(cause)) => {
-            names(&cause.silent, cause.silent_count, language)
-        }
-        Cause::NotKnown(None) => String::new(),
-    };
-    let runner_up = match &wanted.cause {
-        Cause::High(cause) | Cause::NotKnown(Some(cause)) => cause.runner_up.clone(),
-        Cause::NotKnown(None) => None,
-    };
-    let affected: Vec<String> = wanted
-        .affected
-        .iter()
-        .take(MAX_CLASSES)
-        .map(|c| {
-            let word = capital(&class(&c.class, c.count > 1, language));
-            let list = names(&c.names, c.count, language);
-            match c.count {
-                1 => format!("{word}: {list}"),
-                n => format!("{word} ({n}): {list}"),
-            }
-        })
-        .collect();
-    let sources: Vec<String> = wanted
-        .sources
-        .iter()
-        .map(|(source, n)| format!("{} {n}", clean(source)))
-        .collect();
-    let also: Vec<String> = wanted
-        .also_open
-        .iter()
-        .take(MAX_NAMES)
-        .map(|o| match o.ticket.is_empty() {
-            true => format!("{} {}", o.incident, clean(&o.ci)),
-            false => format!("{} ({}) {}", o.incident, clean(&o.ticket), clean(&o.ci)),
-        })
-        .collect();
-    let link = match style.link_base.is_empty() {
-        true => String::new(),
-        false => format!(
-            "{}/i/{}",
-            style.link_base.trim_end_matches('/'),
-            wanted.incident
-        ),
-    };
-    let body = render(
-        "description",
-        language,
-        context! {
-            what => what.trim_end_matches(['.', ',']),
-            since => time(wanted.since, &zone, language),
-            observed => services(&wanted.observed),
-            at_risk => services(&wanted.at_risk),
-            cause => cause_text(&wanted.cause, language)?,
-            links => wanted.links.iter().take(MAX_LINKS).map(|l| clean(l)).collect::<Vec<_>>(),
-            first_at => clock(wanted.first.at, &zone, language),
-            first_source => clean(&wanted.first.source),
-            first_ci => clean(&wanted.first.ci),
-            first_text => cut(&clean(&wanted.first.text), 200),
-            others => wanted.alerts.saturating_sub(1),
-            spread => span(wanted.spread.max(Millis::secs(1)), language),
-            silent => silent,
-            runner_up => runner_up.map(|(name, a, b)| (clean(&name), a, b)),
-            cis => wanted.cis,
-            alerts => wanted.alerts,
-            affected => affected,
-            sources => sources.join(", "),
-            also_open => also,
-            incident => wanted.incident.to_string(),
-            link => link,
-        },
-    )?;
-    let tail = render(
-        "tail",
-        language,
-        context! {
-            first_utc => wanted.first.at.rfc3339(),
-            held => span(wanted.held, language),
-            priority => wanted.priority.word(),
-            rules => wanted.rules,
-            graph_utc => wanted.graph_as_of.map(|at| at.rfc3339()),
-            key => wanted.key.as_str(),
-        },
-    )?;
-    // The key must survive every cut.
-    let room = DESCRIPTION
-        .min(style.limits.description)
-        .saturating_sub(tail.len() + 1);
-    Ok(format!("{}\n{tail}", cut(body.trim_end(), room)))
-}
-
-fn subject(class_word: &str, name: &str, language: Language) -> String {
-    match class_word.is_empty() {
-        true => clean(name),
-        false => format!(
-            "{} {}",
-            capital(&class(class_word, false, language)),
-            clean(name)
-        ),
-    }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => String::new(),
-    }
-}
-
-fn cause_text(cause: &Cause, language: Language) -> Result<String, minijinja::Error> {
-    let none = CauseText {
-        ci: super::CiText::default(),
-        alerts_itself: false,
-        first: false,
-        explains: 0,
-        of_monitored: 0,
-        silent: Vec::new(),
-        silent_count: 0,
-        runner_up: None,
-    };
-    let (text, known) = match cause {
-        Cause::High(text) => (text, true),
-        Cause::NotKnown(Some(text)) => (text, false),
-        Cause::NotKnown(None) => (&none, false),
-    };
-    let values = context! {
-        ci => clean(&text.ci.name),
-        known => known,
-        itself => text.alerts_itself,
-        first => text.first,
-        explains => text.explains,
-        of => text.of_monitored,
-        alone => text.explains == 0,
-    };
-    render("cause", language, values)
-}
-
 /// The cause in one sentence, as tickets and `explain` say it.
 pub fn sentence(cause: &Cause, language: Language) -> String {
-    // A template that does not render is a bug, and the golden texts would have found it.
-    cause_text(cause, language).unwrap_or_default()
+    // A template that does not render is a bug that the golden texts find.
+    cause_text(cause, &Page::bare(language)).unwrap_or_default()
 }
 
-/// A work note, within the limits of its tool.
-///
-/// # Errors
-/// A bug in our templates.
-pub fn note(note: &Note, wanted: &Wanted, style: &Style) -> Result<String, TextError> {
-    let zone = zone(style)?;
-    let language = style.language;
-    let at = |moment: Millis| clock(moment, &zone, language);
-    let delayed = note.delayed.map(|(from, to)| (at(from), at(to)));
-    let other = |incident: &dyn std::fmt::Display, ticket: &str| match ticket.is_empty() {
-        true => incident.to_string(),
-        false => format!("{incident} ({})", clean(ticket)),
+/// The cause in one sentence, on the page of a target.
+pub(super) fn cause_text(cause: &Cause, page: &Page) -> Result<String, TextError> {
+    let (text, high) = match cause {
+        Cause::High(text) => (Some(text), true),
+        Cause::NotKnown(text) => (text.as_ref(), false),
     };
-    let values = match &note.what {
-        NoteKind::Grew {
-            alerts,
-            cis,
-            services: new,
-            names: some,
-        } => context! {
-            kind => "grew", alerts => alerts, cis => cis, services => services(new),
-            names => names(some, 0, language),
+    let values = match text {
+        None => context! { high => high, ci => "" },
+        Some(text) => context! {
+            high => high,
+            ci => page.name(&text.ci.name),
+            itself => text.alerts_itself,
+            first => text.first,
+            explains => text.explains,
+            of => text.of_monitored.max(text.explains),
+            silent => text.silent_count,
+            runner_up => text.runner_up.as_ref().map(|(name, explains, _)| {
+                context! { name => page.name(name), explains => explains }
+            }),
         },
-        NoteKind::LateCritical { ci, text } => context! {
-            kind => "late_critical", ci => clean(ci), text => cut(&clean(text), 200),
-        },
-        NoteKind::Cause { before, now } => context! {
-            kind => "cause", before => clean(before), cause => cause_text(now, language)?,
-        },
-        NoteKind::Priority {
-            before,
-            now,
-            services: raised,
-        } => context! {
-            kind => "priority", before => before.word(), now => now.word(), services => services(raised),
-        },
-        NoteKind::Merged {
-            incident,
-            ticket,
-            because,
-        } => context! {
-            kind => "merged", other => other(incident, ticket), because => clean(because),
-        },
-        NoteKind::MergedInto {
-            incident,
-            ticket,
-            because,
-        } => context! {
-            kind => "merged_into", other => other(incident, ticket), because => clean(because),
-        },
-        NoteKind::Recovered(recovery) => recovered(recovery, &at, language),
-        NoteKind::Reopened { ci, text } => context! {
-            kind => "reopened", ci => clean(ci), text => cut(&clean(text), 200),
-        },
-        NoteKind::Duplicate { ticket } => context! {
-            kind => "duplicate", other => clean(ticket),
-        },
-        NoteKind::Late => context! { kind => "late" },
     };
-    let text = render("note", language, context! { delayed => delayed, ..values })?;
-    let id = format!("\n[{}]", wanted.incident);
-    let room = style.limits.note.saturating_sub(id.len());
-    Ok(format!("{}{id}", cut(text.trim(), room)))
+    render(Template::Cause, page.language, values)
 }
 
-fn recovered(recovery: &Recovery, at: &dyn Fn(Millis) -> String, language: Language) -> Value {
-    let outages: Vec<String> = recovery
-        .outages
-        .iter()
-        .map(|(service, long)| format!("{} {}", clean(&service.name), span(*long, language)))
-        .collect();
+/// How much of a description is told.
+#[derive(Clone, Copy)]
+struct Detail {
+    /// Names of a class in AFFECTED; `None` leaves out the classes.
+    names: Option<usize>,
+    /// The reasons.
+    why: bool,
+    /// Links, neighbours and how to ask for more.
+    more: bool,
+}
+
+/// From all to the least; the first that has room is taken.
+#[rustfmt::skip]
+const DETAILS: [Detail; 6] = [
+    Detail { names: Some(MAX_NAMES), why: true, more: true },
+    Detail { names: Some(3), why: true, more: true },
+    Detail { names: Some(0), why: true, more: true },
+    Detail { names: None, why: true, more: true },
+    Detail { names: None, why: false, more: true },
+    Detail { names: None, why: false, more: false },
+];
+
+fn description(wanted: &Wanted, page: &Page, style: &Style) -> Result<String, TextError> {
+    let max = MAX_DESCRIPTION.min(style.limits.description);
+    let tail = render(Template::Tail, page.language, tail_values(wanted, page))?;
+    let room = max.saturating_sub(tail.len()).saturating_sub(1);
+    let mut body = String::new();
+    for detail in DETAILS {
+        let values = values(wanted, page, style, detail)?;
+        body = render(Template::Description, page.language, values)?;
+        if body.len() <= room {
+            return Ok(format!("{body}\n{tail}"));
+        }
+    }
+    if room > MAX_QUOTE {
+        return Ok(format!("{}\n{tail}", cut(&body, room)));
+    }
+    // A tool with so little room keeps what finds the ticket again, and the beginning.
+    let key = format!("Key {}.", page.alert(&wanted.key));
+    let room = max.saturating_sub(key.len()).saturating_sub(1);
+    Ok(format!("{}\n{key}", cut(&body, room)))
+}
+
+fn tail_values(wanted: &Wanted, page: &Page) -> Value {
     context! {
-        kind => "recovered",
-        at => at(recovery.at),
-        alerts => recovery.alerts,
-        quiet => span(recovery.quiet, language),
-        root => recovery.root.as_ref().map(|(name, _)| clean(name)).unwrap_or_default(),
-        root_at => recovery.root.as_ref().map(|(_, back)| at(*back)).unwrap_or_default(),
-        outages => outages,
-        touched => recovery.touched,
-        resolves => recovery.resolves,
-        reopen => recovery.reopen_within.map(|within| span(within, language)).unwrap_or_default(),
+        first => utc(wanted.first.at),
+        held => (wanted.held.0 >= 1000).then(|| page.span(wanted.held)),
+        priority => wanted.priority.word(),
+        rules => wanted.rules,
+        graph => wanted.graph_as_of.map(utc),
+        key => super::harmless::line(&wanted.key, MAX_KEY, crate::itsm::Markup::Plain),
+    }
+}
+
+fn values(wanted: &Wanted, page: &Page, style: &Style, detail: Detail) -> Result<Value, TextError> {
+    let (cause, high) = match &wanted.cause {
+        Cause::High(cause) => (Some(cause), true),
+        Cause::NotKnown(cause) => (cause.as_ref(), false),
+    };
+    let several = wanted.cis > 1;
+    let why = detail.why && (several || wanted.alerts > 1);
+    let down = does_not_answer(&wanted.symptom);
+    let same_text = wanted.first.text == wanted.symptom;
+    // A text is quoted once: in WHAT, or with the first alert if "does not answer" says it in our words.
+    let silent_root = high && cause.is_some_and(|c| !c.alerts_itself);
+    let symptom_below =
+        why && down && same_text && wanted.first.ci == wanted.subject.name || silent_root;
+    let name = page.name(&wanted.subject.name);
+    let worse = wanted.severity <= crate::model::Severity::Major;
+    let classes = detail.names.filter(|_| several);
+    Ok(context! {
+        merged_into => wanted.merged_into.map(|id| id.to_string()),
+        subject => page.ci(&wanted.subject, true),
+        shared => silent_root.then(|| page.ci(&wanted.subject, false)),
+        known => wanted.subject.known,
+        down => down,
+        symptom => match symptom_below {
+            true => String::new(),
+            false => without_name(&page.quote(&wanted.symptom), &name).to_owned(),
+        },
+        since => page.time(wanted.since),
+        cis => wanted.cis,
+        alerts => wanted.alerts,
+        high => high,
+        worse => worse,
+        observed => page.services(&wanted.observed),
+        at_risk => page.services(&wanted.at_risk),
+        cause => cause_text(&wanted.cause, page)?,
+        links => if detail.more { links(wanted, page) } else { Vec::new() },
+        why => why,
+        first => context! {
+            at => page.second_near(wanted.first.at, wanted.since),
+            source => page.name(&wanted.first.source),
+            ci => page.name(&wanted.first.ci),
+            text => if same_text && !symptom_below {
+                String::new()
+            } else {
+                page.quote(&wanted.first.text)
+            },
+        },
+        spread => page.span(wanted.spread.max(crate::model::Millis::secs(1))),
+        root => cause.map(|c| page.name(&c.ci.name)),
+        silent => cause.filter(|c| c.explains > 0).map(|c| page.names(&c.silent, c.silent_count, MAX_NAMES)).unwrap_or_default(),
+        runner_up => cause.filter(|_| high).and_then(|c| runner_up(c, page)),
+        several => several,
+        classes => classes.map(|names| classes_of(wanted, page, names)).unwrap_or_default(),
+        sources => sources(wanted, page),
+        also_open => match detail.more {
+            true => wanted.also_open.iter().take(MAX_NAMES).map(|o| also(o, page)).collect(),
+            false => Vec::<String>::new(),
+        }.join("; "),
+        incident => wanted.incident.to_string(),
+        link => link(wanted, style),
+        more => detail.more,
+    })
+}
+
+fn runner_up(cause: &CauseText, page: &Page) -> Option<Value> {
+    let (name, explains, of) = cause.runner_up.as_ref()?;
+    Some(context! {
+        name => page.name(name),
+        explains => explains,
+        quiet => of.saturating_sub(*explains),
+    })
+}
+
+/// One line per class: `Servers (14): srv-pay-01, ... and 8 more`.
+fn classes_of(wanted: &Wanted, page: &Page, names: usize) -> Vec<String> {
+    let line = |class: &super::ClassText| {
+        let word = capital(&page.class(&class.class, class.count != 1));
+        let list = page.names(&class.names, class.count, names);
+        match (class.count, names) {
+            (1, 1..) => format!("{word}: {list}"),
+            (n, 0) => format!("{word}: {n}"),
+            (n, _) => format!("{word} ({n}): {list}"),
+        }
+    };
+    let mut lines: Vec<String> = wanted.affected.iter().take(MAX_CLASSES).map(line).collect();
+    let rest: u32 = wanted
+        .affected
+        .iter()
+        .skip(MAX_CLASSES)
+        .fold(0, |sum, c| sum.saturating_add(c.count));
+    if rest > 0 {
+        lines.push(format!(
+            "{}: {rest}",
+            page.say("Other classes", "Andre klasser")
+        ));
+    }
+    lines
+}
+
+/// `Nagios 29, Zabbix 7`; a single alert needs no number.
+fn sources(wanted: &Wanted, page: &Page) -> String {
+    let one = |(source, n): &(String, u32)| match wanted.alerts {
+        0 | 1 => page.name(source),
+        _ => format!("{} {n}", page.name(source)),
+    };
+    let mut all: Vec<String> = wanted.sources.iter().take(MAX_NAMES).map(one).collect();
+    let rest = wanted.sources.len().saturating_sub(MAX_NAMES);
+    if rest > 0 {
+        let more = page.say("more", "mere");
+        all.push(format!("... {} {rest} {more}", page.say("and", "og")));
+    }
+    all.join(", ").replace(", ... ", " ... ")
+}
+
+fn also(other: &AlsoOpen, page: &Page) -> String {
+    let id = page.other(other.incident, &other.ticket);
+    format!("{id} {}", page.name(&other.ci))
+        .trim_end()
+        .to_owned()
+}
+
+/// Links that can be opened: one that is cut or had to be made harmless leads elsewhere.
+fn links(wanted: &Wanted, page: &Page) -> Vec<String> {
+    let opens = |l: &&String| {
+        (l.starts_with("https://") || l.starts_with("http://"))
+            && !l.ends_with("...")
+            && !l.contains(' ')
+            && page.alert(l) == **l
+    };
+    wanted.links.iter().take(3).filter(opens).cloned().collect()
+}
+
+fn link(wanted: &Wanted, style: &Style) -> String {
+    match style.link_base.trim_end_matches('/') {
+        "" => String::new(),
+        base => format!("{base}/i/{}", wanted.incident),
     }
 }

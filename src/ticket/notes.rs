@@ -1,0 +1,117 @@
+//! Work notes: what is new at a turning point, and nothing else.
+
+use super::page::Page;
+use super::render::{Template, TextError, render};
+use super::text::cause_text;
+use super::{Cause, MAX_NAMES, Note, NoteKind, Recovery, ServiceText, Style, Wanted};
+use crate::model::{Millis, cut};
+use minijinja::{Value, context};
+
+/// Bytes of a note, whatever the tool bears.
+const MAX_NOTE: usize = 4000;
+
+/// A work note, within the limits of its tool.
+///
+/// # Errors
+/// A bug in our templates.
+pub fn note(note: &Note, wanted: &Wanted, style: &Style) -> Result<String, TextError> {
+    let page = Page::new(style);
+    // Notes carry the tool's own stamp: a moment of another day than that one gets its date.
+    let now = note.delayed.map_or(note.at, |(_, until)| until);
+    let values = context! {
+        at => page.time_near(note.at, now),
+        incident => wanted.incident.to_string(),
+        delayed => note.delayed.map(|(from, until)| {
+            context! { from => page.time_near(from, now), until => page.time_near(until, now) }
+        }),
+        ..kind(&note.what, now, &page)?
+    };
+    let text = render(Template::Note, page.language, values)?;
+    Ok(cut(&text, MAX_NOTE.min(style.limits.note)))
+}
+
+fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
+    Ok(match what {
+        NoteKind::Grew {
+            alerts,
+            cis,
+            services,
+            names,
+        } => context! {
+            kind => "grew",
+            alerts => alerts,
+            cis => cis,
+            services => page.services(services),
+            names => page.names(names, 0, MAX_NAMES),
+        },
+        NoteKind::LateCritical { ci, text } => context! {
+            kind => "late_critical", ci => page.name(ci), text => page.quote(text),
+        },
+        NoteKind::Cause { before, now } => context! {
+            kind => "cause",
+            before => page.name(before),
+            known => matches!(now, Cause::High(_)),
+            cause => cause_text(now, page)?,
+        },
+        NoteKind::Priority {
+            before,
+            now,
+            services,
+        } => context! {
+            kind => "priority",
+            before => before.word(),
+            now => now.word(),
+            services => page.services(services),
+        },
+        NoteKind::Merged {
+            incident,
+            ticket,
+            because,
+        } => context! {
+            kind => "merged", other => page.other(*incident, ticket), because => page.name(because),
+        },
+        NoteKind::MergedInto {
+            incident,
+            ticket,
+            because,
+        } => context! {
+            kind => "merged_into", other => page.other(*incident, ticket), because => page.name(because),
+        },
+        NoteKind::Recovered(recovery) => recovered(recovery, now, page),
+        NoteKind::Reopened { ci, text } => context! {
+            kind => "reopened", ci => page.name(ci), text => page.quote(text),
+        },
+        NoteKind::Duplicate { ticket } => context! {
+            kind => "duplicate", ticket => page.name(ticket),
+        },
+        NoteKind::Late => context! { kind => "late" },
+    })
+}
+
+fn recovered(recovery: &Recovery, now: Millis, page: &Page) -> Value {
+    let outage = |(service, long): &(ServiceText, Millis)| {
+        format!("{} {}", page.name(&service.name), page.span(*long))
+    };
+    let outages: Vec<String> = recovery
+        .outages
+        .iter()
+        .take(MAX_NAMES)
+        .map(outage)
+        .collect();
+    // A lone alert is over when its CI is back: once is enough.
+    let root = recovery.root.as_ref().filter(|_| recovery.alerts > 1);
+    context! {
+        kind => "recovered",
+        // Not when the note was decided but when the last alert was over: reports count from here.
+        at => page.time_near(recovery.at, now),
+        alerts => recovery.alerts,
+        quiet => page.span(recovery.quiet),
+        root => root.map(|(name, back)| {
+            context! { name => page.name(name), at => page.time_near(*back, now) }
+        }),
+        outages => outages.join(", "),
+        touched => recovery.touched,
+        resolves => recovery.resolves,
+        reopen_within => recovery.reopen_within.map(|within| page.span(within)),
+    }
+}

@@ -1,0 +1,270 @@
+//! Every kind of note, in both languages.
+
+use super::facts::*;
+use super::{LANGUAGES, golden};
+use correlated::model::{IncidentId, Millis, Priority};
+use correlated::ticket::{
+    Cause, CauseText, Note, NoteKind, Recovery, Wanted, content, note, sentence,
+};
+
+fn recovery() -> Recovery {
+    Recovery {
+        at: after(82 * 60),
+        alerts: 42,
+        quiet: Millis::mins(5),
+        root: Some(("sw-cph1-a07".into(), after(79 * 60))),
+        outages: vec![
+            (services("Payroll:gold").remove(0), Millis::mins(82)),
+            (services("Webshop:gold").remove(0), Millis::mins(80)),
+            (services("Intranet:silver").remove(0), Millis::mins(79)),
+        ],
+        touched: false,
+        resolves: true,
+        reopen_within: Some(Millis::mins(15)),
+    }
+}
+
+type Case = (&'static str, NoteKind, Option<(Millis, Millis)>);
+
+fn cases() -> Vec<Case> {
+    let root = |wanted: Wanted| wanted.cause;
+    let (incident, ticket) = (IncidentId(119), String::from("61905"));
+    let because = String::from("agg-cph1-01");
+    let (ci, text) = (
+        String::from("payroll-app"),
+        String::from("HTTP CRITICAL - 503"),
+    );
+    vec![
+        (
+            "grew",
+            NoteKind::Grew {
+                alerts: 42,
+                cis: 31,
+                services: services("Intranet:silver"),
+                names: strings("srv-int-01 srv-int-02 intra-cms"),
+            },
+            None,
+        ),
+        (
+            "grew-services-only",
+            NoteKind::Grew {
+                alerts: 2,
+                cis: 1,
+                services: services("Payroll:gold Webshop"),
+                names: vec![],
+            },
+            None,
+        ),
+        (
+            "late-critical",
+            NoteKind::LateCritical {
+                ci: ci.clone(),
+                text: text.clone(),
+            },
+            None,
+        ),
+        (
+            "cause-found",
+            NoteKind::Cause {
+                before: String::new(),
+                now: root(switch()),
+            },
+            None,
+        ),
+        (
+            "cause-changed",
+            NoteKind::Cause {
+                before: "fw-cph1-02".into(),
+                now: root(failing_database()),
+            },
+            None,
+        ),
+        (
+            "cause-withdrawn",
+            NoteKind::Cause {
+                before: "sw-cph1-a07".into(),
+                now: root(unsure()),
+            },
+            None,
+        ),
+        (
+            "priority",
+            NoteKind::Priority {
+                before: Priority::P3,
+                now: Priority::P1,
+                services: services("Payroll:gold Webshop:gold"),
+            },
+            None,
+        ),
+        (
+            "merged",
+            NoteKind::Merged {
+                incident,
+                ticket: ticket.clone(),
+                because: because.clone(),
+            },
+            None,
+        ),
+        (
+            "merged-into",
+            NoteKind::MergedInto {
+                incident,
+                ticket: ticket.clone(),
+                because,
+            },
+            None,
+        ),
+        (
+            "merged-into-without-reason",
+            NoteKind::MergedInto {
+                incident,
+                ticket: String::new(),
+                because: String::new(),
+            },
+            None,
+        ),
+        ("recovered-untouched", NoteKind::Recovered(recovery()), None),
+        (
+            "recovered-touched",
+            NoteKind::Recovered(Recovery {
+                touched: true,
+                resolves: false,
+                reopen_within: None,
+                ..recovery()
+            }),
+            None,
+        ),
+        (
+            "recovered-touched-but-resolved",
+            NoteKind::Recovered(Recovery {
+                touched: true,
+                ..recovery()
+            }),
+            None,
+        ),
+        (
+            "recovered-lone",
+            NoteKind::Recovered(Recovery {
+                alerts: 1,
+                root: Some(("appbox-17".into(), after(82 * 60))),
+                outages: vec![],
+                reopen_within: None,
+                ..recovery()
+            }),
+            None,
+        ),
+        (
+            "recovered-late",
+            NoteKind::Recovered(recovery()),
+            Some((after(82 * 60), after(26 * 3600))),
+        ),
+        (
+            "reopened",
+            NoteKind::Reopened {
+                ci: ci.clone(),
+                text: text.clone(),
+            },
+            None,
+        ),
+        (
+            "duplicate",
+            NoteKind::Duplicate {
+                ticket: ticket.clone(),
+            },
+            None,
+        ),
+        ("late", NoteKind::Late, Some((AT, after(48 * 60)))),
+        ("still-open", NoteKind::Late, None),
+        (
+            "late-critical-and-late",
+            NoteKind::LateCritical { ci, text },
+            Some((AT, after(48 * 60))),
+        ),
+        (
+            "hostile",
+            NoteKind::LateCritical {
+                ci: "srv\u{202e}\n".into(),
+                text: hostile().symptom,
+            },
+            None,
+        ),
+    ]
+}
+
+#[test]
+fn notes_say_what_is_new() {
+    let mut wrong = Vec::new();
+    for (language, folder) in LANGUAGES {
+        let mut all = String::new();
+        for (name, what, delayed) in cases() {
+            let at = match &what {
+                NoteKind::Recovered(recovery) => recovery.at,
+                _other_kinds => AT,
+            };
+            let facts = Note { at, what, delayed };
+            let text = note(&facts, &switch(), &style(language)).unwrap();
+            assert!(text.lines().count() <= 5, "{name}: {text}");
+            all.push_str(&format!("=== {name}\n{text}\n\n"));
+        }
+        golden(&format!("{folder}/notes.txt"), all.trim_end(), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_cause_is_said_in_one_sentence() {
+    let cause = |alerts_itself, first, explains, of_monitored, silent_count, second| CauseText {
+        ci: ci("sw-01", "switch", ""),
+        alerts_itself,
+        first,
+        explains,
+        of_monitored,
+        silent: vec![],
+        silent_count,
+        runner_up: second,
+    };
+    let second = || Some((String::from("dns-01"), 1, 4));
+    let cases = [
+        Cause::High(cause(true, true, 30, 33, 3, None)),
+        Cause::High(cause(true, false, 14, 14, 0, None)),
+        Cause::High(cause(true, true, 1, 1, 0, None)),
+        Cause::High(cause(true, true, 1, 9, 8, None)),
+        Cause::High(cause(true, true, 0, 9, 9, None)),
+        Cause::High(cause(true, false, 0, 1, 1, None)),
+        Cause::High(cause(true, true, 0, 0, 0, None)),
+        Cause::High(cause(true, false, 0, 0, 0, None)),
+        Cause::High(cause(false, false, 9, 9, 0, second())),
+        Cause::High(cause(false, false, 7, 9, 2, None)),
+        Cause::NotKnown(Some(cause(false, false, 6, 17, 11, second()))),
+        Cause::NotKnown(Some(cause(true, false, 2, 3, 1, None))),
+        Cause::NotKnown(Some(cause(true, true, 1, 1, 0, None))),
+        Cause::NotKnown(Some(cause(true, true, 0, 3, 3, None))),
+        Cause::NotKnown(Some(cause(false, false, 0, 3, 3, None))),
+        Cause::NotKnown(None),
+    ];
+    let mut wrong = Vec::new();
+    for (language, folder) in LANGUAGES {
+        let all: Vec<String> = cases.iter().map(|c| sentence(c, language)).collect();
+        assert!(all.iter().all(|s| s.ends_with('.')));
+        golden(&format!("{folder}/causes.txt"), &all.join("\n"), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn holds_are_told_in_the_largest_units() {
+    let mut wrong = Vec::new();
+    for (language, folder) in LANGUAGES {
+        let line = |held: i64| {
+            let wanted = Wanted {
+                held: Millis(held),
+                ..lone_unbound()
+            };
+            let text = content(&wanted, &style(language)).unwrap().description;
+            text.lines().rev().nth(1).unwrap().to_owned()
+        };
+        let all = [0, 400, 20_000, 150_000, 900_000, 10_000_000, 200_000_000].map(line);
+        golden(&format!("{folder}/holds.txt"), &all.join("\n"), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
