@@ -205,6 +205,7 @@ class Lab:
         names = ("intake", "metrics", "proxy", "rt", "alertmanager", "prometheus", "exporter")
         self.ports = dict(zip(names, free_ports(len(names))))
         self.processes = {}
+        self.binary = os.environ.get("CORRELATED_BIN", ROOT / "target" / "release" / "correlated")
         self.proxy = self.rt = self.exporter = None
         (self.folder / "logs").mkdir()
 
@@ -230,8 +231,8 @@ class Lab:
         self.rt = RtView(ports["rt"], (self.folder / "rt" / "password").read_text().strip())
         self.proxy = Proxy(ports["proxy"], ports["rt"], self.folder / "logs" / "proxy.log")
         wait("RT answers", self.rt.answers, 60, rt)
-        wait("Alertmanager is ready", lambda: get(f"http://127.0.0.1:{ports['alertmanager']}/-/ready"), 30, alertmanager)
-        wait("Prometheus is ready", lambda: get(f"http://127.0.0.1:{ports['prometheus']}/-/ready"), 30, prometheus)
+        for name, process in (("alertmanager", alertmanager), ("prometheus", prometheus)):
+            wait(f"{name} is ready", lambda: get(f"http://127.0.0.1:{ports[name]}/-/ready"), 30, process)
         wait("Prometheus has scraped all", self._all_scraped, 30, prometheus)
         wait("Nagios has checked all", self._all_checked, 30, self.processes["nagios"])
 
@@ -281,6 +282,18 @@ class Lab:
         status = self.folder / "nagios" / "status.dat"
         return status.exists() and status.read_text(errors="replace").count("has_been_checked=1") == estate.checks()
 
+    def nagios_is_content(self):
+        """Whether all hosts are UP and all services OK."""
+        status = (self.folder / "nagios" / "status.dat").read_text(errors="replace")
+        return status.count("current_state=0") == estate.checks()
+
+    def hosts_are_up(self, names):
+        """Whether Nagios has seen all these hosts UP."""
+        status = (self.folder / "nagios" / "status.dat").read_text(errors="replace")
+        blocks = [block.split("}")[0] for block in status.split("hoststatus {")[1:]]
+        up = {block.split("host_name=")[1].split("\n")[0] for block in blocks if "\tcurrent_state=0\n" in block}
+        return up.issuperset(names)
+
     def check_result(self, name, code, output):
         """What the Nagios plugin NAME says from now on."""
         path = self.folder / "nagios" / "state" / name
@@ -291,12 +304,12 @@ class Lab:
 
     def start_daemon(self, store="store"):
         """Starts the daemon on the store folder of that name and waits until it is ready."""
-        binary = os.environ.get("CORRELATED_BIN", ROOT / "target" / "release" / "correlated")
         config = self.folder / "correlated.toml"
-        config.write_text(DAEMON_CONFIG.format(folder=self.folder, store=self.folder / store, settle=SETTLE, **self.ports))
-        self._binary = binary
-        daemon = self.spawn("correlated", [binary, "run", "--config", config])
-        wait("the daemon is ready", lambda: get(f"http://127.0.0.1:{self.ports['metrics']}/readyz") is not None, 20, daemon)
+        config.write_text(DAEMON_CONFIG.format(
+            folder=self.folder, store=self.folder / store, settle=SETTLE, **self.ports))
+        daemon = self.spawn("correlated", [self.binary, "run", "--config", config])
+        ready = f"http://127.0.0.1:{self.ports['metrics']}/readyz"
+        wait("the daemon is ready", lambda: get(ready) is not None, 20, daemon)
 
     def kill_daemon(self):
         """kill -9."""
@@ -311,24 +324,19 @@ class Lab:
     def events(self, source):
         """Events of a source that the daemon has counted."""
         body = get(f"http://127.0.0.1:{self.ports['metrics']}/metrics") or ""
-        start = f'correlated_events_received_total{{source="{source}"}}'
+        start = f'correlated_events_received_total{{source="{source}"'
         return sum(int(float(line.split()[-1])) for line in body.splitlines() if line.startswith(start))
 
-    def metrics(self):
-        """Everything that the daemon tells Prometheus."""
-        return get(f"http://127.0.0.1:{self.ports['metrics']}/metrics") or ""
-
-    def ask(self, path):
-        """An answer of the admin socket, as text; empty while there is none."""
-        command = ["curl", "-s", "-m", "10", "--unix-socket", str(self.folder / "admin.sock"), f"http://admin/{path}"]
-        try:
-            return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
-        except (OSError, subprocess.TimeoutExpired):
-            return ""
+    def adds_up(self, source):
+        """Whether the outcomes of a source's events add up to the events."""
+        body = get(f"http://127.0.0.1:{self.ports['metrics']}/metrics") or ""
+        total = sum(float(line.split()[-1]) for line in body.splitlines()
+                    if line.startswith("correlated_events_total{") and f'source="{source}"' in line)
+        return 0 < int(total) == self.events(source)
 
     def incidents(self):
         """What `correlated incidents` prints, errors included."""
-        command = [str(self._binary), "incidents", "--admin", str(self.folder / "admin.sock")]
+        command = [str(self.binary), "incidents", "--admin", str(self.folder / "admin.sock")]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
             return done.stdout + done.stderr

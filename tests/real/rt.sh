@@ -11,6 +11,8 @@
 set -euo pipefail
 
 : "${RT_DIR:?name a folder for the instance}"
+mkdir -p "$RT_DIR"
+RT_DIR=$(readlink -f "$RT_DIR")
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 port=${RT_PORT:-8085}
 url=http://127.0.0.1:$port
@@ -65,10 +67,11 @@ prepare() {
 up() {
   prepare
   if [ -s "$RT_DIR/pid" ] && kill -0 "$(cat "$RT_DIR/pid")" 2>/dev/null; then say "already up at $url"; return 0; fi
+  cd "$RT_DIR" # by which "down" knows it again
   setsid "${server[@]}" >>"$RT_DIR/server.log" 2>&1 </dev/null &
   echo $! >"$RT_DIR/pid"
   for _ in $(seq 240); do
-    if curl -fsS -m 10 -o /dev/null -H "Authorization: token $(cat "$RT_DIR/token")" "$url/REST/2.0/rt" 2>/dev/null; then
+    if curl -fs -m 10 -o /dev/null -H "Authorization: token $(cat "$RT_DIR/token")" "$url/REST/2.0/rt"; then
       say "up at $url"
       return 0
     fi
@@ -87,7 +90,7 @@ down() {
   pid=$(cat "$RT_DIR/pid")
   rm -f "$RT_DIR/pid"
   # A pid may have been given to somebody else since: end only a server of our own folder.
-  tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qx "RT_SITE_CONFIG=$RT_SITE_CONFIG" || return 0
+  [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(readlink -f "$RT_DIR")" ] || return 0
   kill -TERM "$pid" 2>/dev/null || return 0
   for _ in $(seq 50); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
   kill -KILL -- "-$pid" 2>/dev/null || true
