@@ -48,6 +48,18 @@ pub struct Identity {
     pub stale_for: Millis,
     /// Grace after a start or a gap in which no alert expires.
     pub grace: Millis,
+    /// Scopes whose alerts are identified by a few labels alone.
+    pub by_scope: BTreeMap<String, ScopeIdentity>,
+}
+
+/// What identifies the alerts of a scope whose sources have ids of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScopeIdentity {
+    /// Labels that alone identify an alert; empty: all that are not ignored.
+    pub labels: Vec<String>,
+    /// Labels that tell that the same condition fires again under another id; empty: nothing tells.
+    pub condition: Vec<String>,
 }
 
 /// One rule that finds the CI of an alert. The first that finds one wins; the defaults of the kinds follow.
@@ -224,6 +236,7 @@ impl Default for Identity {
             ("warning", Warning),
             ("warn", Warning),
             ("unknown", Warning),
+            ("not classified", Warning),
             ("ticket", Warning),
             ("low", Warning),
             ("p4", Warning),
@@ -245,6 +258,7 @@ impl Default for Identity {
             noted: words(["InfoInhibitor"]),
             stale_for: Millis::mins(24 * 60),
             grace: Millis::mins(5),
+            by_scope: BTreeMap::new(),
         }
     }
 }

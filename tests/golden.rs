@@ -21,6 +21,14 @@ struct Capture {
     content_type: String,
     body: Vec<u8>,
     received_at: Millis,
+    settings: SourceSettings,
+}
+
+/// The settings of a source of this kind: `more` is what the capture's sender was set up with.
+fn settings(kind: &str, more: &str) -> SourceSettings {
+    let text = format!("[[source]]\nname = \"{kind}\"\nkind = \"{kind}\"\n{more}");
+    let config = correlated::config::load(&text, "").unwrap_or_else(|e| panic!("{more}: {e:?}"));
+    config.plumbing.sources[0].settings.clone()
 }
 
 fn fixtures(kind: &str) -> Vec<Capture> {
@@ -34,10 +42,10 @@ fn fixtures(kind: &str) -> Vec<Capture> {
         .collect();
     all.sort();
     assert!(!all.is_empty(), "kind {kind} has no fixtures");
-    all.into_iter().map(capture).collect()
+    all.into_iter().map(|p| capture(kind, p)).collect()
 }
 
-fn capture(name: PathBuf) -> Capture {
+fn capture(kind: &str, name: PathBuf) -> Capture {
     let text = std::fs::read_to_string(&name).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let get = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or_default();
@@ -65,6 +73,7 @@ fn capture(name: PathBuf) -> Capture {
         content_type: content_type.to_owned(),
         body,
         received_at: Millis(received.as_millisecond()),
+        settings: settings(kind, get("settings")),
         name,
     }
 }
@@ -86,19 +95,21 @@ fn base64(text: &str) -> Vec<u8> {
     out
 }
 
-fn decode(kind: &str, tail: &str, content_type: &str, bytes: &[u8], at: Millis) -> Decoded {
+fn decode(
+    (kind, settings): (&str, &SourceSettings),
+    tail: &str,
+    content_type: &str,
+    bytes: &[u8],
+    at: Millis,
+) -> Decoded {
     let mut out = Decoded::default();
-    let settings = SourceSettings {
-        name: kind.to_owned(),
-        ..SourceSettings::default()
-    };
     let body = Body {
         tail,
         content_type,
         bytes,
         received_at: at,
     };
-    (source::kind(kind).unwrap().decode)(&settings, &body, &mut out);
+    (source::kind(kind).unwrap().decode)(settings, &body, &mut out);
     out
 }
 
@@ -151,7 +162,7 @@ fn captures_become_the_expected_events() {
     for kind in source::KINDS {
         for capture in fixtures(kind.kind) {
             let decoded = decode(
-                kind.kind,
+                (kind.kind, &capture.settings),
                 &capture.tail,
                 &capture.content_type,
                 &capture.body,
@@ -190,7 +201,7 @@ fn hostile_bodies_are_answered_and_never_end_the_process() {
         for capture in fixtures(kind.kind) {
             for end in (0..capture.body.len()).step_by(capture.body.len() / 40 + 1) {
                 decode(
-                    kind.kind,
+                    (kind.kind, &capture.settings),
                     &capture.tail,
                     &capture.content_type,
                     &capture.body[..end],
@@ -206,18 +217,27 @@ fn hostile_bodies_are_answered_and_never_end_the_process() {
                     let place = usize::try_from(noise.next()).unwrap() % body.len();
                     body[place] = u8::try_from(noise.next() & 255).unwrap();
                 }
-                decode(kind.kind, &capture.tail, &capture.content_type, &body, at);
+                decode(
+                    (kind.kind, &capture.settings),
+                    &capture.tail,
+                    &capture.content_type,
+                    &body,
+                    at,
+                );
             }
         }
+        let plain = SourceSettings::default();
         for content_type in [
             "application/json",
+            "application/x-ndjson",
             "application/x-www-form-urlencoded",
             "",
             "text/html",
         ] {
             for tail in ["", "api/v2/alerts", "nonsense"] {
                 for body in hostile() {
-                    let decoded = decode(kind.kind, tail, content_type, body.as_bytes(), at);
+                    let decoded =
+                        decode((kind.kind, &plain), tail, content_type, body.as_bytes(), at);
                     for (_, event) in &decoded.events {
                         let weight: usize = event
                             .labels

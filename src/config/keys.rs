@@ -44,6 +44,8 @@ pub enum KeyKind {
     Url,
     /// A file or folder; a relative one is taken from the folder of the configuration file.
     Path,
+    /// A time zone by its name in the IANA database.
+    Zone,
     /// A secret, given as `NAME_file = "PATH"` or `NAME = "credential:ID"`, never in the file itself.
     Secret,
 }
@@ -71,7 +73,7 @@ pub enum SecretRef {
 /// A checked value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Text, OneOf, Regex, Url and Path.
+    /// Text, OneOf, Regex, Url, Path and Zone.
     Text(String),
     /// Bool.
     Bool(bool),

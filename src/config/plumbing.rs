@@ -2,7 +2,7 @@
 
 use super::keys::{Key, SecretRef, Settings};
 use super::tables::{self, SECTIONS};
-use super::walk::{Found, Walk, hint};
+use super::walk::{Found, Walk};
 use crate::cmdb::{self, Cmdb, CmdbSettings};
 use crate::itsm::{self, Itsm, ItsmSettings, Promise};
 use crate::model::{Labels, Millis};
@@ -71,6 +71,8 @@ pub struct SourceConf {
     pub expect_every: Option<Millis>,
     pub token: Option<SecretRef>,
     pub labels: Labels,
+    pub identity: Vec<String>,
+    pub condition: Vec<String>,
 }
 
 /// `[[cmdb]]`
@@ -364,10 +366,20 @@ fn source_conf(kind: &'static Source, settings: Settings) -> SourceConf {
         expect_every: settings.opt_duration("expect_every"),
         token: settings.secret("token").cloned(),
         labels: settings.map("labels").into_iter().flatten().collect(),
+        identity: of_kind(&settings, "identity", kind.identity),
+        condition: of_kind(&settings, "condition", kind.condition),
         settings: SourceSettings {
             name,
             options: settings,
         },
+    }
+}
+
+/// A list of the source, else that of its kind.
+fn of_kind(settings: &Settings, name: &str, kind: &[&str]) -> Vec<String> {
+    match settings.get(name) {
+        Some(_) => settings.list(name).to_vec(),
+        None => kind.iter().map(|w| (*w).to_owned()).collect(),
     }
 }
 
@@ -407,13 +419,6 @@ fn target(
         (_, _) => Auth::Token,
     };
     let timezone = settings.text("timezone").to_owned();
-    if !crate::ticket::zone_is_known(&timezone) {
-        let message = format!(
-            "{timezone:?} is no time zone{}",
-            hint(&timezone, &["UTC", "Europe/Copenhagen"])
-        );
-        walk.problem(at, &format!("{path}.timezone"), message);
-    }
     if walk.problems.len() > before {
         return None;
     }

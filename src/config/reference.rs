@@ -78,5 +78,6 @@ fn sample(kind: KeyKind) -> &'static str {
         KeyKind::Url => "\"https://host\"",
         KeyKind::Path => "\"/path\"",
         KeyKind::Secret => "\"/path\"",
+        KeyKind::Zone => "\"UTC\"",
     }
 }

@@ -6,7 +6,7 @@ use super::tables;
 use super::walk::{Walk, hint, join};
 use crate::itsm::Promise;
 use crate::model::Severity;
-use crate::rules::{BindRule, Mode, OnRecovery, RelationRule, RulesText, Target};
+use crate::rules::{BindRule, Mode, OnRecovery, RelationRule, RulesText, ScopeIdentity, Target};
 use toml::de::{DeTable, DeValue};
 
 pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing) -> RulesText {
@@ -24,6 +24,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing
     }
     priority(walk, table, &mut rules);
     ticket(walk, table, &mut rules);
+    scopes(walk, table, plumbing, &mut rules);
     for source in &plumbing.sources {
         if let Some(every) = source.expect_every {
             rules
@@ -82,6 +83,31 @@ fn identity(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
                 let message = format!("{severity:?} is unknown; one of: {}", words.join(", "));
                 walk.problem(at.clone(), &format!("identity.severity.{word}"), message);
             }
+        }
+    }
+}
+
+/// Sources that share a scope must identify alike, or their alerts would not meet.
+fn scopes(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing, rules: &mut RulesText) {
+    let at = table.get("source").map(|v| v.span()).unwrap_or(0..0);
+    for (n, source) in plumbing.sources.iter().enumerate() {
+        let own = ScopeIdentity {
+            labels: source.identity.clone(),
+            condition: source.condition.clone(),
+        };
+        let other = plumbing.sources.iter().take(n).find(|other| {
+            other.scope == source.scope
+                && (&other.identity, &other.condition) != (&own.labels, &own.condition)
+        });
+        if let Some(other) = other {
+            let message = format!(
+                "shares scope {:?} with source {:?}, but other labels identify its alerts; set identity and condition of both",
+                source.scope, other.settings.name
+            );
+            walk.problem(at.clone(), &format!("source[{n}].scope"), message);
+        }
+        if own != ScopeIdentity::default() {
+            rules.identity.by_scope.insert(source.scope.clone(), own);
         }
     }
 }

@@ -11,7 +11,7 @@ const fn key(name: &'static str, kind: KeyKind, default: Preset, doc: &'static s
     }
 }
 
-use KeyKind::{Bool, Duration, Integer, List, Map, OneOf, Path, Regex, Secret, Size, Text, Url};
+use KeyKind::{Bool, Duration, Integer, List, Map, OneOf, Path, Regex, Secret, Size, Text, Url, Zone};
 use Preset::{Absent, Required, Toml};
 
 /// A section of the file.
@@ -76,6 +76,8 @@ pub const SOURCE: &[Key] = &[
     key("expect_every", Duration, Absent, "an incident opens if the source is silent for longer"),
     key("token", Secret, Absent, "this source must show this token instead of the one of [listen]"),
     key("labels", Map, Absent, "labels added to every event of the source"),
+    key("identity", List, Absent, "labels that alone identify its alerts; default by kind, mostly all that [identity] does not ignore"),
+    key("condition", List, Absent, "where each firing has an id of its own: labels by which a firing returns to the incident of the one before"),
 ];
 
 /// Keys of every `[[cmdb]]`.
@@ -103,7 +105,7 @@ pub const ITSM: &[Key] = &[
     key("max_new", Integer(1, 100_000), Toml("30"), "new tickets per max_new_per; the rest waits"),
     key("max_new_per", Duration, Toml("\"10m\""), "see max_new"),
     key("language", OneOf(&["en", "da"]), Toml("\"en\""), "language of tickets"),
-    key("timezone", Text, Toml("\"UTC\""), "time zone of times in tickets, as Europe/Copenhagen"),
+    key("timezone", Zone, Toml("\"UTC\""), "time zone of times in tickets, as Europe/Copenhagen"),
 ];
 
 const IDENTITY: &[Key] = &[

@@ -240,6 +240,16 @@ fn read(key: &Key, word: &str, value: &DeValue<'_>, base: &str) -> Result<Value,
         }
         KeyKind::Url => url(text()?).map(Value::Text),
         KeyKind::Path => text().map(|t| Value::Text(absolute(base, t))),
+        KeyKind::Zone => {
+            let text = text()?;
+            match crate::ticket::zone_is_known(text) {
+                true => Ok(Value::Text(text.to_owned())),
+                false => Err(format!(
+                    "{text:?} is no time zone{}",
+                    hint(text, &["UTC", "Europe/Copenhagen"])
+                )),
+            }
+        }
         KeyKind::Secret => secret(key, word, text()?, base).map(Value::Secret),
     }
 }

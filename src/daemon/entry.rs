@@ -191,7 +191,7 @@ impl Loop {
             .node
             .engine()
             .alert_by(fingerprint)
-            .and_then(|a| a.incident);
+            .and_then(|a| a.announced);
         crate::engine::Answer {
             outcome,
             alert: Some(fingerprint),

@@ -51,11 +51,12 @@ pub fn handler(
     room: Room,
     answer_timeout: Duration,
     quarantine: super::quarantine::Quarantine,
+    link_base: Arc<str>,
 ) -> Handler {
     Arc::new(move |inquiry| {
         let doors = doors.read().map(|d| d.clone()).unwrap_or_default();
         let (inbox, metrics, quarantine) = (inbox.clone(), metrics.clone(), quarantine.clone());
-        let room = room.clone();
+        let (room, link_base) = (room.clone(), link_base.clone());
         Box::pin(async move {
             let intake = Intake {
                 doors,
@@ -64,6 +65,7 @@ pub fn handler(
                 room,
                 answer_timeout,
                 quarantine,
+                link_base,
             };
             intake.answer(inquiry).await
         })
@@ -77,6 +79,7 @@ struct Intake {
     room: Room,
     answer_timeout: Duration,
     quarantine: super::quarantine::Quarantine,
+    link_base: Arc<str>,
 }
 
 impl Intake {
@@ -182,7 +185,7 @@ impl Intake {
             return self.busy(busy);
         }
         match timeout(self.answer_timeout, answered).await {
-            Ok(Ok(answers)) => report(&decoded, &answers, reads_answer),
+            Ok(Ok(answers)) => report(&decoded, &answers, reads_answer.then_some(&self.link_base)),
             Ok(Err(_)) => self.busy(Busy::Full),
             Err(_) => {
                 self.metrics
@@ -232,7 +235,7 @@ impl Intake {
             true => StatusCode::OK,
             false => StatusCode::BAD_REQUEST,
         };
-        let mut answer = report(decoded, &[], false);
+        let mut answer = report(decoded, &[], None);
         answer.status = status;
         answer
     }
@@ -313,7 +316,8 @@ fn password(value: &str) -> Option<String> {
         .map(|(_, password)| password.to_owned())
 }
 
-fn report(decoded: &Decoded, answers: &[engine::Answer], reads_answer: bool) -> Answer {
+/// `link_base` for senders that read what became of each event.
+fn report(decoded: &Decoded, answers: &[engine::Answer], link_base: Option<&Arc<str>>) -> Answer {
     use crate::model::Outcome::Repeated;
     let repeated = answers.iter().filter(|a| a.outcome == Repeated).count();
     let rejected: Vec<Value> = decoded
@@ -327,7 +331,7 @@ fn report(decoded: &Decoded, answers: &[engine::Answer], reads_answer: bool) -> 
         "repeated": repeated,
         "rejected": rejected,
     });
-    if let (true, Some(map)) = (reads_answer, value.as_object_mut()) {
+    if let (Some(link_base), Some(map)) = (link_base, value.as_object_mut()) {
         let events: Vec<Value> = answers
             .iter()
             .map(|a| {
@@ -339,6 +343,15 @@ fn report(decoded: &Decoded, answers: &[engine::Answer], reads_answer: bool) -> 
             })
             .collect();
         map.insert("events".to_owned(), Value::from(events));
+        // Zabbix writes these back as tags of the problem, where a second value would stand beside the
+        // first: always the incident that was named first, and a link to the alert, wherever it is now.
+        if let Some((incident, alert)) = answers.iter().find_map(|a| a.incident.zip(a.alert)) {
+            map.insert("incident".to_owned(), Value::from(incident.to_string()));
+            if !link_base.is_empty() {
+                let url = format!("{}/v1/alerts/{alert}", link_base.trim_end_matches('/'));
+                map.insert("url".to_owned(), Value::from(url));
+            }
+        }
     }
     Answer::json(StatusCode::OK, &value)
 }

@@ -322,6 +322,7 @@ async fn listen_all(
         },
         answer,
         quarantine,
+        config.plumbing.link_base.as_str().into(),
     );
     let mut plan: Vec<(&'static str, &str, serve::Handler, Tls)> = Vec::new();
     for address in &conf.intake {

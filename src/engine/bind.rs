@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 /// Labels and annotations that name a CI, best first. A CMDB id beats every name; the host of the exporter
 /// (`instance`) beats what it reports about only because nothing better is there.
-const DEFAULTS: [(&str, Shape); 11] = [
+const DEFAULTS: [(&str, Shape); 13] = [
     ("cmdb_id", Shape::Whole),
     ("ci", Shape::Whole),
+    ("asset_tag", Shape::Whole),
     ("host", Shape::Whole),
     ("hostname", Shape::Whole),
     ("instance", Shape::HostPort),
@@ -22,6 +23,7 @@ const DEFAULTS: [(&str, Shape); 11] = [
     ("target", Shape::HostPort),
     ("device", Shape::Whole),
     ("service", Shape::Whole),
+    ("fqdn", Shape::Whole),
     ("address", Shape::Whole),
 ];
 

@@ -1,7 +1,7 @@
 //! Event to alert change: new, changed, over, late, repeat.
 
 use super::bind::{self, Said};
-use super::identity::{fingerprint, short_hash};
+use super::identity::{condition, fingerprint, short_hash};
 use super::state::{Alert, AlertState, Sender, SourceState, Suppression, Timer};
 use super::{Answer, Engine, suppress};
 use crate::model::{
@@ -59,7 +59,7 @@ impl Engine {
                         .any(|s| s.id == sender_id(source, event));
                 let text_due = *alert.annotations != event.annotations
                     && self.state.at.since(alert.text_at) >= TEXT_EVERY;
-                (same && !text_due).then_some(Quick::Repeat(fingerprint))
+                (same && !text_due && !richer(alert, event)).then_some(Quick::Repeat(fingerprint))
             }
             EventState::Resolved => (!alert.live() && event.closes <= alert.closed)
                 .then_some(Quick::Nothing(Outcome::Unmatched, fingerprint)),
@@ -109,12 +109,18 @@ impl Engine {
             EventState::Firing => self.firing(source, scope, fingerprint, id, event),
             EventState::Resolved => self.resolving(source, scope, fingerprint, id, event),
             EventState::Acknowledged => self.acknowledged(id),
-            EventState::Note | EventState::SourceStopped | EventState::Test => Outcome::Noted,
+            EventState::SourceStopped => self.source_stopped(id),
+            EventState::Note | EventState::Test => Outcome::Noted,
         };
+        let known = self.state.by_fingerprint.get(&fingerprint);
+        let alert = known.and_then(|id| self.state.alerts.get_mut(id));
+        if let Some(alert) = alert {
+            alert.announced = alert.announced.or(alert.incident);
+        }
         Answer {
             outcome,
             alert: Some(fingerprint),
-            incident: self.alert_by(fingerprint).and_then(|a| a.incident),
+            incident: self.alert_by(fingerprint).and_then(|a| a.announced),
         }
     }
 
@@ -128,6 +134,22 @@ impl Engine {
         Outcome::Acknowledged
     }
 
+    /// Nobody watches the condition any more: it is kept for `stale_for`, then it is over.
+    fn source_stopped(&mut self, id: Option<AlertId>) -> Outcome {
+        let due = self.state.at.plus(self.state.rules.identity.stale_for);
+        let alert = id.and_then(|id| self.state.alerts.get_mut(&id));
+        if let Some(alert) = alert.filter(|a| a.live()) {
+            for sender in &mut alert.senders {
+                sender.valid_until = Some(sender.valid_until.map_or(due, |v| v.min(due)));
+            }
+            let due = alert.valid_until();
+            if let Some((id, due)) = id.zip(due) {
+                self.set_timer(due, Timer::Expiry(id));
+            }
+        }
+        Outcome::Noted
+    }
+
     fn firing(
         &mut self,
         source: &Arc<str>,
@@ -137,7 +159,11 @@ impl Engine {
         event: &Event,
     ) -> Outcome {
         let Some(id) = id else {
+            let before = self.fired_before(scope, event);
             let id = self.new_alert(source, scope, fingerprint, event, AlertState::Firing);
+            if before.is_some_and(|before| self.follows_into_incident(before, id)) {
+                return Outcome::Reopened;
+            }
             self.place(id);
             return Outcome::Fired;
         };
@@ -176,7 +202,10 @@ impl Engine {
         let was_stale = alert.state == AlertState::Stale;
         alert.state = AlertState::Firing;
         extend(alert, sender_id(source, event), event.valid_until);
-        if changed || at.since(alert.text_at) >= TEXT_EVERY {
+        if richer(alert, event) {
+            alert.labels = Arc::new(event.labels.clone());
+            take_text(alert, at, event);
+        } else if changed || at.since(alert.text_at) >= TEXT_EVERY {
             take_text(alert, at, event);
         }
         // What was there before us and gets worse is news.
@@ -237,6 +266,12 @@ impl Engine {
         Outcome::Resolved
     }
 
+    /// The firing before this one of the same condition, where each has an id of its own.
+    fn fired_before(&self, scope: &str, event: &Event) -> Option<AlertId> {
+        let condition = condition(&self.state.rules.identity, scope, &event.labels)?;
+        self.state.by_condition.get(&condition).copied()
+    }
+
     fn new_alert(
         &mut self,
         source: &Arc<str>,
@@ -284,9 +319,13 @@ impl Engine {
             evidence: Arc::new(evidence),
             suppressed: None,
             incident: None,
+            announced: None,
         };
         self.state.alerts.insert(id, alert);
         self.state.by_fingerprint.insert(fingerprint, id);
+        if let Some(condition) = condition(&self.state.rules.identity, scope, &event.labels) {
+            self.state.by_condition.insert(condition, id);
+        }
         self.effects.alerts.insert(id);
         if state == AlertState::Over {
             self.set_timer(at.plus(REMEMBER), Timer::ForgetAlert(id));
@@ -307,6 +346,7 @@ impl Engine {
         alert.worst = severity;
         alert.state = AlertState::Firing;
         alert.acknowledged = false;
+        alert.announced = None;
         alert.episode = event.episode;
         alert.started = event.starts_at.unwrap_or(at).min(at);
         alert.arrived = at;
@@ -410,6 +450,11 @@ impl Engine {
         }
         at
     }
+}
+
+/// Whether an event knows more than its alert: the same firing came by a road that tells less before.
+fn richer(alert: &Alert, event: &Event) -> bool {
+    event.labels.len() > alert.labels.len()
 }
 
 /// The number by which an alert knows a sender.

@@ -10,13 +10,34 @@ use std::collections::btree_map::Entry;
 /// The identity of an alert: SHA-256 over its scope and the sorted labels that are not ignored, cut to
 /// 16 bytes. Lengths are part of it, so that no two label sets can be written alike.
 pub fn fingerprint(identity: &Identity, scope: &str, labels: &Labels) -> Fingerprint {
+    let own = identity.by_scope.get(scope).map(|s| s.labels.as_slice());
+    // An event without any of the labels that should identify it is known by all it has.
+    let own = own.filter(|own| own.iter().any(|name| labels.get(name).is_some()));
+    let counts = |name: &str| match own {
+        Some(own) => own.iter().any(|o| o == name),
+        None => !identity.ignored_labels.iter().any(|i| i == name),
+    };
+    hash_of(scope, labels.iter().filter(|(name, _)| counts(name)))
+}
+
+/// The identity of the condition behind an alert, where each firing of it is an alert of its own. `None`
+/// where the scope does not say, or the labels that tell are missing.
+pub fn condition(identity: &Identity, scope: &str, labels: &Labels) -> Option<Fingerprint> {
+    let own = &identity.by_scope.get(scope)?.condition;
+    let (last, _) = own.split_last()?;
+    labels.get(last)?; // the last of them tells, those before it say where
+    let told = labels
+        .iter()
+        .filter(|(name, _)| own.iter().any(|o| o == name));
+    Some(hash_of(&format!("condition of {scope}"), told))
+}
+
+fn hash_of<'a>(scope: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) -> Fingerprint {
     let mut hash = Context::new(&SHA256);
     part(&mut hash, scope);
-    for (name, value) in labels.iter() {
-        if !identity.ignored_labels.iter().any(|i| i == name) {
-            part(&mut hash, name);
-            part(&mut hash, value);
-        }
+    for (name, value) in labels {
+        part(&mut hash, name);
+        part(&mut hash, value);
     }
     let mut out = [0; 16];
     for (to, from) in out.iter_mut().zip(hash.finish().as_ref()) {
@@ -66,6 +87,7 @@ pub fn rekey(state: &mut State) -> Vec<AlertId> {
             }
         }
     }
+    state.by_condition.clear(); // a re-keyed condition is learned again at its next firing
     state.by_fingerprint = by_fingerprint;
     doubled
 }
@@ -73,6 +95,40 @@ pub fn rekey(state: &mut State) -> Vec<AlertId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::ScopeIdentity;
+
+    #[test]
+    fn a_scope_with_ids_of_its_own_needs_nothing_else() {
+        let own = ScopeIdentity {
+            labels: vec!["instance".to_owned(), "eventid".to_owned()],
+            condition: vec!["instance".to_owned(), "triggerid".to_owned()],
+        };
+        let rules = Identity {
+            by_scope: [("z".to_owned(), own)].into(),
+            ..Identity::default()
+        };
+        let labels = |pairs: &[(&str, &str)]| pairs.iter().copied().collect::<Labels>();
+        let thin = labels(&[("eventid", "30")]);
+        let thick = labels(&[("eventid", "30"), ("host", "web"), ("triggerid", "7")]);
+        let again = labels(&[("eventid", "31"), ("host", "web"), ("triggerid", "7")]);
+        assert_eq!(
+            fingerprint(&rules, "z", &thin),
+            fingerprint(&rules, "z", &thick)
+        );
+        assert_ne!(
+            fingerprint(&rules, "z", &thick),
+            fingerprint(&rules, "z", &again)
+        );
+        assert_ne!(
+            fingerprint(&rules, "q", &thin),
+            fingerprint(&rules, "q", &thick)
+        );
+        assert_eq!(
+            condition(&rules, "z", &thick),
+            condition(&rules, "z", &again)
+        );
+        assert_eq!(condition(&rules, "z", &thin), None);
+    }
 
     #[test]
     fn only_identifying_labels_and_the_scope_count() {

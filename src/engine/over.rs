@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::dedup::REMEMBER;
+use super::identity;
 use super::state::{AlertState, Timer};
 use crate::model::AlertId;
 use crate::record::History;
@@ -73,9 +74,16 @@ impl Engine {
             return self.set_timer(due, Timer::ForgetAlert(id));
         }
         let fingerprint = alert.fingerprint;
+        let identity = &self.state.rules.identity;
+        let condition = identity::condition(identity, &alert.scope, &alert.labels);
         self.state.alerts.remove(&id);
         if self.state.by_fingerprint.get(&fingerprint) == Some(&id) {
             self.state.by_fingerprint.remove(&fingerprint);
+        }
+        if let Some(condition) = condition
+            && self.state.by_condition.get(&condition) == Some(&id)
+        {
+            self.state.by_condition.remove(&condition);
         }
         self.effects.alerts.insert(id);
     }

@@ -38,6 +38,8 @@ pub struct State {
     pub alerts: BTreeMap<AlertId, Alert>,
     /// Their fingerprints.
     pub by_fingerprint: BTreeMap<Fingerprint, AlertId>,
+    /// The last firing of a condition, where each firing has an id of its own.
+    pub by_condition: BTreeMap<Fingerprint, AlertId>,
     /// Incidents, live and recently over.
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// Outbox rows.
@@ -173,6 +175,8 @@ pub struct Alert {
     pub suppressed: Option<Suppression>,
     /// Its incident.
     pub incident: Option<IncidentId>,
+    /// The incident that was named first in an answer about this episode: senders keep it for ever.
+    pub announced: Option<IncidentId>,
 }
 
 /// A sender that reports an alert.
@@ -429,6 +433,7 @@ impl State {
             sources: BTreeMap::new(),
             alerts: BTreeMap::new(),
             by_fingerprint: BTreeMap::new(),
+            by_condition: BTreeMap::new(),
             incidents: BTreeMap::new(),
             outbox: BTreeMap::new(),
             valves: BTreeMap::new(),

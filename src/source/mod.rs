@@ -2,12 +2,15 @@
 
 pub mod nagios;
 pub mod prometheus;
+pub mod zabbix;
+
+mod read;
 
 use crate::config::keys::{Key, Settings};
 use crate::model::{Event, Millis};
 
 /// The kinds of source.
-pub static KINDS: &[Source] = &[nagios::SOURCE, prometheus::SOURCE];
+pub static KINDS: &[Source] = &[nagios::SOURCE, prometheus::SOURCE, zabbix::SOURCE];
 
 /// A kind of source: a row of plain functions, so that it can keep neither connection nor secret.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,12 @@ pub struct Source {
     pub decode: fn(&SourceSettings, &Body<'_>, &mut Decoded),
     /// Whether senders of this kind read what became of each event in the answer.
     pub reads_answer: bool,
+    /// The labels that identify an alert of this kind; empty: all that are not ignored. A kind sets it when
+    /// the sender has an id of its own for each firing.
+    pub identity: &'static [&'static str],
+    /// Where each firing has an id of its own: the labels that tell that the same condition fires again.
+    /// Such an alert returns to the incident of the firing before it. Empty: nothing tells.
+    pub condition: &'static [&'static str],
 }
 
 /// The kind named `kind`.

@@ -10,7 +10,7 @@
 //!   is empty and a script posts `{}`.
 //! * Plugin output is bytes, and differs by transport: it is text for people, never identity.
 
-use super::{Body, Decoded, Refused, Source, SourceSettings, limits, media_type, scalar};
+use super::{Body, Decoded, Refused, Source, SourceSettings, limits, media_type, read, scalar};
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Event, EventState, Labels, Millis, cut};
 use serde_json::Value;
@@ -35,6 +35,8 @@ pub const SOURCE: Source = Source {
     ],
     decode,
     reads_answer: false,
+    identity: &[],
+    condition: &[],
 };
 
 /// Macros by their bare upper-case names.
@@ -240,24 +242,12 @@ fn bare(name: &str) -> String {
 }
 
 fn json(bytes: &[u8], out: &mut Decoded) -> Result<Vec<Result<Macros, String>>, String> {
-    if bytes.is_empty() {
-        return Err("the body is empty".to_owned());
+    let (value, mended) = read::json(bytes)?;
+    if mended {
+        out.warnings.push(
+            "the JSON has bad escapes, read as plain backslashes; send a form instead".to_owned(),
+        );
     }
-    // Plugin output in latin-1 makes invalid UTF-8 of a whole body: the other fields are still good.
-    let text = String::from_utf8_lossy(bytes);
-    let value: Value = match serde_json::from_str(&text) {
-        Ok(value) => value,
-        Err(why) => {
-            // Hand-made JSON does not escape the backslashes of plugin output.
-            let mended = double_backslashes(&text);
-            let value = serde_json::from_str(&mended).map_err(|_| format!("not JSON: {why}"))?;
-            out.warnings.push(
-                "the JSON has bad escapes, read as plain backslashes; send a form instead"
-                    .to_owned(),
-            );
-            value
-        }
-    };
     let list = match value {
         Value::Array(list) => list,
         one => vec![one],
@@ -274,57 +264,13 @@ fn object(value: &Value) -> Result<Macros, String> {
         .collect())
 }
 
-/// Doubles the backslashes that begin no valid escape.
-fn double_backslashes(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        out.push(c);
-        if c != '\\' {
-            continue;
-        }
-        match chars.peek() {
-            Some('"' | '\\') => out.extend(chars.next()),
-            Some(_) | None => out.push('\\'),
-        }
-    }
-    out
-}
-
 fn form(bytes: &[u8]) -> Result<Macros, String> {
-    let macros: Macros = bytes
-        .split(|b| *b == b'&')
-        .filter(|pair| !pair.is_empty())
-        .take(2 * limits::LABELS)
-        .filter_map(|pair| {
-            let at = pair.iter().position(|b| *b == b'=')?;
-            let (name, value) = pair.split_at(at);
-            let value = value.get(1..).unwrap_or_default();
-            Some((bare(&unquote(name)), unquote(value)))
-        })
+    let macros: Macros = read::form(bytes)
+        .into_iter()
+        .map(|(name, value)| (bare(&name), value))
         .collect();
     match macros.is_empty() {
         true => Err("the form has no field; send macros as NAME=value".to_owned()),
         false => Ok(macros),
     }
-}
-
-/// Percent-decodes; bytes that are not UTF-8 become U+FFFD.
-fn unquote(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((first, tail)) = rest.split_first() {
-        rest = tail;
-        let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
-        let code = (digit(tail.first()), digit(tail.get(1)));
-        match (first, code) {
-            (b'+', _) => out.push(b' '),
-            (b'%', (Some(high), Some(low))) => {
-                out.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            (other, _) => out.push(*other),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -24,6 +24,8 @@ pub const SOURCE: Source = Source {
     }],
     decode,
     reads_answer: false,
+    identity: &[],
+    condition: &[],
 };
 
 /// `endsAt` of a direct alert that names none: Alertmanager's own resolve_timeout.

@@ -234,6 +234,42 @@ impl Engine {
         self.touch(id);
     }
 
+    /// The condition of `before`, which is over, fires again as `alert`. Answers whether that returns to the
+    /// incident of `before`; else it is placed like any new alert.
+    pub(in crate::engine) fn follows_into_incident(
+        &mut self,
+        before: AlertId,
+        alert: AlertId,
+    ) -> bool {
+        let Some(old) = self.state.alerts.get(&before).filter(|a| !a.live()) else {
+            return false;
+        };
+        let Some(id) = old.incident.map(|i| self.incident_of(i)) else {
+            return false;
+        };
+        let known = self.state.incidents.get_mut(&id);
+        let Some(members) = known.map(|i| &mut i.members) else {
+            return false;
+        };
+        let Some(member) = members.get(&before).cloned() else {
+            return false;
+        };
+        members.insert(alert, member);
+        if let Some(alert) = self.state.alerts.get_mut(&alert) {
+            alert.incident = Some(id);
+        }
+        let returns = self.returns_to_incident(alert);
+        if !returns {
+            if let Some(known) = self.state.incidents.get_mut(&id) {
+                known.members.remove(&alert);
+            }
+            if let Some(alert) = self.state.alerts.get_mut(&alert) {
+                alert.incident = None;
+            }
+        }
+        returns
+    }
+
     /// A member fires again. Answers whether it returns to its incident; else it is placed like a new alert.
     pub(in crate::engine) fn returns_to_incident(&mut self, alert: AlertId) -> bool {
         let at = self.state.at;

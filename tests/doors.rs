@@ -1,0 +1,245 @@
+//! What real systems sent, through the door of their kind and the engine behind it: storms out of order,
+//! roads that tell the same in other words, and what a sender reads in the answer.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test stops at what it does not expect"
+)]
+
+mod world;
+
+use correlated::config::{self, Config};
+use correlated::model::{Event, Millis};
+use correlated::source::{Body, Decoded};
+use world::World;
+
+/// A configuration with one source, a shadow target, and quick lives.
+fn configured(source: &str) -> Config {
+    let text = format!(
+        "[correlate]\nresolve_after = \"5m\"\n[[source]]\nname = \"door\"\n{source}\n[[itsm]]\nname = \"rt\"\nkind = \"rt\"\nurl = \"http://127.0.0.1/\"\ntoken = \"credential:t\"\nqueue = \"q\"\naccount = \"a\"\n"
+    );
+    config::load(&text, "").unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+fn decode(config: &Config, content_type: &str, body: &str, at: Millis) -> Vec<Event> {
+    let source = &config.plumbing.sources[0];
+    let mut out = Decoded::default();
+    let body = Body {
+        tail: "",
+        content_type,
+        bytes: body.as_bytes(),
+        received_at: at,
+    };
+    (source.kind.decode)(&source.settings, &body, &mut out);
+    assert_eq!((&out.refused, out.rejects.len()), (&None, 0), "{out:?}");
+    out.events.into_iter().map(|(_, e)| e).collect()
+}
+
+/// The bodies of the storm: 200 problems and 200 recoveries of one host, as Zabbix 6.0 sent them.
+fn storm() -> Vec<String> {
+    let text = std::fs::read_to_string(format!(
+        "{}/tests/fixtures/storm-zabbix.ndjson",
+        env!("CARGO_MANIFEST_DIR")
+    ));
+    text.unwrap()
+        .lines()
+        .map(|l| {
+            serde_json::from_str::<serde_json::Value>(l).unwrap()["body"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect()
+}
+
+fn shuffle<T>(all: &mut [T], mut seed: u64) {
+    for n in (1..all.len()).rev() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        all.swap(n, (seed >> 33) as usize % (n + 1));
+    }
+}
+
+#[test]
+fn a_zabbix_storm_in_any_order_ends_with_every_alert_over() {
+    let config = configured("kind = \"zabbix\"\ntimezone = \"Asia/Tokyo\"");
+    for seed in 1..=6 {
+        let mut world = World::new(&config.rules, None);
+        let mut bodies = storm();
+        assert_eq!(bodies.len(), 400);
+        // Some are delivered twice; the first seed keeps the order of the wire.
+        let again: Vec<String> = bodies.iter().step_by(3).cloned().collect();
+        bodies.extend(again);
+        if seed > 1 {
+            shuffle(&mut bodies, seed);
+        }
+        for body in &bodies {
+            let events = decode(&config, "application/json", body, world.now);
+            world.send("door", &events);
+            world.advance(Millis(20));
+        }
+        let state = world.node.engine().state();
+        assert_eq!(state.alerts.len(), 200, "seed {seed}");
+        let live = state.alerts.values().filter(|a| a.live()).count();
+        assert_eq!(live, 0, "seed {seed}");
+        // An update that limps behind (an acknowledge that was retried) reopens nothing.
+        for body in bodies
+            .iter()
+            .filter(|b| b.contains("\"event_value\":\"1\""))
+            .take(50)
+        {
+            let late = body.replace("\"update_status\":\"0\"", "\"update_status\":\"1\"");
+            let events = decode(&config, "application/json", &late, world.now);
+            world.send("door", &events);
+        }
+        world.advance(Millis::mins(30));
+        let state = world.node.engine().state();
+        assert_eq!(
+            state.alerts.values().filter(|a| a.live()).count(),
+            0,
+            "seed {seed}"
+        );
+        assert_eq!(world.open_tickets().len(), 0, "seed {seed}");
+        assert!(
+            world.tool.tickets.len() <= 1,
+            "seed {seed}: {:?}",
+            world.tool.tickets
+        );
+    }
+}
+
+#[test]
+fn problems_of_one_trigger_are_open_side_by_side_and_end_one_by_one() {
+    let config = configured("kind = \"zabbix\"");
+    let mut world = World::new(&config.rules, None);
+    let mut send = |name: &str| {
+        let path = format!(
+            "{}/tests/fixtures/source/zabbix/{name}.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let capture: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let events = decode(
+            &config,
+            "application/json",
+            capture["body"].as_str().unwrap(),
+            world.now,
+        );
+        world.send("door", &events);
+        world.advance(Millis::secs(1));
+        let alerts = &world.node.engine().state().alerts;
+        let live: Vec<String> = alerts
+            .values()
+            .filter(|a| a.live())
+            .map(|a| a.labels.get("txn").unwrap().to_owned())
+            .collect();
+        live
+    };
+    assert_eq!(send("v60-tag-correlation-problem-1001"), ["1001"]);
+    assert_eq!(send("v60-tag-correlation-problem-1002"), ["1001", "1002"]);
+    assert_eq!(send("v60-tag-correlation-recovery-1001"), ["1002"]);
+}
+
+#[test]
+fn webhook_and_connector_tell_of_one_alert_and_the_webhook_knows_more() {
+    let config = configured("kind = \"zabbix\"\ninstance = \"zbx\"");
+    let mut world = World::new(&config.rules, None);
+    let problem = r#"{"clock":1795331392,"ns":832000000,"value":1,"eventid":77,"name":"Disk full","severity":4,"hosts":[{"host":"db1","name":"DB 1"}],"groups":["DB"],"tags":[]}"#;
+    let webhook = r#"{"event_id":"77","event_source":"0","event_value":"1","update_status":"0","event_name":"Disk full","event_nseverity":"4","host_host":"db1","trigger_id":"9","instance":"zbx","tags":[{"tag":"team","value":"db"}]}"#;
+    let recovery = r#"{"clock":1795331400,"ns":0,"value":0,"eventid":78,"p_eventid":77}"#;
+    for (content_type, body) in [
+        ("application/x-ndjson", problem),
+        ("application/json", webhook),
+        ("application/x-ndjson", problem),
+    ] {
+        let events = decode(&config, content_type, body, world.now);
+        world.send("door", &events);
+        world.advance(Millis::secs(1));
+    }
+    let state = world.node.engine().state();
+    assert_eq!(state.alerts.len(), 1);
+    let alert = state.alerts.values().next().unwrap();
+    assert_eq!((alert.labels.get("team"), alert.live()), (Some("db"), true));
+    let events = decode(&config, "application/x-ndjson", recovery, world.now);
+    world.send("door", &events);
+    assert!(
+        !world
+            .node
+            .engine()
+            .state()
+            .alerts
+            .values()
+            .next()
+            .unwrap()
+            .live()
+    );
+}
+
+#[test]
+fn a_trigger_that_fires_again_returns_to_its_incident_and_the_answer_keeps_the_first_name() {
+    let config = configured("kind = \"zabbix\"");
+    let mut world = World::new(&config.rules, None);
+    let say = |world: &mut World, id: u32, value: u8| {
+        let body = format!(
+            r#"{{"event_id":"{id}","event_source":"0","event_value":"{value}","update_status":"0","event_name":"Ping","event_nseverity":"5","host_host":"web1","trigger_id":"9","tags":[]}}"#
+        );
+        let events = decode(&config, "application/json", &body, world.now);
+        world.send("door", &events);
+        world.answers.last().unwrap().incident
+    };
+    let first = say(&mut world, 30, 1);
+    assert!(first.is_some());
+    world.advance(Millis::mins(6));
+    assert_eq!(say(&mut world, 30, 0), first);
+    world.advance(Millis::mins(7));
+    assert_eq!(world.open_tickets().len(), 0);
+    // Another event id, the same trigger: the same incident, the same ticket.
+    assert_eq!(say(&mut world, 31, 1), first);
+    world.advance(Millis::mins(3));
+    assert_eq!(
+        (world.tool.tickets.len(), world.open_tickets().len()),
+        (1, 1)
+    );
+    assert_eq!(say(&mut world, 31, 0), first);
+    world.advance(Millis::mins(120));
+    assert_ne!(
+        say(&mut world, 32, 1),
+        first,
+        "much later it is another incident"
+    );
+}
+
+#[test]
+fn a_cancelled_escalation_is_neither_problem_nor_recovery() {
+    let config = configured("kind = \"zabbix\"");
+    let mut world = World::new(&config.rules, None);
+    let body = |message: &str| {
+        format!(
+            r#"{{"event_id":"30","event_source":"0","event_value":"1","update_status":"0","event_name":"Ping","event_nseverity":"5","host_host":"web1","trigger_id":"9","message":"{message}","tags":[]}}"#
+        )
+    };
+    let cancelled =
+        "NOTE: Escalation canceled: trigger \\\"Ping\\\" disabled.\\nLast message sent:";
+    for message in ["", cancelled] {
+        let events = decode(&config, "application/json", &body(message), world.now);
+        world.send("door", &events);
+        world.advance(Millis::mins(6));
+    }
+    let live = |world: &World| {
+        world
+            .node
+            .engine()
+            .state()
+            .alerts
+            .values()
+            .filter(|a| a.live())
+            .count()
+    };
+    assert_eq!((live(&world), world.open_tickets().len()), (1, 1));
+    // Nobody watches it any more: after stale_for it is over, and the ticket hears of it.
+    world.advance(Millis::mins(25 * 60));
+    assert_eq!((live(&world), world.open_tickets().len()), (0, 0));
+}
