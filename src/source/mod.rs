@@ -1,16 +1,23 @@
 //! Event sources: bytes to events. One file per kind, one row per kind in [`KINDS`].
 
+pub mod icinga;
 pub mod nagios;
 pub mod prometheus;
 pub mod zabbix;
 
+mod macros;
 mod read;
 
 use crate::config::keys::{Key, Settings};
 use crate::model::{Event, Millis};
 
 /// The kinds of source.
-pub static KINDS: &[Source] = &[nagios::SOURCE, prometheus::SOURCE, zabbix::SOURCE];
+pub static KINDS: &[Source] = &[
+    icinga::SOURCE,
+    nagios::SOURCE,
+    prometheus::SOURCE,
+    zabbix::SOURCE,
+];
 
 /// A kind of source: a row of plain functions, so that it can keep neither connection nor secret.
 #[derive(Clone, Copy, Debug)]
