@@ -30,7 +30,11 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 #[test]
 fn shipped_configurations_are_good() {
-    for file in files(&root().join("config"), "toml") {
+    let examples = files(&root().join("config/generic"), "toml");
+    for file in files(&root().join("config"), "toml")
+        .into_iter()
+        .chain(examples)
+    {
         if file.ends_with("reference.toml") {
             continue; // without a source, on purpose: see below
         }

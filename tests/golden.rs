@@ -31,6 +31,18 @@ fn settings(kind: &str, more: &str) -> SourceSettings {
     config.plumbing.sources[0].settings.clone()
 }
 
+/// The settings of the source in a configuration that is shipped as an example.
+fn shipped(file: &str) -> SourceSettings {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let config = correlated::config::load(&std::fs::read_to_string(path).unwrap(), "");
+    config
+        .unwrap_or_else(|e| panic!("{file}: {e:?}"))
+        .plumbing
+        .sources[0]
+        .settings
+        .clone()
+}
+
 fn fixtures(kind: &str) -> Vec<Capture> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/source")
@@ -73,7 +85,10 @@ fn capture(kind: &str, name: PathBuf) -> Capture {
         content_type: content_type.to_owned(),
         body,
         received_at: Millis(received.as_millisecond()),
-        settings: settings(kind, get("settings")),
+        settings: match get("config") {
+            "" => settings(kind, get("settings")),
+            file => shipped(file),
+        },
         name,
     }
 }

@@ -3,6 +3,7 @@
 //! Each section and each kind declares a `&[Key]`. One walk (`config::load`) checks every table by it, and
 //! `reference.toml` is written from it, so a key cannot exist without a default and a sentence.
 
+use super::pick::Pick;
 use crate::model::Millis;
 use std::collections::BTreeMap;
 
@@ -38,6 +39,12 @@ pub enum KeyKind {
     List,
     /// A table of strings by name.
     Map,
+    /// A table by name whose strings are all one of these words.
+    MapOf(&'static [&'static str]),
+    /// Where a value stands in a body, see [`super::pick`].
+    Pick,
+    /// A table of such places by name.
+    Picks,
     /// A regular expression of the `regex` crate.
     Regex,
     /// An address of an HTTP service: `http://` or `https://`, no user, no query.
@@ -83,8 +90,10 @@ pub enum Value {
     Duration(Millis),
     /// List.
     List(Vec<String>),
-    /// Map.
+    /// Map and MapOf.
     Map(BTreeMap<String, String>),
+    /// Pick (under the name "") and Picks.
+    Picks(BTreeMap<String, Pick>),
     /// Secret.
     Secret(SecretRef),
 }
@@ -158,6 +167,21 @@ impl Settings {
             Some(Value::Map(map)) => Some(map),
             _ => None,
         }
+    }
+    /// A place in a body; `None` if absent.
+    pub fn pick(&self, name: &str) -> Option<&Pick> {
+        match self.0.get(name) {
+            Some(Value::Picks(picks)) => picks.get(""),
+            _ => None,
+        }
+    }
+    /// Places in a body by name, in the order of the names.
+    pub fn picks(&self, name: &str) -> impl Iterator<Item = (&str, &Pick)> {
+        let picks = match self.0.get(name) {
+            Some(Value::Picks(picks)) => Some(picks),
+            _ => None,
+        };
+        picks.into_iter().flatten().map(|(n, p)| (n.as_str(), p))
     }
     /// Where a secret is; `None` if absent.
     pub fn secret(&self, name: &str) -> Option<&SecretRef> {

@@ -3,6 +3,7 @@
 //! Pure: no file is opened here. Relative paths are taken from the folder of the configuration file.
 
 pub mod keys;
+pub mod pick;
 mod plumbing;
 mod reference;
 mod rules;

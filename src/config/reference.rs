@@ -58,7 +58,7 @@ fn table(out: &mut String, keys: &[Key], comment: bool) {
         };
         let mark = if set && !comment { "" } else { "# " };
         let words = match key.kind {
-            KeyKind::OneOf(words) => format!(" ({})", words.join(", ")),
+            KeyKind::OneOf(words) | KeyKind::MapOf(words) => format!(" ({})", words.join(", ")),
             _ => String::new(),
         };
         writeln!(out, "# {}{words}\n{mark}{name} = {value}", key.doc).ok();
@@ -74,7 +74,9 @@ fn sample(kind: KeyKind) -> &'static str {
         KeyKind::Duration => "\"10m\"",
         KeyKind::Size => "\"64MiB\"",
         KeyKind::List => "[]",
-        KeyKind::Map => "{}",
+        KeyKind::Map | KeyKind::MapOf(_) => "{}",
+        KeyKind::Pick => "\"/pointer\"",
+        KeyKind::Picks => "{ name = \"/pointer\" }",
         KeyKind::Url => "\"https://host\"",
         KeyKind::Path => "\"/path\"",
         KeyKind::Secret => "\"/path\"",

@@ -2,6 +2,7 @@
 
 use super::Problem;
 use super::keys::{Key, KeyKind, Preset, SecretRef, Settings, Value};
+use super::pick::Pick;
 use crate::model::Millis;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -214,20 +215,29 @@ fn read(key: &Key, word: &str, value: &DeValue<'_>, base: &str) -> Result<Value,
                 .collect::<Result<_, _>>()
                 .map(Value::List)
         }
-        KeyKind::Map => {
-            let table = value
-                .as_table()
-                .ok_or_else(|| wanted("a table of texts", value))?;
-            table
-                .iter()
-                .map(|(n, v)| {
-                    let one = v.get_ref().as_str();
-                    let one = one.ok_or_else(|| wanted("a table of texts", v.get_ref()))?;
-                    Ok((n.get_ref().to_string(), one.to_owned()))
-                })
-                .collect::<Result<BTreeMap<_, _>, String>>()
-                .map(Value::Map)
+        KeyKind::Map => texts(value).map(Value::Map),
+        KeyKind::MapOf(words) => {
+            let map = texts(value)?;
+            match map.iter().find(|(_, v)| !words.contains(&v.as_str())) {
+                Some((name, other)) => Err(format!(
+                    "{name}: {other:?} is unknown; one of: {}",
+                    words.join(", ")
+                )),
+                None => Ok(Value::Map(map)),
+            }
         }
+        KeyKind::Pick => {
+            let pick = Pick::parse(text()?)?;
+            Ok(Value::Picks([(String::new(), pick)].into()))
+        }
+        KeyKind::Picks => texts(value)?
+            .into_iter()
+            .map(|(name, text)| match Pick::parse(&text) {
+                Ok(pick) => Ok((name, pick)),
+                Err(why) => Err(format!("{name}: {why}")),
+            })
+            .collect::<Result<BTreeMap<_, _>, String>>()
+            .map(Value::Picks),
         KeyKind::Regex => {
             let text = text()?;
             match regex::Regex::new(text) {
@@ -252,6 +262,21 @@ fn read(key: &Key, word: &str, value: &DeValue<'_>, base: &str) -> Result<Value,
         }
         KeyKind::Secret => secret(key, word, text()?, base).map(Value::Secret),
     }
+}
+
+/// A table of texts by name.
+fn texts(value: &DeValue<'_>) -> Result<BTreeMap<String, String>, String> {
+    let table = value
+        .as_table()
+        .ok_or_else(|| wanted("a table of texts", value))?;
+    table
+        .iter()
+        .map(|(n, v)| {
+            let one = v.get_ref().as_str();
+            let one = one.ok_or_else(|| wanted("a table of texts", v.get_ref()))?;
+            Ok((n.get_ref().to_string(), one.to_owned()))
+        })
+        .collect()
 }
 
 fn last_line(text: &str) -> String {

@@ -102,16 +102,16 @@ fn told(
     let hard = line
         .get("state_type")
         .or_else(|| after.and_then(|v| v.get("state_type")));
-    let word = match (state.and_then(Value::as_f64), &service) {
-        (Some(0.0), Some(_)) => "ok",
-        (Some(1.0), Some(_)) => "warning",
-        (Some(2.0), Some(_)) => "critical",
-        (Some(3.0), Some(_)) => "unknown",
-        (Some(0.0), None) => "up",
+    let word = match (whole(state), &service) {
+        (Some(0), Some(_)) => "ok",
+        (Some(1), Some(_)) => "warning",
+        (Some(2), Some(_)) => "critical",
+        (Some(3), Some(_)) => "unknown",
+        (Some(0), None) => "up",
         (Some(_), None) => "down",
         (_, _) => return Err("state: missing or unknown".to_owned()),
     };
-    let soft = hard.and_then(Value::as_f64) == Some(0.0);
+    let soft = whole(hard) == Some(0);
     if soft && !settings.options.bool("soft") {
         return Ok(Told::Ignored("SOFT state"));
     }
@@ -192,6 +192,12 @@ fn about(host: &str, service: Option<&str>, state: EventState, at: Millis) -> Ev
         sender: String::new(),
         link: String::new(),
     }
+}
+
+/// A whole number, also where it is written as `1.0`.
+fn whole(value: Option<&Value>) -> Option<i64> {
+    let text = value?.to_string();
+    text.trim_end_matches(".0").parse().ok()
 }
 
 /// Seconds since 1970 with a fraction, as milliseconds.

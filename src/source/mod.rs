@@ -1,8 +1,10 @@
 //! Event sources: bytes to events. One file per kind, one row per kind in [`KINDS`].
 
+pub mod generic;
 pub mod icinga;
 pub mod nagios;
 pub mod prometheus;
+pub mod solarwinds;
 pub mod zabbix;
 
 mod macros;
@@ -13,9 +15,11 @@ use crate::model::{Event, Millis};
 
 /// The kinds of source.
 pub static KINDS: &[Source] = &[
+    generic::SOURCE,
     icinga::SOURCE,
     nagios::SOURCE,
     prometheus::SOURCE,
+    solarwinds::SOURCE,
     zabbix::SOURCE,
 ];
 
