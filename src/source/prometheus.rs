@@ -136,7 +136,8 @@ fn alerts<'a>(value: &'a Value, direct: bool, out: &mut Decoded) -> Result<&'a [
         .ok_or_else(|| "alerts: a list is missing".to_owned())
 }
 
-fn from_alertmanager(
+/// One alert of the list that Alertmanager posts; Grafana posts the same sort of list.
+pub(super) fn from_alertmanager(
     alert: &Value,
     received_at: Millis,
     expire_after: Option<Millis>,
