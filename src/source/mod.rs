@@ -1,6 +1,7 @@
 //! Event sources: bytes to events. One file per kind, one row per kind in [`KINDS`].
 
 pub mod generic;
+pub mod grafana;
 pub mod icinga;
 pub mod nagios;
 pub mod prometheus;
@@ -16,6 +17,7 @@ use crate::model::{Event, Millis};
 /// The kinds of source.
 pub static KINDS: &[Source] = &[
     generic::SOURCE,
+    grafana::SOURCE,
     icinga::SOURCE,
     nagios::SOURCE,
     prometheus::SOURCE,
