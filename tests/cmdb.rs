@@ -231,12 +231,11 @@ fn a_missing_file_is_refused() {
         at: Millis(0),
     };
     let mut graph = GraphBuilder::new();
-    let fetch = (kind.next)(
-        &CmdbSettings::default(),
-        &mut Cursor::default(),
-        &[gone],
-        &mut graph,
-    );
+    let mut settings = CmdbSettings::default();
+    settings
+        .options
+        .put("path", Value::Text("/x/cmdb.json".into()));
+    let fetch = (kind.next)(&settings, &mut Cursor::default(), &[gone], &mut graph);
     assert!(matches!(fetch, Fetch::Refused(why) if why.contains("status 404")));
 }
 
@@ -372,5 +371,115 @@ fn damaged_graphs_are_refused() {
     for bad in [unsorted, loose] {
         let why = RawGraph::decode(&bad.encode()).unwrap_err();
         assert_eq!(why, "graph: damaged: not in canonical order");
+    }
+}
+
+/// Loads two CSV files as the daemon does.
+fn load_csv(more: &str, cis: &[u8], relations: &[u8]) -> Result<(RawGraph, Vec<Finding>), String> {
+    let text = format!(
+        "[[source]]\nname = \"n\"\nkind = \"nagios\"\n[[cmdb]]\nname = \"c\"\nkind = \"file\"\ncis = \"/x/cis.csv\"\nrelations = \"/x/relations.csv\"\n{more}"
+    );
+    let config = correlated::config::load(&text, "").unwrap();
+    let settings = &config.plumbing.cmdbs[0].settings;
+    let kind = cmdb::kind("file").unwrap();
+    let (mut cursor, mut graph) = (Cursor::default(), GraphBuilder::new());
+    let response = |body: &[u8]| Response {
+        status: 200,
+        headers: Vec::new(),
+        body: body.to_vec(),
+        at: Millis(0),
+    };
+    match (kind.next)(settings, &mut cursor, &[], &mut graph) {
+        Fetch::Get(requests) => assert_eq!(requests[1].path, "/x/relations.csv"),
+        other => panic!("{other:?}"),
+    }
+    let both = [response(cis), response(relations)];
+    match (kind.next)(settings, &mut cursor, &both, &mut graph) {
+        Fetch::Done => Ok(graph.finish()),
+        Fetch::Refused(why) => Err(why),
+        Fetch::Get(requests) => panic!("{requests:?}"),
+    }
+}
+
+#[test]
+fn csv_exports_are_read_by_their_own_columns() {
+    let more = "columns = { id = \"sys_id\", name = \"Name\", class = \"Class\", ip = \"IP Address\", aliases = \"DNS\", group = \"Support group\", monitored = \"Watched\" }\nrelation_columns = { from = \"Parent\", to = \"Child\", type = \"Type\" }\n";
+    let cis = "\u{feff}sys_id;Name;Class;IP Address;DNS;Support group;Watched;Cost\r\n\
+        1;web1;server;192.0.2.1, 192.0.2.2;web1.example.net;\"Web; and\r\nmore\";yes;7\r\n\
+        ;;;;;;;\r\n\
+        2;esx1;hypervisor;not an address;;;no;\r\n\
+        3;db1;server;;;;maybe;\r\n";
+    let relations = "Parent;Type;Child\r\nweb1;runs-on;esx1\r\nweb1;;\r\nweb1;runs-on;nobody\r\n";
+    let (graph, findings) = load_csv(more, cis.as_bytes(), relations.as_bytes()).unwrap();
+    assert_eq!(graph.cis.len(), 2);
+    let web = &graph.cis[0];
+    assert_eq!((web.key.as_str(), web.name.as_str()), ("1", "web1"));
+    assert_eq!(web.addresses, ["192.0.2.1", "192.0.2.2"]);
+    assert_eq!(web.attributes.len(), 1, "only mapped columns are taken");
+    assert_eq!(web.attributes["group"], "Web; and\r\nmore");
+    assert!(!graph.cis[1].monitored);
+    assert_eq!(graph.relations.len(), 1);
+    let told: Vec<String> = findings
+        .iter()
+        .map(|f| format!("{}: {}", f.place, f.text))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "cis.csv:5: CI \"2\": \"not an address\" is no IP address; it is left out",
+            "cis.csv:6: CI \"3\": monitored is \"maybe\", expected true or false; it is left out",
+            "relations.csv:3: from or to is empty; the relation is left out",
+            "relations.csv:4: `to` \"nobody\" is no CI; the relation is left out",
+        ]
+    );
+}
+
+#[test]
+fn csv_needs_no_map_where_the_columns_have_our_names() {
+    let cis = b"ID,Name,Owner,Site\n1,d\xf8r,Web,CPH1\n2,sw,Net\n";
+    let (graph, findings) = load_csv("", cis, b"from,to\n1,2\n").unwrap();
+    assert_eq!(graph.cis[0].name, "d\u{f8}r");
+    assert_eq!(graph.cis[0].attributes["Owner"], "Web");
+    assert_eq!(
+        graph.cis[1].attributes.len(),
+        1,
+        "short rows have empty cells"
+    );
+    assert_eq!(graph.relations[0].kind, "depends-on");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+}
+
+#[test]
+fn csv_without_a_needed_column_is_refused_with_what_there_is() {
+    for (more, cis, relations, want) in [
+        (
+            "columns = { id = \"Id\", name = \"Nome\" }\n",
+            "Id,Name\n1,a\n",
+            "from,to\n",
+            "cis.csv:1: has no column \"Nome\" (columns.name); it has: Id, Name",
+        ),
+        (
+            "",
+            "Owner,Site\nx,y\n",
+            "from,to\n",
+            "cis.csv:1: has no column id or name; it has: Owner, Site",
+        ),
+        (
+            "",
+            "id\n1\n",
+            "from,target\n",
+            "relations.csv:1: has no column to; it has: from, target",
+        ),
+        (
+            "",
+            "",
+            "from,to\n",
+            "cis.csv:1: the first line names no column",
+        ),
+    ] {
+        assert_eq!(
+            load_csv(more, cis.as_bytes(), relations.as_bytes()).unwrap_err(),
+            want
+        );
     }
 }

@@ -184,7 +184,11 @@ fn every_setting_that_is_read_is_declared() {
             let bad = doc.is_empty()
                 || (doc.ends_with('.') && !doc.ends_with("..."))
                 || doc.starts_with(char::is_uppercase);
-            let name = doc.starts_with("HTTP") || doc.starts_with("CI ") || doc.starts_with("IANA");
+            let name = doc.starts_with("HTTP")
+                || doc.starts_with("JSON")
+                || doc.starts_with("CSV")
+                || doc.starts_with("CI ")
+                || doc.starts_with("IANA");
             assert!(!bad || name, "{}: {doc:?}", key.name);
         }
     }
@@ -196,6 +200,9 @@ fn every_setting_that_is_read_is_declared() {
         let text = std::fs::read_to_string(&path).unwrap();
         for reader in [
             "options.text(\"",
+            "options.pick(\"",
+            "options.picks(\"",
+            "options.map(\"",
             "options.list(\"",
             "options.bool(\"",
             "options.opt_duration(\"",

@@ -1,4 +1,4 @@
-//! Kind `file`: one JSON file.
+//! Kind `file`: one JSON file, or two CSV files (see `csv.rs`).
 //!
 //! ```json
 //! {"cis": [{"id": "CI1", "name": "web1", "class": "server", "ip": "10.0.0.1", "aliases": ["www"],
@@ -11,6 +11,7 @@
 //! A CI or relation that is wrong is left out and is a finding; a file that is no such JSON is refused. The
 //! file must be UTF-8, a byte order mark is allowed.
 
+mod csv;
 mod scan;
 
 use super::{Cmdb, CmdbSettings, Cursor, Fetch};
@@ -20,15 +21,28 @@ use crate::model::{Request, Response};
 use scan::Element;
 use serde_json::{Map, Value};
 
+const fn key(name: &'static str, kind: KeyKind, default: Preset, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        doc,
+    }
+}
+
 /// The row of this kind.
+#[rustfmt::skip] // one key, one line
 pub const CMDB: Cmdb = Cmdb {
     kind: "file",
-    keys: &[Key {
-        name: "path",
-        kind: KeyKind::Path,
-        default: Preset::Required,
-        doc: "the JSON file that holds the CIs and relations",
-    }],
+    keys: &[
+        key("path", KeyKind::Path, Preset::Absent, "the JSON file that holds the CIs and relations"),
+        key("cis", KeyKind::Path, Preset::Absent, "CSV file of the CIs, instead of path"),
+        key("relations", KeyKind::Path, Preset::Absent, "CSV file of the relations, beside cis"),
+        key("columns", KeyKind::Map, Preset::Absent, "column of each field of a CI (id, name, class, ip, aliases, monitored; any other name is an attribute); default: columns of these names, and all others as attributes"),
+        key("relation_columns", KeyKind::Map, Preset::Absent, "column of from, type and to; default: columns of these names"),
+        key("relation_type", KeyKind::Text, Preset::Toml("\"depends-on\""), "type of relations whose file has no column for it"),
+        key("delimiter", KeyKind::OneOf(&["auto", "comma", "semicolon", "tab"]), Preset::Toml("\"auto\""), "what stands between two columns; auto goes by the first line"),
+    ],
     local: true,
     next,
 };
@@ -39,25 +53,49 @@ fn next(
     responses: &[Response],
     graph: &mut GraphBuilder,
 ) -> Fetch {
-    let path = settings.options.text("path");
-    let file = path.rsplit('/').next().unwrap_or(path);
-    match responses {
-        [] => Fetch::Get(vec![Request {
+    let options = &settings.options;
+    let paths = match (
+        options.opt_text("path"),
+        options.opt_text("cis"),
+        options.opt_text("relations"),
+    ) {
+        (Some(path), None, None) => vec![path],
+        (None, Some(cis), Some(relations)) => vec![cis, relations],
+        (None, Some(cis), None) => vec![cis],
+        (_, _, _) => {
+            let why = "set path (JSON), or cis and relations (CSV), not both";
+            return Fetch::Refused(why.to_owned());
+        }
+    };
+    if responses.is_empty() {
+        let get = |path: &&str| Request {
             method: "GET",
-            path: path.to_owned(),
+            path: (*path).to_owned(),
             query: Vec::new(),
             headers: Vec::new(),
             body: Vec::new(),
             writes: false,
-        }]),
-        [response, ..] if response.status != 200 => Fetch::Refused(format!(
-            "{file}: not read, answered with status {}",
-            response.status
-        )),
-        [response, ..] => match read(file, &response.body, graph) {
-            Ok(()) => Fetch::Done,
-            Err(why) => Fetch::Refused(why),
-        },
+        };
+        return Fetch::Get(paths.iter().map(get).collect());
+    }
+    let names = paths
+        .iter()
+        .map(|path| path.rsplit('/').next().unwrap_or(path));
+    let mut files = Vec::new();
+    for (name, response) in names.zip(responses) {
+        if response.status != 200 {
+            let status = response.status;
+            return Fetch::Refused(format!("{name}: not read, answered with status {status}"));
+        }
+        files.push((name, response.body.as_slice()));
+    }
+    let done = match (options.opt_text("path"), files.as_slice()) {
+        (Some(_), [(name, bytes), ..]) => read(name, bytes, graph),
+        (_, files) => csv::read(options, files, graph),
+    };
+    match done {
+        Ok(()) => Fetch::Done,
+        Err(why) => Fetch::Refused(why),
     }
 }
 
