@@ -9,7 +9,7 @@
 //! | floor | modules | what |
 //! | --- | --- | --- |
 //! | 0 | [`model`], [`invariant`] | the nouns; numbered invariants |
-//! | 1 | [`config`], [`rules`], [`graph`], [`record`], [`ticket`], [`source`], [`itsm`], [`cmdb`] | text to rules, bytes to events, steps to bytes, facts to text |
+//! | 1 | [`config`], [`rules`], [`redact`], [`graph`], [`record`], [`ticket`], [`source`], [`itsm`], [`cmdb`] | text to rules, bytes to events, steps to bytes, facts to text |
 //! | 2 | [`engine`] | entries in, effects out: all decisions |
 //! | 3 | [`node`], [`store`] | append, then apply; the log on disk |
 //! | 4 | [`daemon`], [`metrics`] | sockets, threads, time |
@@ -42,6 +42,7 @@ pub mod config;
 pub mod graph;
 pub mod itsm;
 pub mod record;
+pub mod redact;
 pub mod rules;
 pub mod source;
 pub mod ticket;

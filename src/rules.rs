@@ -90,6 +90,10 @@ pub struct Suppress {
     pub ticket_min_severity: Severity,
     /// An alert that began longer than this before our first contact with its source is inherited.
     pub inherit_before: Millis,
+    /// Sources whose alerts join tickets and open none.
+    pub note_sources: Vec<String>,
+    /// Sources whose alerts are correlated among themselves and touch no ticket.
+    pub shadow_sources: Vec<String>,
 }
 
 /// How alerts become incidents.
@@ -185,6 +189,15 @@ pub struct Target {
     pub max_new: u32,
     /// See `max_new`.
     pub max_new_per: Millis,
+    /// The target that takes over what this one did not take in time, if it is P1 or P2.
+    #[serde(default)]
+    pub fallback: Option<String>,
+    /// See `fallback`.
+    #[serde(default)]
+    pub fallback_after: Millis,
+    /// Labels and annotations of alerts whose text may go to this tool; `None`: all.
+    #[serde(default)]
+    pub share: Option<Vec<String>>,
 }
 
 /// How far a target is switched on.
@@ -193,6 +206,8 @@ pub struct Target {
 pub enum Mode {
     /// Nothing is written; what would be is shown.
     Shadow,
+    /// No ticket is opened or changed; tickets that we opened before get their notes.
+    Note,
     /// Tickets are written.
     Live,
 }
@@ -268,6 +283,8 @@ impl Default for Suppress {
         Suppress {
             ticket_min_severity: Severity::Warning,
             inherit_before: Millis::secs(600),
+            note_sources: Vec::new(),
+            shadow_sources: Vec::new(),
         }
     }
 }

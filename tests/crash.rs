@@ -592,3 +592,108 @@ fn more_alerts_than_allowed_are_turned_away_but_their_recoveries_are_not() {
     assert!(send(up).starts_with("HTTP/1.1 200"));
     assert!(!daemon.live_hosts().contains("h0"));
 }
+
+/// Everything that a daemon has written or says: its files, its log unpacked, its metrics, its views.
+fn all_that_is_said(daemon: &Daemon) -> String {
+    fn files(folder: &std::path::Path, out: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => files(&path, out),
+                // The configuration and sockets are not what it says.
+                false if path.extension().is_some_and(|e| e == "toml" || e == "sock") => {}
+                false => out.push_str(&String::from_utf8_lossy(
+                    &std::fs::read(&path).unwrap_or_default(),
+                )),
+            }
+        }
+    }
+    let mut out = String::new();
+    files(&daemon.folder, &mut out);
+    let log = Command::new(env!("CARGO_BIN_EXE_correlated"))
+        .args(["log", "show", "--full", "--limit", "10000", "--store"])
+        .arg(daemon.folder.join("store"))
+        .output()
+        .unwrap();
+    assert!(log.status.success());
+    out.push_str(&String::from_utf8_lossy(&log.stdout));
+    out.push_str(&get(daemon.metrics, "metrics").unwrap());
+    for path in [
+        "v1/alerts",
+        "v1/incidents",
+        "v1/incidents/I000001",
+        "v1/incidents/I000001/explain",
+    ] {
+        out.push_str(&admin(&daemon.folder, "GET", path).unwrap());
+    }
+    out
+}
+
+#[test]
+fn secrets_and_redacted_values_are_nowhere() {
+    let rules = "[[source]]\nname = \"zabbix\"\nkind = \"zabbix\"\ntoken_file = \"TOKEN\"\n\
+        [[redact.rule]]\nlabel = \"comment\"\n\
+        [[redact.rule]]\nregex = \"customer (\\\\w+)\"\naction = \"hash\"\n";
+    let token = std::env::temp_dir().join(format!("correlated-token-{}", std::process::id()));
+    std::fs::write(&token, "TokenOfZabbix77\n").unwrap();
+    let daemon = Daemon::new("redact", &rules.replace("TOKEN", token.to_str().unwrap()));
+    let hidden = [
+        "hunter2",
+        "Jane Doe",
+        "jane.doe@example.net",
+        "private words",
+        "Globex",
+        "TokenOfZabbix77",
+        "wrong-guess-1",
+        "Bearer abcdefgh12345",
+    ];
+    let form = "HOSTNAME=db1&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM\
+        &HOSTOUTPUT=login+failed+password%3Dhunter2+for+customer+Globex+by+jane.doe%40example.net\
+        &NOTIFICATIONAUTHOR=Jane+Doe&NOTIFICATIONCOMMENT=private+words&HOSTACTIONURL=https%3A%2F%2Fbob%3Ahunter2%40db1%2F";
+    assert!(
+        post(daemon.intake, "nagios", FORM, form.as_bytes())
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
+    // The same in bodies that are refused and kept, and in reasons that quote them.
+    let bad = r#"{"NAGIOS_HOSTNAME": "db1", "HOSTSTATE": "password=hunter2 customer Globex", "NOTIFICATIONAUTHOR": "Jane Doe", "NOTIFICATIONCOMMENT": "private \u0077ords", "x": "jane.doe\u0040example.net"}"#;
+    let answer = post(daemon.intake, "nagios", "application/json", bad.as_bytes()).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && !answer.contains("hunter2"),
+        "{answer}"
+    );
+    let with = |token: &str| {
+        let body = r#"{"event_id":"7","event_source":"0","event_value":"1","update_status":"1","event_name":"Authorization: Bearer abcdefgh12345","event_nseverity":"5","host_host":"db2","trigger_id":"3","update_user":"Jane Doe","update_action":"acknowledged and commented","update_message":"private words","tags":[]}"#;
+        let head = format!(
+            "POST /v1/events/zabbix HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        raw(daemon.intake, head.as_bytes()).unwrap()
+    };
+    assert!(with("wrong-guess-1").starts_with("HTTP/1.1 401"));
+    let answer = with("TokenOfZabbix77");
+    // Zabbix writes back what it reads here.
+    assert!(
+        answer.contains("\"incident\":\"I000002\"")
+            && answer.contains("\"outcome\":\"acknowledged\""),
+        "{answer}"
+    );
+    assert!(with("TokenOfZabbix77").contains("\"incident\":\"I000002\""));
+    let kept = daemon.folder.join("store/quarantine");
+    assert!(std::fs::read_dir(kept).unwrap().count() > 0);
+    let said = all_that_is_said(&daemon);
+    for word in hidden {
+        let at = said.find(word).map(|n| {
+            said[n.saturating_sub(80)..]
+                .chars()
+                .take(200)
+                .collect::<String>()
+        });
+        assert!(at.is_none(), "{word} is said: {at:?}");
+    }
+    assert!(
+        said.contains("login failed password=[removed] for customer ~"),
+        "the rest stays"
+    );
+    std::fs::remove_file(token).ok();
+}

@@ -17,7 +17,7 @@ const MAX_LINES: usize = 500;
 const FLOORS: [&[&str]; 6] = [
     &["model", "invariant"],
     &[
-        "config", "rules", "graph", "record", "ticket", "source", "itsm", "cmdb",
+        "config", "rules", "redact", "graph", "record", "ticket", "source", "itsm", "cmdb",
     ],
     &["engine"],
     &["node", "store"],
@@ -171,6 +171,7 @@ fn every_setting_that_is_read_is_declared() {
         tables::ITSM,
         tables::BIND_RULE,
         tables::RELATION,
+        tables::REDACT_RULE,
     ];
     let sections = tables::SECTIONS.iter().map(|s| s.keys).chain(more);
     let kinds = source::KINDS.iter().map(|k| k.keys);

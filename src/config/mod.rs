@@ -5,6 +5,7 @@
 pub mod keys;
 pub mod pick;
 mod plumbing;
+mod redact;
 mod reference;
 mod rules;
 #[rustfmt::skip] // one key, one line

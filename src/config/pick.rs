@@ -51,7 +51,7 @@ impl Pick {
     /// The value in `one`, or in `whole` for picks from the whole body; `None` if there is none or it is
     /// empty. Lists of plain values are joined with ", ".
     pub fn find(&self, one: &Value, whole: &Value) -> Option<String> {
-        let found = self.ways.iter().find_map(|way| match way {
+        self.ways.iter().find_map(|way| match way {
             Way::Always(text) => Some(text.clone()),
             Way::At {
                 whole: from,
@@ -74,8 +74,7 @@ impl Pick {
                     }
                 }
             }
-        });
-        found
+        })
     }
 }
 

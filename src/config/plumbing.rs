@@ -6,6 +6,7 @@ use super::walk::{Found, Walk};
 use crate::cmdb::{self, Cmdb, CmdbSettings};
 use crate::itsm::{self, Itsm, ItsmSettings, Promise};
 use crate::model::{Labels, Millis};
+use crate::redact::Rule;
 use crate::source::{self, Source, SourceSettings};
 use crate::ticket::Language;
 use std::ops::Range;
@@ -24,6 +25,8 @@ pub struct Plumbing {
     pub cmdbs: Vec<CmdbConf>,
     /// `[[itsm]]`
     pub targets: Vec<TargetConf>,
+    /// `[redact]`, the shipped sets spelled out.
+    pub redact: Vec<Rule>,
     /// `[log] level`
     pub log_level: String,
     /// `[log] heartbeat_url`
@@ -73,6 +76,7 @@ pub struct SourceConf {
     pub labels: Labels,
     pub identity: Vec<String>,
     pub condition: Vec<String>,
+    pub max_rate: Option<u32>,
 }
 
 /// `[[cmdb]]`
@@ -247,6 +251,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>) -> Plumbing {
         );
         walk.problem(0..0, "source", message);
     }
+    plumbing.redact = super::redact::read(walk, table, &plumbing.sources);
     let mut seen = Vec::new();
     for (path, at, inner) in tables_of(walk, table, "cmdb") {
         let row = |k: &Cmdb| (k.kind, k.keys);
@@ -368,6 +373,9 @@ fn source_conf(kind: &'static Source, settings: Settings) -> SourceConf {
         labels: settings.map("labels").into_iter().flatten().collect(),
         identity: of_kind(&settings, "identity", kind.identity),
         condition: of_kind(&settings, "condition", kind.condition),
+        max_rate: settings
+            .get("max_rate")
+            .map(|_| u32::try_from(settings.integer("max_rate")).unwrap_or(u32::MAX)),
         settings: SourceSettings {
             name,
             options: settings,

@@ -1,7 +1,7 @@
 //! `reference.toml`, written from the tables.
 
 use super::keys::{Key, KeyKind, Preset};
-use super::tables::{BIND_RULE, RELATION, SECTIONS};
+use super::tables::{BIND_RULE, REDACT_RULE, RELATION, SECTIONS};
 use crate::{cmdb, itsm, source};
 use std::fmt::Write as _;
 
@@ -32,6 +32,10 @@ pub fn reference() -> String {
         if section.name == "bind" {
             writeln!(out, "# [[bind.rule]]").ok();
             table(&mut out, BIND_RULE, true);
+        }
+        if section.name == "redact" {
+            writeln!(out, "# [[redact.rule]]").ok();
+            table(&mut out, REDACT_RULE, true);
         }
         if section.name == "correlate" {
             writeln!(

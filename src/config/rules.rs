@@ -17,6 +17,14 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing
     let word = Severity::from_word(s.text("ticket_min_severity"));
     rules.suppress.ticket_min_severity = word.unwrap_or(Severity::Warning);
     rules.suppress.inherit_before = s.duration("inherit_before");
+    for source in &plumbing.sources {
+        let name = source.settings.name.clone();
+        match source.settings.options.text("mode") {
+            "note" => rules.suppress.note_sources.push(name),
+            "shadow" => rules.suppress.shadow_sources.push(name),
+            _ => {}
+        }
+    }
     correlate(walk, table, &mut rules);
     if plumbing.cmdbs.is_empty() {
         // There is no graph to wait for.
@@ -32,13 +40,18 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing
                 .insert(source.settings.name.clone(), every);
         }
     }
+    fallbacks(walk, table, plumbing);
     for target in &plumbing.targets {
         let s = &target.common;
         let silent = target.kind.promise == Promise::Nothing || s.text("mode") == "shadow";
         rules.targets.insert(
             target.settings.name.clone(),
             Target {
-                mode: if silent { Mode::Shadow } else { Mode::Live },
+                mode: match s.text("mode") {
+                    _ if silent => Mode::Shadow,
+                    "note" => Mode::Note,
+                    _ => Mode::Live,
+                },
                 settle: s
                     .opt_duration("settle")
                     .unwrap_or(target.kind.limits.settle),
@@ -50,10 +63,46 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing
                 },
                 max_new: number(s, "max_new"),
                 max_new_per: s.duration("max_new_per"),
+                fallback: s.opt_text("fallback").map(str::to_owned),
+                fallback_after: s.duration("fallback_after"),
+                share: s.get("share").map(|_| s.list("share").to_vec()),
             },
         );
     }
     rules
+}
+
+/// A fallback must be another target that is there, and must not lead back.
+fn fallbacks(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing) {
+    let at = table.get("itsm").map(|v| v.span()).unwrap_or(0..0);
+    let names: Vec<&str> = plumbing
+        .targets
+        .iter()
+        .map(|t| t.settings.name.as_str())
+        .collect();
+    for (n, target) in plumbing.targets.iter().enumerate() {
+        let Some(fallback) = target.common.opt_text("fallback") else {
+            continue;
+        };
+        let other = plumbing
+            .targets
+            .iter()
+            .find(|t| t.settings.name == fallback);
+        let message = match other {
+            None => format!(
+                "there is no [[itsm]] {fallback:?}{}",
+                hint(fallback, &names)
+            ),
+            Some(other) if other.settings.name == target.settings.name => {
+                "a target cannot be its own fallback".to_owned()
+            }
+            Some(other) if other.common.opt_text("fallback").is_some() => {
+                format!("{fallback:?} has a fallback itself; one is enough")
+            }
+            Some(_) => continue,
+        };
+        walk.problem(at.clone(), &format!("itsm[{n}].fallback"), message);
+    }
 }
 
 fn number(s: &Settings, name: &str) -> u32 {

@@ -34,6 +34,7 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "source", many: true, keys: SOURCE, doc: "a monitoring system that pushes alerts to /v1/events/<name>", },
     Section { name: "cmdb", many: true, keys: CMDB, doc: "where CIs and relations come from", },
     Section { name: "itsm", many: true, keys: ITSM, doc: "a tool that tickets are kept in; without any, one named shadow shows what would be done", },
+    Section { name: "redact", many: false, keys: REDACT, doc: "what is taken out of alerts before anything is stored", },
     Section { name: "identity", many: false, keys: IDENTITY, doc: "which labels make an alert, and what severity words mean", },
     Section { name: "bind", many: false, keys: BIND, doc: "how alerts find their CI", },
     Section { name: "suppress", many: false, keys: SUPPRESS, doc: "what opens no ticket", },
@@ -76,6 +77,8 @@ pub const SOURCE: &[Key] = &[
     key("expect_every", Duration, Absent, "an incident opens if the source is silent for longer"),
     key("token", Secret, Absent, "this source must show this token instead of the one of [listen]"),
     key("labels", Map, Absent, "labels added to every event of the source"),
+    key("mode", OneOf(&["live", "note", "shadow"]), Toml("\"live\""), "note: its alerts join tickets and open none; shadow: they are correlated among themselves and touch no ticket"),
+    key("max_rate", Integer(1, 1_000_000), Absent, "events a second; a source that sends faster gets 503 for what fires, recoveries pass"),
     key("identity", List, Absent, "labels that alone identify its alerts; default by kind, mostly all that [identity] does not ignore"),
     key("condition", List, Absent, "where each firing has an id of its own: labels by which a firing returns to the incident of the one before"),
 ];
@@ -99,13 +102,28 @@ pub const ITSM: &[Key] = &[
     key("timeout", Duration, Toml("\"30s\""), "time for one exchange"),
     key("ca_file", Path, Absent, "further certificates to trust, in PEM"),
     key("proxy", Url, Absent, "HTTP proxy; proxies of the environment are not used"),
-    key("mode", OneOf(&["live", "shadow"]), Toml("\"live\""), "shadow writes nothing and shows what would be done"),
+    key("mode", OneOf(&["live", "note", "shadow"]), Toml("\"live\""), "shadow writes nothing and shows what would be done; note opens and changes no ticket, tickets opened before get their notes"),
+    key("fallback", Text, Absent, "another target that gets the ticket of a P1 or P2 that this one has not taken in fallback_after; it gets nothing else"),
+    key("fallback_after", Duration, Toml("\"3m\""), "see fallback"),
+    key("share", List, Absent, "labels and annotations of alerts whose text may go to this tool; default all"),
     key("settle", Duration, Absent, "how long a create whose answer was lost may take to be found; default by kind"),
     key("on_recovery", OneOf(&["resolve_if_untouched", "resolve", "note_only"]), Toml("\"resolve_if_untouched\""), "what recovery does to a ticket"),
     key("max_new", Integer(1, 100_000), Toml("30"), "new tickets per max_new_per; the rest waits"),
     key("max_new_per", Duration, Toml("\"10m\""), "see max_new"),
     key("language", OneOf(&["en", "da"]), Toml("\"en\""), "language of tickets"),
     key("timezone", Zone, Toml("\"UTC\""), "time zone of times in tickets, as Europe/Copenhagen"),
+];
+
+const REDACT: &[Key] = &[
+    key("sets", List, Toml("[\"secrets\", \"people\"]"), "shipped rules: secrets (passwords, tokens, keys), people (authors, contacts, mail addresses in texts), phone, cpr"),
+];
+
+/// Keys of every `[[redact.rule]]`.
+pub const REDACT_RULE: &[Key] = &[
+    key("source", Text, Absent, "only for alerts of this source"),
+    key("label", Text, Absent, "this label or annotation; without regex its whole value"),
+    key("regex", Regex, Absent, "what is found by this: the first group, else the match; without label in every value"),
+    key("action", OneOf(&["remove", "hash"]), Toml("\"remove\""), "hash leaves a mark that is the same for the same value"),
 ];
 
 const IDENTITY: &[Key] = &[

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub fn update(metrics: &Metrics, engine: &Engine, now: Millis) {
     let state = engine.state();
     let mut alerts: BTreeMap<&str, i64> = [("firing", 0), ("stale", 0), ("over", 0)].into();
-    let mut suppressed: BTreeMap<&str, i64> = [("inherited", 0), ("severity", 0)].into();
+    let mut suppressed: BTreeMap<&str, i64> =
+        [("inherited", 0), ("severity", 0), ("source", 0)].into();
     let mut unbound = 0i64;
     let add = |map: &mut BTreeMap<&'static str, i64>, key| {
         let count = map.entry(key).or_default();
@@ -31,6 +32,7 @@ pub fn update(metrics: &Metrics, engine: &Engine, now: Millis) {
         match alert.suppressed {
             Some(Suppression::Inherited) => add(&mut suppressed, "inherited"),
             Some(Suppression::Severity) => add(&mut suppressed, "severity"),
+            Some(Suppression::Source) => add(&mut suppressed, "source"),
             None => {}
         }
     }

@@ -51,6 +51,8 @@ pub enum Busy {
     Full,
     /// More alerts are kept than are allowed.
     Alerts,
+    /// The source sends faster than it may.
+    Rate,
     /// We are stopping.
     Stopping,
 }

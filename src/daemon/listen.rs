@@ -1,16 +1,18 @@
 //! Intake over HTTP: who may, decode, enqueue; answers when it is on disk.
 
 use super::board::Board;
+use super::doors::{Door, Doors};
 use super::inbox::{Busy, Inbox, Job};
+use super::quarantine::Kept;
 use super::serve::{Answer, Handler, Inquiry};
-use crate::config::SourceConf;
 use crate::engine;
 use crate::metrics::Metrics;
 use crate::model::EventState;
+use crate::redact::Redaction;
 use crate::source::{Body, Decoded, Refused};
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -21,18 +23,6 @@ const RETRY_AFTER: &str = "5";
 const LARGE: usize = 256 << 10;
 /// Reasons listed in an answer.
 const MAX_REASONS: usize = 100;
-
-/// A source with the token that it must show.
-#[derive(Clone, Debug)]
-pub struct Door {
-    /// The source.
-    pub source: SourceConf,
-    /// Read from its file at start and at reload.
-    pub token: Option<String>,
-}
-
-/// The sources, replaced whole by a reload (their number and order never change without a restart).
-pub type Doors = Arc<RwLock<Arc<Vec<Door>>>>;
 
 /// Room for alerts: how many there are, and how many there may be.
 #[derive(Clone, Debug)]
@@ -124,6 +114,12 @@ impl Intake {
         let (body, received_at) = (inquiry.body.clone(), inquiry.at);
         let content_type = inquiry.header("content-type").to_owned();
         let reads_answer = door.source.kind.reads_answer;
+        let rate = door.rate.clone();
+        let kept = Kept {
+            redaction: door.redaction.clone(),
+            content_type: content_type.clone(),
+            body: body.clone(),
+        };
         let decode = move || {
             let mut decoded = Decoded::default();
             let body = Body {
@@ -133,6 +129,7 @@ impl Intake {
                 received_at,
             };
             (door.source.kind.decode)(&door.source.settings, &body, &mut decoded);
+            clean(&door.redaction, &mut decoded);
             for (_, event) in &mut decoded.events {
                 for (name, value) in door.source.labels.iter() {
                     event.labels.set(name, value);
@@ -158,9 +155,9 @@ impl Intake {
             tracing::warn!(source = name, "{warning}");
         }
         if let Some(refused) = &decoded.refused {
-            return self.refuse(&name, refused, &body);
+            return self.refuse(&name, refused, &kept);
         }
-        self.count(&name, &decoded, &body);
+        self.count(&name, &decoded, &kept);
         let places: Vec<u32> = decoded.events.iter().map(|(n, _)| *n).collect();
         if places.is_empty() {
             return self.nothing_usable(&decoded);
@@ -171,6 +168,14 @@ impl Intake {
             .any(|(_, e)| e.state == EventState::Firing);
         if fires && self.room.board.alert_count() >= self.room.max_alerts {
             return self.busy(Busy::Alerts);
+        }
+        let ends = decoded
+            .events
+            .iter()
+            .any(|(_, e)| e.state == EventState::Resolved);
+        let keeps = rate.is_none_or(|rate| rate.admits(places.len(), ends));
+        if !keeps && !ends {
+            return self.busy(Busy::Rate);
         }
         let (reply, answered) = oneshot::channel();
         let job = Job {
@@ -197,7 +202,7 @@ impl Intake {
         }
     }
 
-    fn count(&self, name: &str, decoded: &Decoded, body: &[u8]) {
+    fn count(&self, name: &str, decoded: &Decoded, kept: &Kept) {
         let all = decoded.events.len() + decoded.ignored.len();
         self.metrics
             .received
@@ -214,11 +219,11 @@ impl Intake {
                 .with_label_values(&[name])
                 .inc_by(rejects);
             tracing::warn!(source = name, rejects, "alert {n}: {why}");
-            self.quarantine.keep(name, body);
+            self.quarantine.keep(name, kept);
         }
     }
 
-    fn refuse(&self, name: &str, refused: &Refused, body: &[u8]) -> Answer {
+    fn refuse(&self, name: &str, refused: &Refused, kept: &Kept) -> Answer {
         let (status, why) = match refused {
             Refused::BadBody(why) => (StatusCode::BAD_REQUEST, why),
             Refused::MediaType(why) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, why),
@@ -226,7 +231,7 @@ impl Intake {
         };
         self.count_refused(name, status);
         tracing::warn!(source = name, status = status.as_u16(), "{why}");
-        self.quarantine.keep(name, body);
+        self.quarantine.keep(name, kept);
         Answer::error(status, why)
     }
 
@@ -242,6 +247,7 @@ impl Intake {
 
     fn busy(&self, busy: Busy) -> Answer {
         let (limit, why) = match busy {
+            Busy::Rate => ("rate", "the source sends faster than its max_rate"),
             Busy::Queue => ("queue", "too much of this source waits"),
             Busy::Alerts => (
                 "alerts",
@@ -259,6 +265,25 @@ fn unavailable(why: &str) -> Answer {
     let mut answer = Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
     answer.headers.push(("retry-after", RETRY_AFTER.to_owned()));
     answer
+}
+
+/// Nothing that was decoded, and no reason that quotes it, keeps what the rules take out.
+fn clean(redaction: &Redaction, decoded: &mut Decoded) {
+    for (_, event) in &mut decoded.events {
+        redaction.event(event);
+    }
+    let refused = match &mut decoded.refused {
+        Some(Refused::BadBody(why) | Refused::MediaType(why) | Refused::UnknownPath(why)) => {
+            Some(why)
+        }
+        None => None,
+    };
+    let reasons = decoded.rejects.iter_mut().map(|(_, why)| why);
+    for text in reasons.chain(&mut decoded.warnings).chain(refused) {
+        if let std::borrow::Cow::Owned(clean) = redaction.text(text) {
+            *text = clean;
+        }
+    }
 }
 
 /// `v1/events/<source>[/<tail>]`

@@ -5,6 +5,7 @@ pub mod board;
 pub mod clock;
 pub mod commit;
 pub mod deliver;
+pub mod doors;
 mod entry;
 mod gauges;
 pub mod http;
@@ -25,8 +26,8 @@ use api::Api;
 use board::Board;
 use clock::Clock;
 use commit::{Committer, SourceName};
+use doors::Doors;
 use inbox::{Command, Inbox};
-use listen::{Door, Doors};
 use serve::{Bound, Limits, Tls};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -156,7 +157,7 @@ pub async fn run(
     let (stop, stopping) = watch::channel(false);
     let (reload_tx, reload_rx) = mpsc::channel(4);
     let ready = Arc::new(AtomicBool::new(false));
-    let doors: Doors = Arc::new(RwLock::new(Arc::new(doors(&config)?)));
+    let doors: Doors = Arc::new(RwLock::new(Arc::new(doors::doors(&config, &folder)?)));
     let tls: Tls = Arc::new(RwLock::new(tls(&config)?));
     for cmdb in &plumbing.cmdbs {
         if let Err(why) = refresh::refresh_graph(cmdb, &last, &inbox, &metrics).await {
@@ -258,28 +259,6 @@ fn source_name(source: &crate::config::SourceConf) -> SourceName {
         name: source.settings.name.clone(),
         scope: source.scope.clone(),
     }
-}
-
-fn doors(config: &Config) -> Result<Vec<Door>, String> {
-    let common = config
-        .plumbing
-        .listen
-        .token
-        .as_ref()
-        .map(http::secret)
-        .transpose()?;
-    config
-        .plumbing
-        .sources
-        .iter()
-        .map(|source| {
-            let own = source.token.as_ref().map(http::secret).transpose()?;
-            Ok(Door {
-                source: source.clone(),
-                token: own.or_else(|| common.clone()),
-            })
-        })
-        .collect()
 }
 
 fn tls(config: &Config) -> Result<Option<tokio_rustls::TlsAcceptor>, String> {

@@ -2,6 +2,7 @@
 
 use super::clock;
 use crate::model::Millis;
+use crate::redact::Redaction;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -17,6 +18,17 @@ const MAX_BODIES: usize = 100;
 const KEEP: Duration = Duration::from_secs(7 * 86_400);
 /// At most one body in this time, so that a broken sender costs no disk.
 const EVERY: Millis = Millis::secs(1);
+
+/// A body that was refused.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// What must not be kept of it.
+    pub redaction: Arc<Redaction>,
+    /// Its `Content-Type`.
+    pub content_type: String,
+    /// Its bytes.
+    pub body: hyper::body::Bytes,
+}
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -35,7 +47,8 @@ impl Quarantine {
     }
 
     /// Keeps a body. A body that cannot be kept is only counted by the caller: nothing depends on it.
-    pub fn keep(&self, source: &str, body: &[u8]) {
+    pub fn keep(&self, source: &str, kept: &Kept) {
+        let body = &kept.body;
         let now = u64::try_from(clock::wall().0).unwrap_or(0);
         let every = u64::try_from(EVERY.0).unwrap_or(0);
         let last = self.last.load(Ordering::Relaxed);
@@ -51,7 +64,10 @@ impl Quarantine {
                 let mut options = std::fs::OpenOptions::new();
                 options.create_new(true).write(true).mode(0o600).open(&name)
             })
-            .and_then(|mut file| file.write_all(body.get(..MAX_BODY).unwrap_or(body)));
+            .and_then(|mut file| {
+                let clean = kept.redaction.body(&kept.content_type, body);
+                file.write_all(clean.get(..MAX_BODY).unwrap_or(&clean))
+            });
         if let Err(error) = written {
             tracing::debug!(%error, "a refused body is not kept");
         }

@@ -1,7 +1,7 @@
 //! SIGHUP and the admin socket: new rules, credentials and CMDB while we run.
 
+use super::doors::Doors;
 use super::inbox::Inbox;
-use super::listen::Doors;
 use super::serve::Tls;
 use super::{deliver, doors, http, notify, put_rules, refresh, tls};
 use crate::config::Config;
@@ -77,7 +77,8 @@ impl Reloading {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         needs_restart(&old, &new)?;
-        let doors = doors(&new)?;
+        let folder = std::path::PathBuf::from(&new.plumbing.store.path);
+        let doors = doors::doors(&new, &folder)?;
         let acceptor = tls(&new)?;
         let targets =
             deliver::targets(&new.plumbing.targets, &new.plumbing.link_base, &self.shown)?;

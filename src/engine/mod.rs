@@ -8,6 +8,7 @@ pub mod bind;
 pub mod correlate;
 mod dedup;
 mod expiry;
+mod fallback;
 pub mod identity;
 mod notes;
 mod outbox;

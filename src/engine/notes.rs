@@ -2,9 +2,10 @@
 
 use super::Engine;
 use super::state::{IncidentState, Row, Timer};
-use super::wanted::text_of;
 use crate::model::{AlertId, IncidentId, Millis, Priority, Severity};
 use crate::ticket::{Note, NoteKind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Notes that wait for a ticket; what comes after is told by the description.
 const MAX_NOTES: usize = 16;
@@ -14,26 +15,27 @@ const DAY: Millis = Millis::mins(24 * 60);
 impl Engine {
     /// The alert fires again within its time: the ticket is opened again.
     pub(super) fn reopen_rows(&mut self, id: IncidentId, alert: AlertId) {
-        let text = self
-            .state
-            .alerts
-            .get(&alert)
-            .map(|a| (self.ci_name(a.ci), text_of(&a.labels, &a.annotations)));
-        let (ci, text) = text.unwrap_or_default();
+        let alert = self.state.alerts.get(&alert);
+        let ci = alert.map(|a| self.ci_name(a.ci)).unwrap_or_default();
+        let mut texts: BTreeMap<Arc<str>, String> = BTreeMap::new();
+        for row in self.rows_of(id) {
+            let text = alert.map(|a| self.quote(a, &row.target));
+            texts.insert(row.target, text.unwrap_or_default());
+        }
         for row in self.rows_of(id) {
             if let Some(row) = self.state.outbox.get_mut(&row) {
                 row.recovered = false;
             }
         }
-        self.note_with(id, |_| NoteKind::Reopened {
+        self.note_with(id, |target, _| NoteKind::Reopened {
             ci: ci.clone(),
-            text: text.clone(),
+            text: texts.get(target).cloned().unwrap_or_default(),
         });
     }
 
-    /// Adds a note to every ticket of an incident. `what` gets the other ticket's name at the same target,
+    /// Adds a note to every ticket of an incident. `what` gets the target, and the other ticket's name there,
     /// for merges.
-    pub(super) fn note_with(&mut self, id: IncidentId, what: impl Fn(String) -> NoteKind) {
+    pub(super) fn note_with(&mut self, id: IncidentId, what: impl Fn(&str, String) -> NoteKind) {
         let at = self.state.at;
         let rules = self.state.rules.ticket.clone();
         let urgent = |kind: &NoteKind| match kind {
@@ -49,7 +51,7 @@ impl Engine {
             | NoteKind::Late => false,
         };
         for row_id in self.rows_of(id) {
-            let other = match what(String::new()) {
+            let other = match what(&row_id.target, String::new()) {
                 NoteKind::MergedInto { incident, .. } | NoteKind::Merged { incident, .. } => {
                     self.ticket_of(incident, &row_id.target)
                 }
@@ -61,7 +63,7 @@ impl Engine {
             if row.ticket.is_none() && row.unknown.is_none() && row.in_flight.is_none() {
                 continue; // the description of the ticket to come says it
             }
-            let kind = what(other);
+            let kind = what(&row_id.target, other);
             row.note_times.retain(|t| at.since(*t) < DAY);
             let hour = row
                 .note_times
@@ -93,18 +95,16 @@ impl Engine {
         if alert.severity != Severity::Critical {
             return;
         }
-        let joined = (
-            self.ci_name(alert.ci),
-            text_of(&alert.labels, &alert.annotations),
-        );
+        let alert = alert.clone();
         for row in self.rows_of(id) {
+            let joined = (self.ci_name(alert.ci), self.quote(&alert, &row.target));
             if let Some(row) = self
                 .state
                 .outbox
                 .get_mut(&row)
                 .filter(|r| r.ticket.is_some())
             {
-                row.joined = Some(joined.clone());
+                row.joined = Some(joined);
             }
         }
     }
@@ -166,7 +166,7 @@ impl Engine {
         let cis: Vec<_> = self.spots(id).into_keys().collect();
         let now = self.cause(known, &cis);
         let before = before.map(|ci| self.ci_name(ci)).unwrap_or_default();
-        self.note_with(id, |_| NoteKind::Cause {
+        self.note_with(id, |_, _| NoteKind::Cause {
             before: before.clone(),
             now: now.clone(),
         });
@@ -179,7 +179,7 @@ impl Engine {
             .take(3)
             .map(|c| self.service_text(c))
             .collect();
-        self.note_with(id, |_| NoteKind::Priority {
+        self.note_with(id, |_, _| NoteKind::Priority {
             before,
             now,
             services: services.clone(),
@@ -228,7 +228,7 @@ impl Engine {
             .take(6)
             .map(|c| self.ci_name(*c))
             .collect();
-        self.note_with(id, |_| NoteKind::Grew {
+        self.note_with(id, |_, _| NoteKind::Grew {
             alerts,
             cis,
             services: texts.clone(),

@@ -57,38 +57,33 @@ impl Engine {
     /// A row for every target, from the moment a ticket is wanted.
     pub(super) fn make_rows(&mut self, id: IncidentId) {
         let at = self.state.at;
-        for (target, rules) in &self.state.rules.targets {
+        let shadow_incident = self.state.incidents.get(&id).is_some_and(|i| i.shadow);
+        let targets = &self.state.rules.targets;
+        let is_fallback = |name: &str| {
+            targets
+                .values()
+                .any(|t| t.fallback.as_deref() == Some(name))
+        };
+        let mut later = Vec::new();
+        for (target, rules) in targets {
+            if (shadow_incident && rules.mode != Mode::Shadow) || is_fallback(target) {
+                continue;
+            }
             let row = RowId {
                 incident: id,
                 target: target.as_str().into(),
             };
-            let shadow = rules.mode == Mode::Shadow;
-            self.state.outbox.entry(row).or_insert_with(|| Row {
-                generation: 1,
-                shadow,
-                ticket: None,
-                ticket_state: TicketState::New,
-                touched: false,
-                resolved_by_us: false,
-                recovered: false,
-                shipped: None,
-                shipped_at: at,
-                notes: Vec::new(),
-                notes_sent: 0,
-                note_times: Vec::new(),
-                may_create: false,
-                unknown: None,
-                verify: Vec::new(),
-                duplicates: Vec::new(),
-                in_flight: None,
-                attempt: 0,
-                not_before: at,
-                parked: None,
-                failing_since: None,
-                since: at,
-                valved: false,
-                joined: None,
-            });
+            if rules.fallback.is_some() {
+                later.push((at.plus(rules.fallback_after), row.clone()));
+            }
+            let shadow = rules.mode != Mode::Live;
+            self.state
+                .outbox
+                .entry(row)
+                .or_insert_with(|| Row::new(at, shadow));
+        }
+        for (due, row) in later {
+            self.set_timer(due, Timer::Row(row));
         }
     }
 
@@ -115,6 +110,9 @@ impl Engine {
     /// Looks at every row of an incident, and hands out at most one delivery for each.
     pub(super) fn pump(&mut self, id: IncidentId) {
         for row in self.rows_of(id) {
+            self.fall_back(&row);
+        }
+        for row in self.rows_of(id) {
             match self.plan(&row) {
                 Plan::Wait(None) => {}
                 Plan::Wait(Some(due)) => self.set_timer(due, Timer::Row(row)),
@@ -137,8 +135,11 @@ impl Engine {
         let Some(target) = self.state.rules.targets.get(&*id.target).cloned() else {
             return Plan::Wait(None); // the target was taken out of the configuration; its tickets stay
         };
-        if row.in_flight.is_some() || (row.shadow && target.mode == Mode::Live) {
+        if row.in_flight.is_some() || (row.shadow && target.mode != Mode::Shadow) {
             return Plan::Wait(None);
+        }
+        if target.mode == Mode::Note && row.ticket.is_none() && row.unknown.is_none() {
+            return Plan::Wait(None); // whatever opens now opens no ticket here
         }
         if row.not_before > at {
             return Plan::Wait(Some(row.not_before));
@@ -241,7 +242,8 @@ impl Engine {
         if row.verify.first().is_some_and(|due| *due <= at) {
             return Ask::only(StepName::Find, "");
         }
-        if let Some(duplicate) = row.duplicates.first() {
+        let notes_only = target.mode == Mode::Note;
+        if let Some(duplicate) = row.duplicates.first().filter(|_| !notes_only) {
             return Plan::Do(Box::new(Ask {
                 note: Some(Note {
                     at,
@@ -259,7 +261,7 @@ impl Engine {
         if !over && row.joined.is_some() {
             return Ask::only(StepName::Read, ticket);
         }
-        if !over && row.resolved_by_us {
+        if !over && row.resolved_by_us && !notes_only {
             return self.plan_reopen(row, ticket);
         }
         if let Some(note) = row.notes.first() {
@@ -275,7 +277,10 @@ impl Engine {
         if over {
             return self.plan_over(id, row, incident, ticket, target);
         }
-        self.plan_update(id.incident, row, incident, ticket)
+        match notes_only {
+            true => Plan::Wait(row.verify.first().copied()),
+            false => self.plan_update(id.incident, row, incident, ticket),
+        }
     }
 
     fn plan_reopen(&self, row: &Row, ticket: &str) -> Plan {
@@ -325,6 +330,7 @@ impl Engine {
         };
         let note_only = row.touched && target.on_recovery == OnRecovery::ResolveIfUntouched
             || target.on_recovery == OnRecovery::NoteOnly
+            || target.mode == Mode::Note
             || person_ended;
         let what = match incident.merged_into {
             Some(into) => self.merged_into(id.incident, into, &id.target),

@@ -141,7 +141,7 @@ impl Engine {
             }
             if hit.seen.touched {
                 let ticket = hit.ticket.clone();
-                self.note_with(id.incident, |_| NoteKind::Duplicate {
+                self.note_with(id.incident, |_, _| NoteKind::Duplicate {
                     ticket: ticket.clone(),
                 });
             } else {
@@ -276,7 +276,7 @@ impl Engine {
         };
         if let Some(other) = flight.other.clone() {
             row.duplicates.retain(|d| *d != other);
-            return self.note_with(id.incident, |_| NoteKind::Duplicate {
+            return self.note_with(id.incident, |_, _| NoteKind::Duplicate {
                 ticket: other.clone(),
             });
         }
@@ -298,7 +298,7 @@ impl Engine {
         row.touched |= seen.touched;
         let joined = row.joined.take().filter(|_| row.touched);
         if let Some((ci, text)) = joined {
-            self.note_with(id.incident, |_| NoteKind::LateCritical {
+            self.note_with(id.incident, |_, _| NoteKind::LateCritical {
                 ci: ci.clone(),
                 text: text.clone(),
             });

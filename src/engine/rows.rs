@@ -69,6 +69,38 @@ pub struct Row {
     pub joined: Option<(String, String)>,
 }
 
+impl Row {
+    /// A row of which nothing is known yet.
+    pub fn new(at: Millis, shadow: bool) -> Row {
+        Row {
+            generation: 1,
+            shadow,
+            ticket: None,
+            ticket_state: TicketState::New,
+            touched: false,
+            resolved_by_us: false,
+            recovered: false,
+            shipped: None,
+            shipped_at: at,
+            notes: Vec::new(),
+            notes_sent: 0,
+            note_times: Vec::new(),
+            may_create: false,
+            unknown: None,
+            verify: Vec::new(),
+            duplicates: Vec::new(),
+            in_flight: None,
+            attempt: 0,
+            not_before: at,
+            parked: None,
+            failing_since: None,
+            since: at,
+            valved: false,
+            joined: None,
+        }
+    }
+}
+
 /// A create whose outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unknown {

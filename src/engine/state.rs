@@ -241,6 +241,8 @@ pub enum Suppression {
     Inherited,
     /// It is less severe than `ticket_min_severity`.
     Severity,
+    /// Its source only joins tickets (`mode = "note"`).
+    Source,
 }
 
 /// An incident.
@@ -254,6 +256,8 @@ pub struct Incident {
     pub root: CiId,
     /// The root has no alert itself.
     pub silent_root: bool,
+    /// Its alerts come from sources in shadow: it never touches a real ticket.
+    pub shadow: bool,
     /// The cause is right in at least 95 % of such cases.
     pub confident: bool,
     /// Priority; rises, and falls only on recovery.

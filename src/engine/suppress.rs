@@ -1,4 +1,4 @@
-//! Why an alert may not open a ticket: it is older than us, or not severe enough.
+//! Why an alert may not open a ticket: it is older than us, not severe enough, or its source is not live.
 //!
 //! Suppression hides creation, never resolution: a suppressed alert still joins, still counts, and its
 //! recovery still reaches a ticket that exists.
@@ -13,7 +13,17 @@ pub fn judge(rules: &Suppress, alert: &Alert, inherited: bool) -> Option<Suppres
     if inherited {
         return Some(Suppression::Inherited);
     }
-    (alert.severity > rules.ticket_min_severity).then_some(Suppression::Severity)
+    let named = |list: &[String]| list.iter().any(|s| **s == *alert.source);
+    match () {
+        () if named(&rules.note_sources) => Some(Suppression::Source),
+        () if alert.severity > rules.ticket_min_severity => Some(Suppression::Severity),
+        () => None,
+    }
+}
+
+/// Whether the alerts of a source are kept apart from all tickets.
+pub fn in_shadow(rules: &Suppress, source: &str) -> bool {
+    rules.shadow_sources.iter().any(|s| s == source)
 }
 
 /// Whether a condition that began at `started` was there before us.

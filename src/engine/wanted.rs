@@ -55,6 +55,21 @@ pub fn text_of(labels: &Labels, annotations: &Labels) -> String {
 }
 
 impl Engine {
+    /// The text of an alert, as far as it may go to this target.
+    pub(super) fn quote(&self, alert: &Alert, target: &str) -> String {
+        let rules = self.state.rules.targets.get(target);
+        let Some(share) = rules.and_then(|t| t.share.as_ref()) else {
+            return text_of(&alert.labels, &alert.annotations);
+        };
+        let shared = |all: &Labels| -> Labels {
+            let may = all
+                .iter()
+                .filter(|(name, _)| share.iter().any(|s| s == name));
+            may.collect()
+        };
+        text_of(&shared(&alert.labels), &shared(&alert.annotations))
+    }
+
     /// What the ticket of an incident shall say. `None` for an incident that does not exist.
     pub fn wanted(&self, id: IncidentId, key: String, target: &str) -> Option<Wanted> {
         let known = self.state.incidents.get(&id)?;
@@ -88,16 +103,14 @@ impl Engine {
             subject: self.ci_text(subject),
             symptom: worst
                 .or(first)
-                .map(|a| text_of(&a.labels, &a.annotations))
+                .map(|a| self.quote(a, target))
                 .unwrap_or_default(),
             since: worst.map(|a| a.started).unwrap_or(known.first),
             first: FirstAlert {
                 at: first_at,
                 source: first.map(|a| a.source.to_string()).unwrap_or_default(),
                 ci: first.map(|a| self.ci_name(a.ci)).unwrap_or_default(),
-                text: first
-                    .map(|a| text_of(&a.labels, &a.annotations))
-                    .unwrap_or_default(),
+                text: first.map(|a| self.quote(a, target)).unwrap_or_default(),
             },
             cause: self.cause(known, &cis),
             observed: names(&services.observed),
@@ -107,7 +120,7 @@ impl Engine {
             cis: count(spots.len()),
             spread: last_at.since(first_at),
             sources: sources(&members),
-            links: self.links(known, &members),
+            links: self.links(known, &members, target),
             also_open: self.also_open(id, known, target),
             group: self.group(known, &services.observed),
             held: known
@@ -268,7 +281,10 @@ impl Engine {
         out
     }
 
-    fn links(&self, known: &Incident, members: &[&Alert]) -> Vec<String> {
+    fn links(&self, known: &Incident, members: &[&Alert], target: &str) -> Vec<String> {
+        let rules = self.state.rules.targets.get(target);
+        let share = rules.and_then(|t| t.share.as_ref());
+        let may = |name: &str| share.is_none_or(|s| s.iter().any(|s| s == name));
         let mut links = BTreeSet::new();
         let mut out = Vec::new();
         let root = self.force.ci(known.root);
@@ -278,6 +294,7 @@ impl Engine {
         let of_alerts = members.iter().filter(|a| a.ci == known.root).flat_map(|a| {
             LINKS
                 .iter()
+                .filter(|n| may(n))
                 .filter_map(|n| a.annotations.get(n).map(str::to_owned))
         });
         for link in of_root.chain(of_alerts) {

@@ -113,6 +113,14 @@ pub mod limits {
     pub const EVENTS: usize = 10_000;
 }
 
+/// A form with its escapes undone, one field a line; for people who look at what was refused.
+pub fn form_text(bytes: &[u8]) -> String {
+    let lines = read::form(bytes)
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}\n"));
+    lines.collect()
+}
+
 /// Takes a label or annotation value as text; numbers and booleans as they are written.
 pub(crate) fn scalar(value: &serde_json::Value) -> Option<String> {
     use serde_json::Value;

@@ -132,7 +132,7 @@ fn event(settings: &SourceSettings, body: &Body<'_>, fields: &Fields) -> Result<
     let get = |name: &str| {
         let value = fields.get(name).map(|v| v.trim());
         // A variable that means nothing here stays as it was typed.
-        value.filter(|v| !v.is_empty() && !(v.starts_with("${") && v.ends_with('}')))
+        value.filter(|v| !(v.is_empty() || v.starts_with("${") && v.ends_with('}')))
     };
     let kind =
         get("event_type").ok_or("event_type: missing; send the body of config/solarwinds")?;

@@ -53,6 +53,9 @@ pub fn target() -> Target {
         on_recovery: OnRecovery::ResolveIfUntouched,
         max_new: 30,
         max_new_per: Millis::mins(10),
+        fallback: None,
+        fallback_after: Millis::mins(3),
+        share: None,
     }
 }
 
@@ -66,6 +69,7 @@ pub fn rules() -> RulesText {
 #[derive(Clone, Debug)]
 pub struct Ticket {
     pub id: String,
+    pub target: String,
     pub key: String,
     pub title: String,
     pub description: String,
@@ -96,6 +100,8 @@ pub struct Tool {
     pub faults: Vec<ToolFault>,
     /// Nothing answers until then.
     pub away_until: Millis,
+    /// A target of which nothing answers.
+    pub dead_target: String,
     /// New tickets are found only this long after they were made.
     pub lag: Millis,
     born: BTreeMap<String, Millis>,
@@ -141,7 +147,7 @@ impl Tool {
                 why: why.into(),
             })
         };
-        if now < self.away_until {
+        if now < self.away_until || *self.dead_target == *delivery.target {
             return retry("connection refused");
         }
         let writes = delivery.step.writes();
@@ -187,10 +193,11 @@ impl Tool {
         match delivery.step {
             StepName::Probe => OutcomeV1::Found(Vec::new()),
             StepName::Find => {
-                let found = self
-                    .tickets
-                    .iter()
-                    .filter(|t| t.key == delivery.key && now >= self.born[&t.id].plus(self.lag));
+                let found = self.tickets.iter().filter(|t| {
+                    t.key == delivery.key
+                        && *t.target == *delivery.target
+                        && now >= self.born[&t.id].plus(self.lag)
+                });
                 OutcomeV1::Found(
                     found
                         .map(|t| HitV1 {
@@ -209,6 +216,7 @@ impl Tool {
                 self.born.insert(id.clone(), now);
                 let new = Ticket {
                     id: id.clone(),
+                    target: delivery.target.to_string(),
                     key: delivery.key.clone(),
                     title: content.title,
                     description: content.description,

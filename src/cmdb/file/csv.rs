@@ -26,7 +26,7 @@ pub(super) fn read(
         if !table.places.contains_key("id") && !table.places.contains_key("name") {
             return Err(table.lacks("id or name"));
         }
-        table.rows(graph, |row, place, graph| ci(row, place, graph));
+        table.rows(graph, ci);
     }
     if let [_, (name, bytes), ..] = files {
         let table = Table::new(options, name, bytes, "relation_columns", &ENDS)?;

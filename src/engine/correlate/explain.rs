@@ -52,7 +52,7 @@ impl Engine {
             "acknowledged": known.acknowledged,
             "merged_into": known.merged_into.map(|i| i.to_string()),
             "tickets": tickets,
-            "no_ticket_because": (!may).then(|| self.why_no_ticket(id)),
+            "no_ticket_because": (!may || known.shadow).then(|| self.why_no_ticket(id)),
         }))
     }
 
@@ -66,11 +66,17 @@ impl Engine {
                 .keys()
                 .filter_map(|a| self.state().alerts.get(a))
         };
+        if known.shadow {
+            return "its source is in shadow";
+        }
         if known.state == IncidentState::Resolved {
             return "over before its hold ended";
         }
         if alerts().any(|a| a.suppressed == Some(Suppression::Inherited)) {
             return "its alerts were there before our first contact with their source";
+        }
+        if alerts().any(|a| a.suppressed == Some(Suppression::Source)) {
+            return "its source joins tickets and opens none";
         }
         "its alerts are less severe than ticket_min_severity"
     }

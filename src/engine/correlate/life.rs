@@ -363,6 +363,7 @@ impl Engine {
         let id = self.incident_of(id);
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.promoted = true;
+            known.shadow = false; // a person wants a ticket for it
             self.line(Some(id), format!("promoted by {actor}"));
             self.touch(id);
         }

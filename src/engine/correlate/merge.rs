@@ -109,7 +109,7 @@ impl Engine {
         if let Some(known) = self.state.incidents.get_mut(&stays) {
             known.told.cis = known.told.cis.max(cis);
         }
-        self.note_with(stays, |ticket| NoteKind::Merged {
+        self.note_with(stays, |_, ticket| NoteKind::Merged {
             incident: goes,
             ticket,
             because: because.to_owned(),

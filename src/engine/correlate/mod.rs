@@ -16,8 +16,8 @@ mod root;
 
 pub(super) use root::EXPECTED;
 
-use super::Engine;
 use super::state::{How, Incident, IncidentState, Member, Timer, Told, Turn};
+use super::{Engine, suppress};
 use crate::model::{AlertId, CiId, IncidentId, Millis, Priority, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,9 @@ impl Engine {
             return;
         };
         let (ci, started, severity) = (alert.ci, alert.started, alert.severity);
-        let ways = self.ways(ci, started, severity);
+        let shadow = suppress::in_shadow(&self.state.rules.suppress, &alert.source);
+        let mut ways = self.ways(ci, started, severity);
+        ways.retain(|w| self.is_shadow(w.incident) == shadow);
         let incident = match ways.first().copied() {
             Some(best) => {
                 let also = ways
@@ -78,6 +80,13 @@ impl Engine {
             None => self.open(id),
         };
         self.take_effects(incident, ci, started, severity);
+    }
+
+    fn is_shadow(&self, incident: IncidentId) -> bool {
+        self.state
+            .incidents
+            .get(&incident)
+            .is_some_and(|i| i.shadow)
     }
 
     /// Every way into a live incident, best first: own CI before causes, then value, then the older incident.
@@ -167,6 +176,7 @@ impl Engine {
             return incident;
         };
         alert.incident = Some(incident);
+        let shadow = suppress::in_shadow(&self.state.rules.suppress, &alert.source);
         let (ci, opening) = (alert.ci, alert.fingerprint);
         let member = Member {
             ci,
@@ -181,6 +191,7 @@ impl Engine {
             members: [(id, member)].into(),
             root: ci,
             silent_root: false,
+            shadow,
             confident: false,
             priority: Priority::P4,
             first: at,
@@ -233,7 +244,11 @@ impl Engine {
             let Some(known) = self.state.incidents.get(&other) else {
                 continue;
             };
-            if other == mine || !known.state.lives() || !can_explain(severity, self.worst(known)) {
+            if other == mine
+                || known.shadow != self.is_shadow(mine)
+                || !known.state.lives()
+                || !can_explain(severity, self.worst(known))
+            {
                 continue;
             }
             let Some(weight) = self.needs_it(other, ci) else {
@@ -281,13 +296,13 @@ impl Engine {
         if known.state != IncidentState::Pending || known.silent_root {
             return;
         }
-        let (root, begin) = (known.root, self.begin(known));
+        let (root, begin, shadow) = (known.root, self.begin(known), known.shadow);
         let mut best: Option<(u32, u32, CiId, Vec<IncidentId>)> = None;
         for need in self.cone(root).iter().filter(|n| n.weight >= HARD) {
             let others: Vec<IncidentId> = self
                 .index
                 .needing(need.ci)
-                .filter(|i| self.shares(*i, begin))
+                .filter(|i| self.shares(*i, begin) && self.is_shadow(*i) == shadow)
                 .collect();
             if others.len() < usize::try_from(rules.silent_cause_min).unwrap_or(usize::MAX) {
                 continue;
