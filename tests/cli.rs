@@ -126,3 +126,111 @@ fn log_and_backup_work_on_a_store() {
     assert!(err(&again).contains("exists already"), "{}", err(&again));
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn the_shadow_report_and_the_upgrade_check_read_a_store_that_a_daemon_left() {
+    use correlated::model::{EventState, Labels, Millis};
+    use correlated::node::Node;
+    use correlated::record::{EventsV1, Record, RulesV1};
+    use correlated::store::Store as _;
+    use correlated::store::sqlite::{Options, SqliteStore};
+    let folder = std::env::temp_dir().join(format!("correlated-report-{}", std::process::id()));
+    std::fs::remove_dir_all(&folder).ok();
+    std::fs::create_dir_all(&folder).unwrap();
+    let store = SqliteStore::new(Options::new(&folder)).unwrap();
+    let (mut node, _) = Node::recover(store).unwrap();
+    let wall = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let begin = i64::try_from(wall.as_millis()).unwrap() - 7_200_000;
+    let at = |minutes: i64| Millis(begin + minutes * 60_000);
+    node.start(at(0), None).unwrap();
+    let text = std::fs::read_to_string("config/correlated.toml").unwrap();
+    let rules = correlated::config::load(&text, "config").unwrap().rules;
+    let mut rules_text = rules.clone();
+    rules_text.correlate.wait_for_graph = Millis(0);
+    node.commit(
+        at(0),
+        &[Record::Rules(RulesV1 {
+            text: rules_text.canonical(),
+        })],
+    )
+    .unwrap();
+    let mut say = |source: &str, minutes: i64, state: EventState, service: &str| {
+        let labels: Labels = [("host", "db1"), ("service", service)]
+            .into_iter()
+            .collect();
+        let event = correlated::model::Event {
+            state,
+            labels,
+            annotations: Labels::new(),
+            severity_word: "critical".into(),
+            episode: at(minutes).0,
+            closes: at(minutes).0 - 1,
+            starts_at: Some(at(minutes)),
+            valid_until: None,
+            sender: String::new(),
+            link: String::new(),
+        };
+        let events = EventsV1 {
+            source: source.into(),
+            scope: source.into(),
+            received_at: at(minutes),
+            events: vec![event],
+        };
+        let effects = node.commit(at(minutes), &[Record::Events(events)]).unwrap();
+        node.store().history(&effects.history).unwrap();
+    };
+    for service in ["disk", "load", "ping", "http"] {
+        say("nagios", 1, EventState::Firing, service);
+    }
+    for service in ["disk", "load", "ping"] {
+        say("nagios", 20, EventState::Resolved, service);
+    }
+    say("old-zabbix", 40, EventState::Firing, "x");
+    drop(node);
+    let store = folder.to_str().unwrap();
+    let report = correlated(&[
+        "report", "shadow", "--days", "1", "--store", store, "--json",
+    ]);
+    assert!(report.status.success(), "{}", err(&report));
+    let json: serde_json::Value = serde_json::from_str(&out(&report)).unwrap();
+    assert_eq!(json["firings"]["nagios"], 3, "{json}");
+    assert_eq!(json["unbound"]["nagios"], 3, "{json}");
+    assert_eq!(
+        (&json["tickets"], &json["tickets_avoided"]),
+        (&1.into(), &4.into()),
+        "{json}"
+    );
+    let report = correlated(&["report", "shadow", "--days", "1", "--store", store]);
+    let text = out(&report);
+    assert!(
+        text.contains("1 instead of 5, 4 avoided") && text.contains("UNBOUND"),
+        "{text}"
+    );
+    let upgrade = correlated(&["check", "config/correlated.toml", "--upgrade-from", store]);
+    let text = out(&upgrade);
+    assert!(!upgrade.status.success(), "{text}");
+    assert!(text.contains("entries replayed; 2 live alerts"), "{text}");
+    assert!(
+        text.contains("source \"old-zabbix\" has 1 live alerts and is not in the configuration"),
+        "{text}"
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = out(&correlated(&["completions", shell]));
+        assert!(
+            script.contains("incidents") && script.contains("upgrade-from"),
+            "{shell}"
+        );
+    }
+    let page = out(&correlated(&["man"]));
+    assert!(
+        page.starts_with(".ie") && page.contains("correlated\\-explain(1)"),
+        "{page}"
+    );
+}

@@ -697,3 +697,68 @@ fn secrets_and_redacted_values_are_nowhere() {
     );
     std::fs::remove_file(token).ok();
 }
+
+/// Holds the intake socket as systemd does, and starts the daemon again a second after it ended.
+const KEEPER: &str = r#"
+import os, socket, subprocess, sys, time
+port, command = int(sys.argv[1]), sys.argv[2:]
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", port)); s.listen(64)
+for start in range(2):
+    pid = os.fork()
+    if pid == 0:
+        if s.fileno() != 3: os.dup2(s.fileno(), 3)
+        os.set_inheritable(3, True)
+        os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+        os.execv(command[0], command)
+    print(pid, flush=True)
+    os.waitpid(pid, 0)
+    time.sleep(1)
+"#;
+
+#[test]
+fn a_socket_that_systemd_holds_refuses_nobody_over_a_restart() {
+    use std::io::BufRead;
+    let mut daemon = Daemon::new("socket", "");
+    assert!(daemon.stop().success());
+    let log = std::fs::OpenOptions::new()
+        .append(true)
+        .open(daemon.folder.join("log"))
+        .unwrap();
+    let mut keeper = Command::new("python3")
+        .args([
+            "-c",
+            KEEPER,
+            &daemon.intake.to_string(),
+            env!("CARGO_BIN_EXE_correlated"),
+            "run",
+            "--config",
+        ])
+        .arg(daemon.folder.join("correlated.toml"))
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut pids = std::io::BufReader::new(keeper.stdout.take().unwrap()).lines();
+    let pid = pids.next().unwrap().unwrap();
+    daemon.wait_ready();
+    let good = |host: &str| {
+        let answer = post(daemon.intake, "nagios", FORM, down(host).as_bytes());
+        let answer = answer.unwrap_or_else(|| panic!("{host} is refused: {}", daemon.log()));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    };
+    good("before");
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    let gone = || get(daemon.metrics, "readyz").is_none();
+    let begun = Instant::now();
+    while !gone() && begun.elapsed() < WAIT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    good("meanwhile");
+    daemon.wait_ready();
+    let hosts: Vec<String> = daemon.live_hosts().into_iter().collect();
+    assert_eq!(hosts, ["before", "meanwhile"]);
+    let pid = pids.next().unwrap().unwrap();
+    Command::new("kill").arg(&pid).status().unwrap();
+    keeper.wait().unwrap();
+}

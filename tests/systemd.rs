@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const UNIT: &str = "correlated.service";
+const SOCKET: &str = "correlated.socket";
 /// Its last part keeps systemd from reading it as it lies: versions before 253 would lose their reload by it.
 const DROP_IN: &str = "correlated.service.d/notify-reload.conf.253";
 
@@ -46,6 +47,7 @@ fn lay_out(test: &str, drop_in: bool) -> PathBuf {
         &format!("={} ", env!("CARGO_BIN_EXE_correlated")),
     );
     fs::write(folder.join(UNIT), unit).expect("unit");
+    fs::copy(source(SOCKET), folder.join(SOCKET)).expect("socket");
     if drop_in {
         let installed = folder.join(DROP_IN).with_extension("");
         fs::copy(source(DROP_IN), installed).expect("drop-in");
@@ -58,6 +60,7 @@ fn verify(folder: &Path) -> Vec<String> {
     let output = Command::new("systemd-analyze")
         .arg("verify")
         .arg(folder.join(UNIT))
+        .arg(folder.join(SOCKET))
         .output()
         .expect("verify");
     let text = String::from_utf8_lossy(&output.stderr);

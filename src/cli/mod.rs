@@ -3,10 +3,12 @@
 mod ask;
 mod demo;
 mod log;
+mod report;
+mod upgrade;
 
 use crate::config;
 use crate::daemon::{self, refresh};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -36,6 +38,9 @@ enum Command {
         /// Print the reference of every key instead.
         #[arg(long)]
         reference: bool,
+        /// Start this version on a copy of this store as well, and say what would not go on.
+        #[arg(long, value_name = "STORE")]
+        upgrade_from: Option<PathBuf>,
     },
     /// Show the main job on a sample estate, in a temporary store.
     Demo {
@@ -77,6 +82,22 @@ enum Command {
         #[command(subcommand)]
         what: Log,
     },
+    /// Say what happened and what would have, from the history of the store.
+    Report {
+        #[command(subcommand)]
+        what: ReportOf,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command.
+    Man {
+        /// Folder for the pages.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
     /// Copy the store, in use or not, into a new file. The copy gets a key space of its own.
     Backup {
         /// The new file.
@@ -106,6 +127,22 @@ enum Log {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum ReportOf {
+    /// Tickets avoided, biggest groups, doubtful ones, alerts without a CI.
+    Shadow {
+        /// How many days back.
+        #[arg(long, default_value_t = 7)]
+        days: u32,
+        /// Folder of the store.
+        #[arg(long, default_value = "/var/lib/correlated")]
+        store: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 struct Admin {
     /// Admin socket of the daemon.
@@ -130,7 +167,8 @@ pub fn main() -> ExitCode {
         Command::Check {
             file,
             reference: false,
-        } => check(&file),
+            upgrade_from,
+        } => check(&file, upgrade_from.as_deref()),
         Command::Demo { keep, language } => demo::run(keep, &language),
         Command::Incidents { state, json, admin } => {
             ask::incidents(&admin.admin, state.as_deref(), json)
@@ -146,6 +184,16 @@ pub fn main() -> ExitCode {
                     full,
                 },
         } => log::show(&store, from, limit, full),
+        Command::Report {
+            what: ReportOf::Shadow { days, store, json },
+        } => report::shadow(&store, days, json),
+        Command::Completions { shell } => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "correlated", &mut out);
+            print(&String::from_utf8_lossy(&out));
+            Ok(())
+        }
+        Command::Man { dir } => man(dir.as_deref()),
         Command::Backup { file, store } => log::backup(&store, &file),
     };
     match result {
@@ -198,13 +246,29 @@ fn logging(level: &str) {
     }
 }
 
+fn man(dir: Option<&Path>) -> Result<(), String> {
+    let told = |e: std::io::Error| e.to_string();
+    match dir {
+        Some(dir) => clap_mangen::generate_to(Arguments::command(), dir)
+            .map_err(|e| format!("{}: {e}", dir.display())),
+        None => {
+            let mut out = Vec::new();
+            clap_mangen::Man::new(Arguments::command())
+                .render(&mut out)
+                .map_err(told)?;
+            print(&String::from_utf8_lossy(&out));
+            Ok(())
+        }
+    }
+}
+
 fn run(file: &Path) -> Result<(), String> {
     let config = refresh::load_config(file)?;
     logging(&config.plumbing.log_level);
     runtime()?.block_on(daemon::run(config, Some(file.to_owned()), None))
 }
 
-fn check(file: &Path) -> Result<(), String> {
+fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
     let config = refresh::load_config(file)?;
     crate::rules::Rules::compile(config.rules.clone())?;
     let mut out = format!("{}: good\n", file.display());
@@ -247,6 +311,14 @@ fn check(file: &Path) -> Result<(), String> {
             target.kind.kind
         ));
     }
+    let upgrade = upgrade_from
+        .map(|store| upgrade::check(&config, store))
+        .transpose()?;
+    let good = upgrade.as_ref().is_none_or(|(_, good)| *good);
+    out.push_str(&upgrade.map(|(text, _)| text).unwrap_or_default());
     print(&out);
-    Ok(())
+    match good {
+        true => Ok(()),
+        false => Err("the store would not go on with this configuration".to_owned()),
+    }
 }

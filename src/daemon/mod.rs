@@ -28,7 +28,7 @@ use clock::Clock;
 use commit::{Committer, SourceName};
 use doors::Doors;
 use inbox::{Command, Inbox};
-use serve::{Bound, Limits, Tls};
+use serve::{Limits, Tls};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -322,10 +322,15 @@ async fn listen_all(
         tasks: Vec::new(),
         addresses: Vec::new(),
     };
+    let mut handed_over = serve::handed_over()?;
     for (name, address, handler, tls) in plan {
-        let bound: Bound = serve::bind(address)
-            .await
-            .map_err(|e| format!("listen.{name}: {e}"))?;
+        let bound = match handed_over.iter().position(|(held, _)| held == address) {
+            Some(at) => handed_over.swap_remove(at).1,
+            None => {
+                let bound = serve::bind(address).await;
+                bound.map_err(|e| format!("listen.{name}: {e}"))?
+            }
+        };
         out.addresses.push((name, bound.address()));
         let limits = Limits {
             name,
@@ -338,6 +343,11 @@ async fn listen_all(
         out.tasks.push(tokio::spawn(serve::serve(
             bound, limits, tls, handler, metrics, stop,
         )));
+    }
+    if let Some((address, _)) = handed_over.first() {
+        return Err(format!(
+            "systemd hands over a socket for {address}, which no address in [listen] names"
+        ));
     }
     Ok(out)
 }

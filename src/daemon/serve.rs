@@ -149,8 +149,8 @@ pub fn tls(cert: &str, key: &str) -> Result<TlsAcceptor, String> {
 pub enum Bound {
     /// TCP.
     Tcp(TcpListener),
-    /// A unix socket, with its path.
-    Unix(UnixListener, String),
+    /// A unix socket, with its path if we made the file.
+    Unix(UnixListener, Option<String>),
 }
 
 impl Bound {
@@ -161,9 +161,50 @@ impl Bound {
                 .local_addr()
                 .map(|a| a.to_string())
                 .unwrap_or_default(),
-            Bound::Unix(_, path) => path.clone(),
+            Bound::Unix(listener, path) => match path {
+                Some(path) => path.clone(),
+                None => path_of(
+                    listener
+                        .local_addr()
+                        .ok()
+                        .as_ref()
+                        .and_then(|a| a.as_pathname()),
+                ),
+            },
         }
     }
+}
+
+fn path_of(path: Option<&std::path::Path>) -> String {
+    path.map(|p| p.display().to_string()).unwrap_or_default()
+}
+
+/// Listeners that systemd holds for us over a restart, by address. What connects meanwhile waits.
+///
+/// # Errors
+/// A socket that is no listener.
+pub fn handed_over() -> Result<Vec<(String, Bound)>, String> {
+    let mut from = listenfd::ListenFd::from_env();
+    let mut out = Vec::new();
+    for n in 0..from.len() {
+        let wrong = |e: std::io::Error| format!("socket {n} of systemd: {e}");
+        let bound = match from.take_tcp_listener(n) {
+            Ok(Some(tcp)) => {
+                tcp.set_nonblocking(true).map_err(wrong)?;
+                Bound::Tcp(TcpListener::from_std(tcp).map_err(wrong)?)
+            }
+            Ok(None) => continue,
+            Err(_) => match from.take_unix_listener(n).map_err(wrong)? {
+                Some(unix) => {
+                    unix.set_nonblocking(true).map_err(wrong)?;
+                    Bound::Unix(UnixListener::from_std(unix).map_err(wrong)?, None)
+                }
+                None => continue,
+            },
+        };
+        out.push((bound.address(), bound));
+    }
+    Ok(out)
 }
 
 /// Binds `address:port` or the path of a unix socket (mode 0660; a dead one is replaced).
@@ -185,7 +226,7 @@ pub async fn bind(address: &str) -> Result<Bound, String> {
     let listener = UnixListener::bind(address).map_err(|e| wrong(&e))?;
     let mode = std::fs::Permissions::from_mode(0o660);
     std::fs::set_permissions(address, mode).map_err(|e| wrong(&e))?;
-    Ok(Bound::Unix(listener, address.to_owned()))
+    Ok(Bound::Unix(listener, Some(address.to_owned())))
 }
 
 /// Serves until `stop` changes, then finishes what is under way.
@@ -247,7 +288,7 @@ pub async fn serve(
     }
     // What is under way holds a permit.
     drop(timeout(DRAIN, room.acquire_many(permits)).await);
-    if let Bound::Unix(_, path) = bound {
+    if let Bound::Unix(_, Some(path)) = bound {
         std::fs::remove_file(path).ok(); // the next start replaces it anyway
     }
 }

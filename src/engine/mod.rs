@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use dedup::Quick;
+pub use expiry::OURSELVES;
 
 /// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
 /// decisions change and the number does not.

@@ -5,9 +5,11 @@
 
 mod history;
 mod reader;
+mod report;
 mod setup;
 
 pub use reader::Reader;
+pub use report::{Group, Report};
 
 use setup::{connect, lock, new_epoch, pragmas, schema};
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The log of a store that may be in use, to read only.
 #[derive(Debug)]
 pub struct Reader {
-    db: Connection,
+    pub(super) db: Connection,
 }
 
 impl Reader {
