@@ -131,10 +131,7 @@ fn step(kind: &str, name: &str) -> Step {
             id: id(),
             text: text(),
         },
-        "link" => Step::Link {
-            id: id(),
-            other,
-        },
+        "link" => Step::Link { id: id(), other },
         "read" => Step::Read { id: id() },
         unknown => panic!("step {unknown}"),
     }
@@ -278,8 +275,12 @@ fn nonsense_is_never_taken_for_success() {
                     let one = answer(kind.kind, &format!("{status} {body}"));
                     let got: Vec<Response> = (0..4).map(|_| one.clone()).collect();
                     for n in 1..=4 {
-                        let next =
-                            (kind.next)(&settings, &Facts::default(), &step(kind.kind, name), &got[..n]);
+                        let next = (kind.next)(
+                            &settings,
+                            &Facts::default(),
+                            &step(kind.kind, name),
+                            &got[..n],
+                        );
                         let claims = matches!(
                             &next,
                             Next::Done(itsm::Reply::Done { .. } | itsm::Reply::Already(_))

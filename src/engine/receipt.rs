@@ -148,7 +148,11 @@ impl Engine {
             } else {
                 row.duplicates.push(hit.ticket.clone());
             }
-            let text = format!("{}: ticket {} is a duplicate", id.target, shown(&hit.ticket));
+            let text = format!(
+                "{}: ticket {} is a duplicate",
+                id.target,
+                shown(&hit.ticket)
+            );
             self.warn(Some(id.incident), text);
         }
     }

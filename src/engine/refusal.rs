@@ -146,7 +146,11 @@ impl Engine {
             row.ticket = Some(other.to_owned());
             row.touched = true;
         }
-        let text = format!("{}: a person merged the ticket into {}", id.target, shown(other));
+        let text = format!(
+            "{}: a person merged the ticket into {}",
+            id.target,
+            shown(other)
+        );
         self.line(Some(id.incident), text);
     }
 

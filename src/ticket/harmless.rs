@@ -133,7 +133,10 @@ mod tests {
         let check = |text: &str, expected: &str| {
             assert_eq!(line(text, 200, Markup::CodeTags), expected, "{text:?}");
         };
-        check("a [code]<b>x</b>[/code] [I000123]", "a (code]<b>x</b>(/code] [I000123]");
+        check(
+            "a [code]<b>x</b>[/code] [I000123]",
+            "a (code]<b>x</b>(/code] [I000123]",
+        );
         check("å[CoDe]x[/cODE]", "å(CoDe]x(/cODE]");
         check("[co\u{200b}de]x", "(code]x");
         check("[[code]]", "[(code]]");

@@ -21,7 +21,9 @@ pub(super) fn checked(s: &ItsmSettings) -> Result<(), Refusal> {
     let one = |name: &str| (name.to_owned(), s.options.text(name));
     for (name, id) in groups.chain([one("caller"), one("default_group")]) {
         if !is_sys_id(id) {
-            return stop(format!("{name}: {id:?} is no sys_id (32 hexadecimal digits)"));
+            return stop(format!(
+                "{name}: {id:?} is no sys_id (32 hexadecimal digits)"
+            ));
         }
     }
     for name in ["impact", "urgency"] {
@@ -52,7 +54,10 @@ fn all_groups(s: &ItsmSettings) -> Vec<&str> {
     let more = s.options.map("groups").into_iter().flatten();
     let more = more.map(|(_, id)| id.as_str());
     let first = s.options.text("default_group");
-    std::iter::once(first).chain(more).take(MAX_GROUPS).collect()
+    std::iter::once(first)
+        .chain(more)
+        .take(MAX_GROUPS)
+        .collect()
 }
 
 pub(super) fn groups(s: &ItsmSettings) -> Verdict {
@@ -164,7 +169,9 @@ pub(super) fn with_references<'a>(
             Ok(reference.name.clone())
         } else if !reference.is_asked() {
             let (column, name) = (reference.column, &reference.name);
-            Err(format!("{column} is left empty: {name:?} is no name to search for"))
+            Err(format!(
+                "{column} is left empty: {name:?} is no name to search for"
+            ))
         } else if let Some((first, more)) = rest.split_first() {
             rest = more;
             reference.judge(first)?
@@ -180,7 +187,11 @@ pub(super) fn with_references<'a>(
 }
 
 /// The group that a ticket shall have, and what is wrong with the one that was wished for.
-fn group<'a>(s: &'a ItsmSettings, facts: &Facts, content: &'a Content) -> (&'a str, Option<String>) {
+fn group<'a>(
+    s: &'a ItsmSettings,
+    facts: &Facts,
+    content: &'a Content,
+) -> (&'a str, Option<String>) {
     let default = s.options.text("default_group");
     let wished = content.group.as_str();
     let mapped = s.options.map_get("groups", wished);

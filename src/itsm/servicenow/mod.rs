@@ -66,7 +66,7 @@ pub const ITSM: Itsm = Itsm {
         key("max_auto_impact", KeyKind::Integer(1, 3), Preset::Toml("2"), "highest impact that is set; 1 permits tickets of the tool's priority 1"),
         text("correlation_display", Preset::Toml("\"correlated\""), "how we are named beside the correlation key"),
         text("close_code", Preset::Toml("\"Solution provided\""), "close code of a ticket that we resolve; one of the instance's own list"),
-        text("new_state", Preset::Toml("\"1\""), "state of a ticket that nobody works on"),
+        key("new_states", KeyKind::List, Preset::Toml("[\"1\"]"), "states of a ticket that nobody works on, those included that rules of the tool put it in"),
         text("in_progress_state", Preset::Toml("\"2\""), "state of a ticket that is opened again"),
         key("on_hold_states", KeyKind::List, Preset::Toml("[\"3\"]"), "states of a ticket that waits"),
         text("resolved_state", Preset::Toml("\"6\""), "state of a ticket that is over"),
@@ -154,10 +154,14 @@ fn probe(s: &ItsmSettings, got: &[Response]) -> Verdict {
             let me = user_in(me, "account", account)?;
             let mut facts = Facts::default();
             for (name, column) in [("account_name", "user_name"), ("account_id", "sys_id")] {
-                facts.0.insert(name.to_owned(), field(&me, column).to_owned());
+                facts
+                    .0
+                    .insert(name.to_owned(), field(&me, column).to_owned());
             }
             for group in inactive(s, groups)? {
-                facts.0.insert(format!("inactive:{group}"), "yes".to_owned());
+                facts
+                    .0
+                    .insert(format!("inactive:{group}"), "yes".to_owned());
             }
             Ok(Next::Done(Reply::Facts(facts)))
         }
@@ -363,9 +367,7 @@ fn resolve(
         [_, sent] => match accepted(id, sent) {
             Ok(()) => read(s, id),
             // A data policy wants more than we know (an assignee, a cause): the recovery is told all the same.
-            Err(Refusal::Reject(_)) => {
-                send("PATCH", s, Some(id), &body(&[("work_notes", text)]))
-            }
+            Err(Refusal::Reject(_)) => send("PATCH", s, Some(id), &body(&[("work_notes", text)])),
             Err(other) => Err(other),
         },
         [_, sent, back] => match accepted(id, sent) {

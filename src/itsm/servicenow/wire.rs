@@ -298,7 +298,7 @@ pub(super) fn judge(s: &ItsmSettings, facts: &Facts, row: &Value) -> Result<Seen
         _ if number == s.options.text("resolved_state") => TicketState::Resolved,
         _ if is("closed_states") => TicketState::Closed,
         _ if is("on_hold_states") => TicketState::OnHold,
-        _ if number == s.options.text("new_state") => TicketState::New,
+        _ if is("new_states") => TicketState::New,
         _ => TicketState::Open,
     };
     let owner = field(row, "assigned_to");
@@ -308,8 +308,8 @@ pub(super) fn judge(s: &ItsmSettings, facts: &Facts, row: &Value) -> Result<Seen
     let rule = s.options.list("automation_accounts");
     let edited = !ours && !rule.iter().any(|r| same_user(r, last));
     let again = field(row, "reopened_by");
-    let reopened = !again.is_empty()
-        && (same_user(again, facts.get("account_id")) || is_us(s, facts, again));
+    let reopened =
+        !again.is_empty() && (same_user(again, facts.get("account_id")) || is_us(s, facts, again));
     let moved = match state {
         TicketState::Open => !ours && !reopened,
         TicketState::OnHold => true,
