@@ -325,6 +325,27 @@ fn a_ticket_lives_through_tokens_that_end_at_any_moment() {
 }
 
 #[test]
+fn all_who_need_a_token_wait_for_one_login() {
+    let server = Server::start();
+    let password = server.oauth("s3cret-client") + "user = \"alertd\"\ntoken_file = \"%/s3cret\"\n";
+    let daemon = Daemon::new("single", &password);
+    let hosts: Vec<String> = (0..20).map(|n| format!("h{n}")).collect();
+    std::thread::scope(|scope| {
+        for host in &hosts {
+            scope.spawn(|| daemon.down(host, "gone"));
+        }
+    });
+    server.wait("a ticket each", |i| i.tickets.len() == hosts.len());
+    for host in &hosts {
+        daemon.up(host);
+    }
+    server.wait("all resolved", |i| {
+        i.tickets.iter().all(|t| t["state"] == "6")
+    });
+    server.with(|i| assert_eq!((i.logins, i.creates, i.turned_away), (1, 20, 0)));
+}
+
+#[test]
 fn a_login_that_is_refused_stops_the_target_and_is_said_once() {
     let server = Server::start();
     let daemon = Daemon::new("refused", &server.oauth("wrong"));

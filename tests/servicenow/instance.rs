@@ -309,7 +309,11 @@ impl Instance {
     }
 
     fn log_in(&mut self, form: &str) -> Answer {
-        let good = form.contains("grant_type=client_credentials")
+        let grant = match form.contains("grant_type=password") {
+            true => form.contains("username=alertd&") && form.ends_with("&password=s3cret"),
+            false => form.ends_with("&grant_type=client_credentials"),
+        };
+        let good = grant
             && form.contains("client_id=the-client")
             && form.contains("client_secret=s3cret-client");
         if !good {

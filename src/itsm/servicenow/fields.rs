@@ -309,6 +309,13 @@ pub(super) fn not_taken(
         .map(|(name, _)| format!("column {name} did not take its value"));
     let mut out: Vec<String> = empty.collect();
     if let Some(key) = written.get(KEY).and_then(Value::as_str) {
+        for column in ["sys_updated_by", "assigned_to"] {
+            if row.get(column).is_none_or(Value::is_null) {
+                out.push(format!(
+                    "column {column} is hidden from us: we do not see that a person has a ticket"
+                ));
+            }
+        }
         let by = field(row, "sys_created_by");
         if field(row, KEY) != key {
             out.push("column correlation_id did not take its value".to_owned());

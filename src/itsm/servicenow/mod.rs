@@ -223,8 +223,12 @@ fn create(
         }
         [made, found] => {
             let id = made_id(made)?;
-            let back = rows(found)?.into_iter();
-            let mut back = back.filter(|row| field(row, KEY) == key);
+            let back = match rows(found) {
+                Ok(rows) => rows,
+                Err(Refusal::Reject(_)) => Vec::new(),
+                Err(other) => return Err(other),
+            };
+            let mut back = back.into_iter().filter(|row| field(row, KEY) == key);
             match back.find(|row| id_of(row).as_deref() == Some(id.as_str())) {
                 Some(row) => {
                     dropped.extend(not_taken(s, facts, &body, &row));
