@@ -378,6 +378,16 @@ fn a_create_whose_answer_is_lost_and_whose_row_comes_late_is_found() {
 }
 
 #[test]
+fn a_password_that_ends_between_create_and_read_back_makes_no_second_ticket() {
+    let server = Server::start();
+    server.with(|i| i.closed_after_create = 1);
+    let daemon = Daemon::new("password", &(server.basic() + "settle = \"500ms\"\n"));
+    daemon.down("web1", "gone");
+    daemon.wait_log("ticket INC0010001 found, not opened twice");
+    server.with(|i| assert_eq!((i.creates, i.tickets.len()), (1, 1)));
+}
+
+#[test]
 fn nothing_is_written_where_searches_answer_other_tickets() {
     let server = Server::start();
     server.with(|i| {

@@ -53,6 +53,8 @@ pub struct Instance {
     pub uses: Option<u32>,
     /// The token ends right after a create.
     pub end_after_create: bool,
+    /// Whoever comes right after a create is turned away, so many times, whatever he shows.
+    pub closed_after_create: u32,
     tokens: BTreeMap<String, u32>,
     known_tokens: BTreeSet<String>,
     pub logins: u32,
@@ -333,6 +335,10 @@ impl Instance {
     }
 
     fn may(&mut self, authorization: &str) -> bool {
+        if self.creates > 0 && self.closed_after_create > 0 {
+            self.closed_after_create -= 1;
+            return false;
+        }
         if authorization == "Basic YWxlcnRkOnMzY3JldA==" {
             return true; // alertd:s3cret
         }

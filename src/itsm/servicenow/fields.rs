@@ -156,12 +156,20 @@ impl Reference {
     }
 }
 
-/// What came of the look-ups, and the answers after them; or the look-up that comes next.
+/// How far the look-ups are.
+pub(super) enum Looking<'a> {
+    /// This one comes next.
+    Ask(Next),
+    /// What came of them, and the answers after theirs.
+    Over(Vec<Looked>, &'a [Response]),
+}
+
+/// Goes through the answers to look-ups.
 pub(super) fn with_references<'a>(
     s: &ItsmSettings,
     asked: &[Reference],
     got: &'a [Response],
-) -> Result<Result<(Vec<Looked>, &'a [Response]), Next>, Refusal> {
+) -> Result<Looking<'a>, Refusal> {
     let mut rest = got;
     let mut looked = Vec::new();
     for reference in asked {
@@ -176,14 +184,14 @@ pub(super) fn with_references<'a>(
             rest = more;
             reference.judge(first)?
         } else {
-            return reference.ask(s).map(Err);
+            return reference.ask(s).map(Looking::Ask);
         };
         looked.push(Looked {
             column: reference.column,
             found,
         });
     }
-    Ok(Ok((looked, rest)))
+    Ok(Looking::Over(looked, rest))
 }
 
 /// The group that a ticket shall have, and what is wrong with the one that was wished for.
@@ -304,7 +312,7 @@ pub(super) fn not_taken(
     let read = |name: &str| matches!(name, "cmdb_ci" | "business_service" | "assignment_group");
     let empty = written
         .iter()
-        .filter(|(name, value)| (constant(name) || read(name)) && **value != Value::from(""))
+        .filter(|(name, value)| (constant(name) || read(name)) && value.as_str() != Some(""))
         .filter(|(name, _)| field(row, name).is_empty())
         .map(|(name, _)| format!("column {name} did not take its value"));
     let mut out: Vec<String> = empty.collect();

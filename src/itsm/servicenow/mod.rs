@@ -31,7 +31,9 @@ use super::{
 };
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Millis, Response};
-use fields::{changes, groups, inactive, new_ticket, not_taken, references, with_references};
+use fields::{
+    Looking, changes, groups, inactive, new_ticket, not_taken, references, with_references,
+};
 use serde_json::{Map, Value};
 use wire::*;
 
@@ -211,8 +213,8 @@ fn create(
 ) -> Verdict {
     let asked = references(s, content);
     let (looked, rest) = match with_references(s, &asked, got)? {
-        Ok(both) => both,
-        Err(ask) => return Ok(ask),
+        Looking::Over(looked, rest) => (looked, rest),
+        Looking::Ask(next) => return Ok(next),
     };
     let (body, mut dropped) = new_ticket(s, facts, key, content, &looked);
     match rest {
@@ -283,8 +285,8 @@ fn update(
 ) -> Verdict {
     let asked = references(s, content);
     let (looked, rest) = match with_references(s, &asked, got)? {
-        Ok(both) => both,
-        Err(ask) => return Ok(ask),
+        Looking::Over(looked, rest) => (looked, rest),
+        Looking::Ask(next) => return Ok(next),
     };
     match rest {
         [] => read(s, id),
