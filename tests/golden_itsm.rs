@@ -25,14 +25,36 @@ fn folder(kind: &str) -> PathBuf {
         .join(kind)
 }
 
+/// Addresses of the two tickets, of our user, of the caller and of the default group.
+const SYS_ID: &str = "11111111111111111111111111111111";
+const OTHER_SYS_ID: &str = "22222222222222222222222222222222";
+
+/// Keys that a kind must be given, and the ids of the two tickets.
+fn needs(kind: &str) -> (&'static str, String, String) {
+    let short = || ("1".to_owned(), "2".to_owned());
+    match kind {
+        "rt" => {
+            let (id, other) = short();
+            ("queue = \"Incidents\"\naccount = \"alertd\"\n", id, other)
+        }
+        "servicenow" => (
+            "account = \"alertd\"\ncaller = \"cccccccccccccccccccccccccccccccc\"\n\
+             default_group = \"dddddddddddddddddddddddddddddddd\"\nfields = { u_origin = \"monitoring\" }\n\
+             groups = { Network = \"eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\" }\n",
+            format!("INC0010001#{SYS_ID}"),
+            format!("INC0010002#{OTHER_SYS_ID}"),
+        ),
+        _ => {
+            let (id, other) = short();
+            ("", id, other)
+        }
+    }
+}
+
 fn settings(kind: &str) -> ItsmSettings {
     let text = format!(
         "[[source]]\nname = \"n\"\nkind = \"nagios\"\n[[itsm]]\nname = \"t\"\nkind = \"{kind}\"\nurl = \"https://t.example/REST/2.0\"\ntoken = \"credential:t\"\n{}",
-        if kind == "rt" {
-            "queue = \"Incidents\"\naccount = \"alertd\"\n"
-        } else {
-            ""
-        }
+        needs(kind).0
     );
     config::load(&text, "").unwrap().plumbing.targets[0]
         .settings
@@ -53,12 +75,32 @@ fn content() -> Content {
     }
 }
 
-fn step(name: &str) -> Step {
-    let id = || "1".to_owned();
+fn step(kind: &str, name: &str) -> Step {
+    let (_, id, other) = needs(kind);
+    let id = || id.clone();
     let text = || "RECOVERED 03:41 CET.".to_owned();
     match name {
         "probe" => Step::Probe,
         "find" => Step::Find { key: KEY.into() },
+        "create-odd" => Step::Create {
+            key: KEY.into(),
+            content: Content {
+                ci: "javascript:gs.log(1)".into(),
+                services: vec!["a^b".into()],
+                group: "Unheard of".into(),
+                priority: "P3".into(),
+                ..content()
+            },
+        },
+        "create-bare" => Step::Create {
+            key: KEY.into(),
+            content: Content {
+                ci: "abababababababababababababababab".into(),
+                services: Vec::new(),
+                group: String::new(),
+                ..content()
+            },
+        },
         "find-quote" => Step::Find {
             key: "it's \\ odd".into(),
         },
@@ -89,12 +131,9 @@ fn step(name: &str) -> Step {
             id: id(),
             text: text(),
         },
-        "link" => Step::Link {
-            id: id(),
-            other: "2".into(),
-        },
+        "link" => Step::Link { id: id(), other },
         "read" => Step::Read { id: id() },
-        other => panic!("step {other}"),
+        unknown => panic!("step {unknown}"),
     }
 }
 
@@ -134,7 +173,7 @@ fn tell(kind: &str, story: &str) -> String {
     let mut lines = story
         .lines()
         .filter(|l| !l.starts_with('#') && !l.trim().is_empty());
-    let step = step(lines.next().unwrap());
+    let step = step(kind, lines.next().unwrap());
     let answers: Vec<Response> = lines.map(|l| answer(kind, l)).collect();
     let (row, settings) = (itsm::kind(kind).unwrap(), settings(kind));
     let mut out = String::new();
@@ -236,8 +275,12 @@ fn nonsense_is_never_taken_for_success() {
                     let one = answer(kind.kind, &format!("{status} {body}"));
                     let got: Vec<Response> = (0..4).map(|_| one.clone()).collect();
                     for n in 1..=4 {
-                        let next =
-                            (kind.next)(&settings, &Facts::default(), &step(name), &got[..n]);
+                        let next = (kind.next)(
+                            &settings,
+                            &Facts::default(),
+                            &step(kind.kind, name),
+                            &got[..n],
+                        );
                         let claims = matches!(
                             &next,
                             Next::Done(itsm::Reply::Done { .. } | itsm::Reply::Already(_))

@@ -296,7 +296,7 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
     }
     for target in &config.plumbing.targets {
         let name = &target.settings.name;
-        if let Some(from) = &target.secret {
+        for from in target.secret.iter().chain(target.auth.secret()) {
             match daemon::http::secret(from) {
                 Ok(_) => {}
                 // A credential is there only when systemd starts the unit.

@@ -2,6 +2,7 @@
 //!
 //! Pure: no file is opened here. Relative paths are taken from the folder of the configuration file.
 
+mod auth;
 pub mod keys;
 pub mod pick;
 mod plumbing;
@@ -12,7 +13,8 @@ mod rules;
 pub mod tables;
 mod walk;
 
-pub use plumbing::{Auth, CmdbConf, Listen, Plumbing, SourceConf, StoreConf, TargetConf};
+pub use auth::{Auth, OAuth2};
+pub use plumbing::{CmdbConf, Listen, Plumbing, SourceConf, StoreConf, TargetConf};
 pub use reference::reference;
 
 use crate::rules::RulesText;

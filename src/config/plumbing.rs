@@ -1,5 +1,6 @@
 //! Addresses, paths, credentials, mappings, limits: everything that is not in the log.
 
+use super::auth::{self, Auth};
 use super::keys::{Key, SecretRef, Settings};
 use super::tables::{self, SECTIONS};
 use super::walk::{Found, Walk};
@@ -104,17 +105,6 @@ pub struct TargetConf {
     pub language: Language,
     pub timezone: String,
     pub common: Settings,
-}
-
-/// How the secret of a target is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// `Authorization: token SECRET`
-    Token,
-    /// `Authorization: Bearer SECRET`
-    Bearer,
-    /// Basic, with this user.
-    Basic(String),
 }
 
 /// A section with the range of its head; an empty one if the file has none.
@@ -409,23 +399,11 @@ fn target(
             "missing: base address of its API".to_owned(),
         );
     }
-    if writes && settings.secret("token").is_none() {
+    if writes && settings.secret("token").is_none() && !auth::is_alone(&settings) {
         let message = "missing: token_file = \"PATH\" or token = \"credential:NAME\"".to_owned();
         walk.problem(at.clone(), &format!("{path}.token"), message);
     }
-    let auth = match (settings.text("auth"), settings.opt_text("user")) {
-        ("basic", Some(user)) => Auth::Basic(user.to_owned()),
-        ("basic", None) => {
-            walk.problem(
-                at.clone(),
-                &format!("{path}.user"),
-                "missing: auth is \"basic\"".to_owned(),
-            );
-            Auth::Token
-        }
-        ("bearer", _) => Auth::Bearer,
-        (_, _) => Auth::Token,
-    };
+    let auth = auth::read(walk, at.clone(), path, &settings);
     let timezone = settings.text("timezone").to_owned();
     if walk.problems.len() > before {
         return None;

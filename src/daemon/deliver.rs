@@ -204,27 +204,35 @@ impl Target {
         if delivery.shadow {
             show(delivery, &step, &self.shown);
         }
-        let facts = match self.facts(kind).await {
-            Ok(facts) => facts,
-            Err(refusal) => return OutcomeV1::Refused(refusal),
+        let facts = match delivery.shadow {
+            true => Arc::default(), // nothing is asked of the tool, so nothing is known of it
+            false => match self.facts(kind).await {
+                Ok(facts) => facts,
+                Err(refusal) => return OutcomeV1::Refused(refusal),
+            },
         };
         let outcome = self
             .exchange(kind, &facts, &step, delivery.step.writes())
             .await;
         match outcome {
-            // A login may have expired: once more with a secret that is read anew.
-            OutcomeV1::Refused(Refusal::Login) => {
+            // A login may have expired: once more with a secret that is read anew. (A client that fetches
+            // its token has done so already.)
+            OutcomeV1::Refused(Refusal::Login) if !self.renews() => {
                 self.forget();
                 self.exchange(kind, &facts, &step, delivery.step.writes())
                     .await
             }
             // The tool says no to something that the probe thought possible: look again next time.
-            OutcomeV1::Refused(Refusal::Reject(_) | Refusal::Stop(_)) => {
+            OutcomeV1::Refused(Refusal::Login | Refusal::Reject(_) | Refusal::Stop(_)) => {
                 self.forget();
                 outcome
             }
             other => other,
         }
+    }
+
+    fn renews(&self) -> bool {
+        self.client.as_ref().is_some_and(Client::renews)
     }
 
     fn forget(&self) {
@@ -262,7 +270,7 @@ impl Target {
                 Next::Refused(refusal) => return Err(refusal),
                 Next::Send(request) => match self.send(&request).await {
                     Ok(response) => got.push(response),
-                    Err(failure) => return Err(retry(failure.why)),
+                    Err(failure) => return Err(unsent(failure)),
                 },
             }
         }
@@ -282,6 +290,7 @@ impl Target {
             Some(client) => client.send(request).await,
             None => Err(Failure {
                 sent: false,
+                fatal: false,
                 why: "the target has no address".to_owned(),
             }),
         }
@@ -290,9 +299,15 @@ impl Target {
     async fn exchange(&self, kind: &Itsm, facts: &Facts, step: &Step, writes: bool) -> OutcomeV1 {
         let mut got = Vec::new();
         let mut written = false;
+        let mut taken = false;
         for _ in 0..=MAX_EXCHANGES {
             let request = match (kind.next)(&self.conf.settings, facts, step, &got) {
                 Next::Done(reply) => return outcome_of(reply),
+                // What was written must not be written again with a new login.
+                Next::Refused(Refusal::Login) if taken => {
+                    let why = "the login ended after a write".to_owned();
+                    return OutcomeV1::Unknown { why };
+                }
                 Next::Refused(refusal) => {
                     return judged(refusal, written, got.last().map(|r| r.status));
                 }
@@ -302,12 +317,13 @@ impl Target {
             match self.send(&request).await {
                 Ok(response) => {
                     written |= this_writes;
+                    taken |= this_writes && response.status < 400;
                     got.push(response);
                 }
                 Err(failure) if written || (this_writes && failure.sent) => {
                     return OutcomeV1::Unknown { why: failure.why };
                 }
-                Err(failure) => return OutcomeV1::Refused(retry(failure.why)),
+                Err(failure) => return OutcomeV1::Refused(unsent(failure)),
             }
         }
         OutcomeV1::Refused(Refusal::Stop(format!(
@@ -383,10 +399,14 @@ fn show(delivery: &Delivery, step: &Step, shown: &Shown) {
     }
 }
 
-fn retry(why: String) -> Refusal {
-    Refusal::Retry {
-        not_before: None,
-        why,
+/// Nothing was sent that could have been executed.
+fn unsent(failure: Failure) -> Refusal {
+    match failure.fatal {
+        true => Refusal::Stop(failure.why),
+        false => Refusal::Retry {
+            not_before: None,
+            why: failure.why,
+        },
     }
 }
 

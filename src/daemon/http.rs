@@ -1,5 +1,6 @@
 //! The one HTTP client: TLS, time-outs, proxy, credentials. No redirects, no retries, no environment.
 
+use super::oauth::Login;
 use super::{chain, clock};
 use crate::config::keys::SecretRef;
 use crate::config::{Auth, TargetConf};
@@ -19,6 +20,8 @@ const MAX_SECRET: u64 = 64 << 10;
 pub struct Failure {
     /// The request may have reached the tool.
     pub sent: bool,
+    /// A person must act: a login that the tool refuses.
+    pub fatal: bool,
     /// What happened; no secrets.
     pub why: String,
 }
@@ -29,6 +32,7 @@ pub struct Client {
     base: String,
     auth: Auth,
     secret: Option<SecretRef>,
+    login: Option<Login>,
     /// Keeps connections: for reading exchanges.
     reads: reqwest::Client,
     /// A fresh connection each time: a kept one may be dead, and then nobody knows what became of a write.
@@ -95,17 +99,44 @@ impl Client {
             base: conf.url.clone(),
             auth: conf.auth.clone(),
             secret: conf.secret.clone(),
+            login: match &conf.auth {
+                Auth::OAuth2(conf) => Some(Login::new(conf)),
+                Auth::Token | Auth::Bearer | Auth::Basic(_) => None,
+            },
             reads: make(2)?,
             writes: make(0)?,
         })
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Whether a login that has ended is renewed here.
+    pub fn renews(&self) -> bool {
+        self.login.is_some()
+    }
+
+    /// Sends a request and reads the whole answer. Where a token is fetched, an answer 401 gets one new login
+    /// and is sent once more: 401 says that it was not executed.
     ///
     /// # Errors
-    /// No answer, or one that is too long.
+    /// No answer, or one that is too long; no login.
     pub async fn send(&self, request: &Request) -> Result<Response, Failure> {
-        let not_sent = |why: String| Failure { sent: false, why };
+        let Some(login) = &self.login else {
+            return self.once(request, None).await;
+        };
+        let token = login.token(&self.reads, &self.base, None).await?;
+        let answer = self.once(request, Some(&token)).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        let token = login.token(&self.reads, &self.base, Some(&token)).await?;
+        self.once(request, Some(&token)).await
+    }
+
+    async fn once(&self, request: &Request, token: Option<&str>) -> Result<Response, Failure> {
+        let not_sent = |why: String| Failure {
+            sent: false,
+            fatal: false,
+            why,
+        };
         let url = self.url(request).map_err(not_sent)?;
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|e| not_sent(e.to_string()))?;
@@ -118,24 +149,29 @@ impl Client {
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
-        if let Some(from) = &self.secret {
+        if let Some(token) = token {
+            builder = builder.bearer_auth(token);
+        } else if let Some(from) = &self.secret {
             // Read each time: a rotated password needs no restart.
             let secret = secret(from).map_err(not_sent)?;
             builder = match &self.auth {
                 Auth::Token => builder.header("Authorization", format!("token {secret}")),
                 Auth::Bearer => builder.bearer_auth(secret),
                 Auth::Basic(user) => builder.basic_auth(user, Some(secret)),
+                Auth::OAuth2(_) => builder,
             };
         }
         let answer = builder.body(request.body.clone()).send().await;
         let mut answer = answer.map_err(|e| Failure {
             sent: !e.is_connect() && !e.is_builder(),
+            fatal: false,
             why: chain(&e.without_url()),
         })?;
         let mut body = Vec::new();
         loop {
             let chunk = answer.chunk().await.map_err(|e| Failure {
                 sent: true,
+                fatal: false,
                 why: chain(&e.without_url()),
             })?;
             let Some(chunk) = chunk else {
@@ -144,6 +180,7 @@ impl Client {
             if body.len().saturating_add(chunk.len()) > MAX_RESPONSE {
                 return Err(Failure {
                     sent: true,
+                    fatal: false,
                     why: format!("an answer of more than {MAX_RESPONSE} bytes"),
                 });
             }

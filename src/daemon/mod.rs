@@ -13,6 +13,7 @@ pub mod inbox;
 mod keep;
 mod life;
 pub mod listen;
+mod oauth;
 pub mod quarantine;
 pub mod refresh;
 mod reload;

@@ -3,7 +3,7 @@
 use super::state::{InFlight, Row, RowId, Timer};
 use super::{Engine, outbox};
 use crate::invariant::{self, Invariant};
-use crate::itsm::{Seen, TicketState};
+use crate::itsm::{Seen, TicketState, shown};
 use crate::model::Millis;
 use crate::record::{History, HitV1, OutcomeV1, ReceiptV1, SentV1, StepName, TicketChangeV1};
 use crate::ticket::{Note, NoteKind};
@@ -119,7 +119,8 @@ impl Engine {
             row.verify = after_unknown(at, settle);
             let text = format!(
                 "{}: ticket {} found, not opened twice",
-                id.target, first.ticket
+                id.target,
+                shown(&first.ticket)
             );
             self.line(Some(id.incident), text);
         }
@@ -147,7 +148,11 @@ impl Engine {
             } else {
                 row.duplicates.push(hit.ticket.clone());
             }
-            let text = format!("{}: ticket {} is a duplicate", id.target, hit.ticket);
+            let text = format!(
+                "{}: ticket {} is a duplicate",
+                id.target,
+                shown(&hit.ticket)
+            );
             self.warn(Some(id.incident), text);
         }
     }
@@ -190,7 +195,7 @@ impl Engine {
                 if row.resolved_by_us {
                     self.line(
                         Some(id.incident),
-                        format!("{}: ticket {ticket} resolved", id.target),
+                        format!("{}: ticket {} resolved", id.target, shown(ticket)),
                     );
                 }
             }
@@ -201,7 +206,7 @@ impl Engine {
                     .retain(|n| !matches!(n.what, NoteKind::Reopened { .. }));
                 self.line(
                     Some(id.incident),
-                    format!("{}: ticket {ticket} reopened", id.target),
+                    format!("{}: ticket {} reopened", id.target, shown(ticket)),
                 );
             }
             StepName::Probe | StepName::Find | StepName::Link | StepName::Read => {}
@@ -219,7 +224,7 @@ impl Engine {
         let at = self.state.at;
         self.line(
             Some(id.incident),
-            format!("{}: ticket {ticket} opened", id.target),
+            format!("{}: ticket {} opened", id.target, shown(ticket)),
         );
         let Some(row) = self.state.outbox.get_mut(id) else {
             return;

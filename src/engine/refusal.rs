@@ -4,7 +4,7 @@ use super::Engine;
 use super::identity::short_hash;
 use super::receipt::note_written;
 use super::state::{InFlight, RowId};
-use crate::itsm::{Refusal, TicketState};
+use crate::itsm::{Refusal, TicketState, shown};
 use crate::model::Millis;
 use crate::record::StepName;
 
@@ -135,6 +135,7 @@ impl Engine {
             return;
         }
         self.follow_on(id);
+        let ticket = shown(&ticket);
         let text = format!("{}: ticket {ticket} is {how}, a new one follows", id.target);
         self.warn(Some(id.incident), text);
     }
@@ -145,7 +146,11 @@ impl Engine {
             row.ticket = Some(other.to_owned());
             row.touched = true;
         }
-        let text = format!("{}: a person merged the ticket into {other}", id.target);
+        let text = format!(
+            "{}: a person merged the ticket into {}",
+            id.target,
+            shown(other)
+        );
         self.line(Some(id.incident), text);
     }
 

@@ -1,6 +1,7 @@
 //! ITSM tools: a step to HTTP bytes and back. One file per kind, one row per kind in [`KINDS`].
 
 pub mod rt;
+pub mod servicenow;
 pub mod shadow;
 
 use crate::config::keys::{Key, Settings};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The kinds of ITSM tool.
-pub static KINDS: &[Itsm] = &[rt::ITSM, shadow::ITSM];
+pub static KINDS: &[Itsm] = &[rt::ITSM, servicenow::ITSM, shadow::ITSM];
 
 /// A kind of ITSM tool: a row of plain values and functions.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,12 @@ pub struct Itsm {
 /// The kind named `kind`.
 pub fn kind(kind: &str) -> Option<&'static Itsm> {
     KINDS.iter().find(|k| k.kind == kind)
+}
+
+/// What people are shown of a ticket's id. An id may have two parts, `NUMBER#ADDRESS`, for a tool whose
+/// people know a ticket by another name than its API.
+pub fn shown(id: &str) -> &str {
+    id.split('#').next().unwrap_or(id)
 }
 
 /// Exchanges that one step may take; a step that wants more is refused as a bug of the kind.
@@ -57,6 +64,8 @@ pub struct Limits {
 pub enum Markup {
     /// Nothing: text is shown as it is.
     Plain,
+    /// What stands between `[code]` and `[/code]` is taken for HTML.
+    CodeTags,
 }
 
 /// What a kind can promise about tickets.

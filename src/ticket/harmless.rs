@@ -34,7 +34,20 @@ pub(super) fn line(text: &str, max: usize, markup: Markup) -> String {
     };
     match markup {
         Markup::Plain => out,
+        Markup::CodeTags => without_code_tags(&out),
     }
+}
+
+/// `[code]` and `[/code]` with round brackets. As many characters as before.
+fn without_code_tags(text: &str) -> String {
+    let lower = text.to_ascii_lowercase(); // as long as the text, byte by byte
+    let is_tag = |at: usize| {
+        let rest = lower.get(at..).unwrap_or_default();
+        rest.starts_with("[code") || rest.starts_with("[/code")
+    };
+    text.char_indices()
+        .map(|(at, c)| if c == '[' && is_tag(at) { '(' } else { c })
+        .collect()
 }
 
 /// Quotes inside would end the quotation early.
@@ -113,6 +126,21 @@ mod tests {
         check("ab cdef gh", 6, "ab...");
         check(&"x".repeat(1 << 20), 5, "xx...");
         check("{{ 7*7 }}", 200, "{{ 7*7 }}");
+    }
+
+    #[test]
+    fn tags_that_would_be_html_are_broken() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(line(text, 200, Markup::CodeTags), expected, "{text:?}");
+        };
+        check(
+            "a [code]<b>x</b>[/code] [I000123]",
+            "a (code]<b>x</b>(/code] [I000123]",
+        );
+        check("å[CoDe]x[/cODE]", "å(CoDe]x(/cODE]");
+        check("[co\u{200b}de]x", "(code]x");
+        check("[[code]]", "[(code]]");
+        check("code [", "code [");
     }
 
     #[test]

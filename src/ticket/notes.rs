@@ -82,7 +82,7 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             kind => "reopened", ci => page.name(ci), text => page.quote(text),
         },
         NoteKind::Duplicate { ticket } => context! {
-            kind => "duplicate", ticket => page.name(ticket),
+            kind => "duplicate", ticket => page.name(crate::itsm::shown(ticket)),
         },
         NoteKind::Late => context! { kind => "late" },
     })

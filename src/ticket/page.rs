@@ -139,7 +139,7 @@ impl Page {
             false => format!(
                 "{incident} ({} {})",
                 self.say("ticket", "sag"),
-                self.name(ticket)
+                self.name(crate::itsm::shown(ticket))
             ),
         }
     }

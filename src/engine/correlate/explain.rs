@@ -21,7 +21,7 @@ impl Engine {
                 let row = self.state().outbox.get(r)?;
                 Some(json!({
                     "target": &*r.target,
-                    "ticket": row.ticket,
+                    "ticket": row.ticket.as_deref().map(crate::itsm::shown),
                     "key": correlation_key(self.state().epoch, id, row.generation),
                     "touched": row.touched,
                     "state": row.ticket_state,

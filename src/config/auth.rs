@@ -1,0 +1,101 @@
+//! How we show a target who we are.
+
+use super::keys::{SecretRef, Settings};
+use super::walk::Walk;
+use std::ops::Range;
+
+/// How the secret of a target is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: token SECRET`
+    Token,
+    /// `Authorization: Bearer SECRET`
+    Bearer,
+    /// Basic, with this user.
+    Basic(String),
+    /// A token that is fetched and renewed.
+    OAuth2(OAuth2),
+}
+
+/// A login by OAuth 2.0: the password grant with a user, else client credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sentences are in config::tables")]
+pub struct OAuth2 {
+    pub path: String,
+    pub client_id: String,
+    pub client_secret: SecretRef,
+    pub user: Option<(String, SecretRef)>,
+}
+
+impl Auth {
+    /// A secret beside the target's token.
+    pub fn secret(&self) -> Option<&SecretRef> {
+        match self {
+            Auth::OAuth2(conf) => Some(&conf.client_secret),
+            Auth::Token | Auth::Bearer | Auth::Basic(_) => None,
+        }
+    }
+}
+
+/// Client credentials have a secret of their own, and need no `token`.
+pub(super) fn is_alone(settings: &Settings) -> bool {
+    settings.text("auth") == "oauth2" && settings.opt_text("user").is_none()
+}
+
+pub(super) fn read(walk: &mut Walk<'_>, at: Range<usize>, path: &str, settings: &Settings) -> Auth {
+    match (settings.text("auth"), settings.opt_text("user")) {
+        ("basic", Some(user)) => Auth::Basic(user.to_owned()),
+        ("basic", None) => {
+            walk.problem(
+                at,
+                &format!("{path}.user"),
+                "missing: auth is \"basic\"".to_owned(),
+            );
+            Auth::Token
+        }
+        ("bearer", _) => Auth::Bearer,
+        ("oauth2", user) => oauth2(walk, at, path, settings, user),
+        (_, _) => Auth::Token,
+    }
+}
+
+fn oauth2(
+    walk: &mut Walk<'_>,
+    at: Range<usize>,
+    path: &str,
+    settings: &Settings,
+    user: Option<&str>,
+) -> Auth {
+    let (id, secret) = (
+        settings.opt_text("client_id"),
+        settings.secret("client_secret"),
+    );
+    let mut missing = |name: &str| {
+        let path = format!("{path}.{name}");
+        if walk.problems.iter().any(|p| p.path == path) {
+            return; // it stands there, and is wrong
+        }
+        let message = "missing: auth is \"oauth2\"".to_owned();
+        walk.problem(at.clone(), &path, message);
+    };
+    if id.is_none() {
+        missing("client_id");
+    }
+    if secret.is_none() {
+        missing("client_secret");
+    }
+    if user.is_none() && settings.secret("token").is_some() {
+        missing("user"); // whose password is it?
+    }
+    match (id, secret) {
+        (Some(id), Some(secret)) => Auth::OAuth2(OAuth2 {
+            path: settings.text("oauth_path").to_owned(),
+            client_id: id.to_owned(),
+            client_secret: secret.clone(),
+            user: user
+                .map(str::to_owned)
+                .zip(settings.secret("token").cloned()),
+        }),
+        (_, _) => Auth::Token,
+    }
+}

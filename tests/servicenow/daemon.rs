@@ -1,0 +1,125 @@
+//! The real program with one source and one target, and little patience.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The longest wait for anything.
+const WAIT: Duration = Duration::from_secs(60);
+
+pub struct Daemon {
+    folder: PathBuf,
+    child: Child,
+    intake: u16,
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+impl Daemon {
+    /// `%` in the target stands for the folder, in which a file `NAME` holds the secret `NAME`.
+    pub fn new(name: &str, target: &str) -> Daemon {
+        let folder =
+            std::env::temp_dir().join(format!("correlated-snow-{name}-{}", std::process::id()));
+        std::fs::remove_dir_all(&folder).ok();
+        std::fs::create_dir_all(&folder).unwrap();
+        for secret in ["s3cret", "s3cret-client", "wrong"] {
+            std::fs::write(folder.join(secret), format!("{secret}\n")).unwrap();
+        }
+        let intake = free_port();
+        let at = folder.display().to_string();
+        let config = format!(
+            "[listen]\nintake = [\"127.0.0.1:{intake}\"]\nmetrics = []\nadmin = \"{at}/admin.sock\"\n\
+             [store]\npath = \"{at}/store\"\n\
+             [correlate]\nhold_p1 = \"100ms\"\nhold_p2 = \"100ms\"\nhold_p3 = \"100ms\"\nhold_p4 = \"100ms\"\n\
+             hold_quiet = \"100ms\"\nhold_max = \"200ms\"\nresolve_after = \"500ms\"\n\
+             [[source]]\nname = \"nagios\"\nkind = \"nagios\"\n{}\n",
+            target.replace('%', &at)
+        );
+        std::fs::write(folder.join("correlated.toml"), config).unwrap();
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_correlated"))
+            .args(["run", "--config"])
+            .arg(folder.join("correlated.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let daemon = Daemon {
+            folder,
+            child,
+            intake,
+        };
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", intake)).is_err() {
+            assert!(begun.elapsed() < WAIT, "not ready: {}", daemon.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        daemon
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Waits until the log says it.
+    pub fn wait_log(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(text) {
+            assert!(begun.elapsed() < WAIT, "{text:?}: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn down(&self, host: &str, output: &str) {
+        self.post(&format!(
+            "HOSTNAME={host}&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT={output}"
+        ));
+    }
+
+    pub fn up(&self, host: &str) {
+        self.post(&format!(
+            "HOSTNAME={host}&HOSTSTATE=UP&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=RECOVERY"
+        ));
+    }
+
+    fn post(&self, body: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.intake)).unwrap();
+        let head = format!(
+            "POST /v1/events/nagios HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    pub fn admin(&self, method: &str, path: &str) -> String {
+        let mut stream = UnixStream::connect(self.folder.join("admin.sock")).unwrap();
+        let head = format!(
+            "{method} /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if !std::thread::panicking() {
+            std::fs::remove_dir_all(&self.folder).ok();
+        }
+    }
+}
