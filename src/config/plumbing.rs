@@ -102,6 +102,7 @@ pub struct TargetConf {
     pub timeout: Millis,
     pub ca_file: Option<String>,
     pub proxy: Option<String>,
+    pub no_proxy: Vec<String>,
     pub language: Language,
     pub timezone: String,
     pub common: Settings,
@@ -416,6 +417,7 @@ fn target(
         timeout: settings.duration("timeout"),
         ca_file: settings.opt_text("ca_file").map(str::to_owned),
         proxy: settings.opt_text("proxy").map(str::to_owned),
+        no_proxy: settings.list("no_proxy").to_vec(),
         language: match settings.text("language") {
             "da" => Language::Da,
             _ => Language::En,

@@ -91,7 +91,9 @@ impl Client {
                 builder = builder.tls_certs_merge(certificates(file)?);
             }
             if let Some(proxy) = &conf.proxy {
-                builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|e| e.to_string())?);
+                let proxy = reqwest::Proxy::all(proxy).map_err(|e| e.to_string())?;
+                let direct = reqwest::NoProxy::from_string(&conf.no_proxy.join(","));
+                builder = builder.proxy(proxy.no_proxy(direct));
             }
             builder.build().map_err(|e| chain(&e))
         };
