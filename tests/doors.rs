@@ -243,3 +243,85 @@ fn a_cancelled_escalation_is_neither_problem_nor_recovery() {
     world.advance(Millis::mins(25 * 60));
     assert_eq!((live(&world), world.open_tickets().len()), (0, 0));
 }
+
+/// Two sources of one file, each with its own door.
+fn two(text: &str) -> Config {
+    config::load(text, "").unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+fn post(world: &mut World, config: &Config, n: usize, body: &str) {
+    let source = &config.plumbing.sources[n];
+    let mut out = Decoded::default();
+    let body = Body {
+        tail: "",
+        content_type: "application/json",
+        bytes: body.as_bytes(),
+        received_at: world.now,
+    };
+    (source.kind.decode)(&source.settings, &body, &mut out);
+    let mut events: Vec<Event> = out.events.into_iter().map(|(_, e)| e).collect();
+    for event in &mut events {
+        for (name, value) in source.labels.iter() {
+            event.labels.set(name, value);
+        }
+    }
+    world.send_as(&source.settings.name, &source.scope, &events);
+}
+
+#[test]
+fn two_zabbix_servers_with_the_same_event_ids_are_two_name_spaces_unless_they_share_a_scope() {
+    let text = |more: &str| {
+        format!(
+            "[[source]]\nname = \"zbx-a\"\nkind = \"zabbix\"\nlabels = {{ customer = \"acme\" }}\n{more}\n[[source]]\nname = \"zbx-b\"\nkind = \"zabbix\"\nlabels = {{ customer = \"globex\" }}\n{more}\n"
+        )
+    };
+    let body = |value: u8| {
+        format!(
+            r#"{{"event_id":"30","event_source":"0","event_value":"{value}","update_status":"0","event_name":"Ping","event_nseverity":"5","host_host":"localhost","trigger_id":"9","tags":[]}}"#
+        )
+    };
+    for (more, want) in [("", 1), ("scope = \"one\"", 0)] {
+        let config = two(&text(more));
+        let mut world = World::new(&config.rules, None);
+        post(&mut world, &config, 0, &body(1));
+        post(&mut world, &config, 1, &body(1));
+        post(&mut world, &config, 0, &body(0));
+        let alerts = &world.node.engine().state().alerts;
+        assert_eq!(alerts.values().filter(|a| a.live()).count(), want, "{more}");
+        let customers = alerts
+            .values()
+            .filter(|a| a.labels.get("customer").is_some())
+            .count();
+        assert_eq!(customers, alerts.len());
+    }
+}
+
+#[test]
+fn sources_of_one_scope_must_identify_alike() {
+    let text = "[[source]]\nname = \"a\"\nkind = \"zabbix\"\nscope = \"s\"\n[[source]]\nname = \"b\"\nkind = \"nagios\"\nscope = \"s\"\n";
+    let problems = config::load(text, "").unwrap_err();
+    assert!(
+        problems[0]
+            .message
+            .contains("other labels identify its alerts"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn the_customer_in_a_label_finds_the_right_ci_of_two_with_one_name() {
+    let text = "[[source]]\nname = \"zbx\"\nkind = \"zabbix\"\n[[bind.rule]]\nname = \"by customer\"\nsource = \"zbx\"\ntemplate = \"{customer}-{host}\"\n";
+    let cmdb = r#"{"cis": [{"id": "acme-db1"}, {"id": "globex-db1"}], "relations": []}"#;
+    let config = two(text);
+    let mut world = World::new(&config.rules, Some(cmdb));
+    for (id, customer) in [(30, "acme"), (31, "globex")] {
+        let body = format!(
+            r#"{{"event_id":"{id}","event_source":"0","event_value":"1","update_status":"0","event_name":"Ping","event_nseverity":"5","host_host":"db1","trigger_id":"{id}","tags":[{{"tag":"customer","value":"{customer}"}}]}}"#
+        );
+        post(&mut world, &config, 0, &body);
+    }
+    let state = world.node.engine().state();
+    let found: Vec<&str> = state.alerts.values().map(|a| state.cis.key(a.ci)).collect();
+    assert_eq!(found, ["acme-db1", "globex-db1"]);
+    assert_eq!(state.incidents.len(), 2);
+}

@@ -53,10 +53,7 @@ impl Engine {
                 let same = alert.state == AlertState::Firing
                     && event.episode <= alert.episode
                     && self.severity(event) == alert.severity
-                    && alert
-                        .senders
-                        .iter()
-                        .any(|s| s.id == sender_id(source, event));
+                    && alert.senders.iter().any(|s| s.id == sender_id(event));
                 let text_due = *alert.annotations != event.annotations
                     && self.state.at.since(alert.text_at) >= TEXT_EVERY;
                 (same && !text_due && !richer(alert, event)).then_some(Quick::Repeat(fingerprint))
@@ -201,7 +198,7 @@ impl Engine {
         alert.heard = at;
         let was_stale = alert.state == AlertState::Stale;
         alert.state = AlertState::Firing;
-        extend(alert, sender_id(source, event), event.valid_until);
+        extend(alert, sender_id(event), event.valid_until);
         if richer(alert, event) {
             alert.labels = Arc::new(event.labels.clone());
             take_text(alert, at, event);
@@ -252,7 +249,7 @@ impl Engine {
         if event.episode < alert.episode && alert.senders.len() < 2 {
             return Outcome::Late;
         }
-        let sender = sender_id(source, event);
+        let sender = sender_id(event);
         alert.senders.retain(|s| s.id != sender);
         self.effects.alerts.insert(id);
         if !alert.senders.is_empty() {
@@ -382,7 +379,7 @@ impl Engine {
             && suppress::is_inherited(&rules, event.starts_at, known.first_contact);
         alert.suppressed = suppress::judge(&rules, alert, inherited);
         alert.senders.clear();
-        extend(alert, sender_id(source, event), event.valid_until);
+        extend(alert, sender_id(event), event.valid_until);
         let due = alert.valid_until();
         known.live = known.live.saturating_add(1);
         let first_inherited = inherited && known.inherited == 0;
@@ -409,7 +406,7 @@ impl Engine {
             };
             alert.events = alert.events.saturating_add(repeat.count);
             alert.heard = alert.heard.max(repeat.last);
-            let sender = short_hash(&[&repeat.source, &repeat.sender]);
+            let sender = short_hash(&[&repeat.sender]);
             extend(alert, sender, repeat.valid_until);
             self.effects.alerts.insert(id);
         }
@@ -457,9 +454,10 @@ fn richer(alert: &Alert, event: &Event) -> bool {
     event.labels.len() > alert.labels.len()
 }
 
-/// The number by which an alert knows a sender.
-fn sender_id(source: &str, event: &Event) -> u64 {
-    short_hash(&[source, &event.sender])
+/// The number by which an alert knows a sender. Sources that share a scope tell one truth (the two of an
+/// Alertmanager pair): where the event names no sender, one of them may end what the other began.
+fn sender_id(event: &Event) -> u64 {
+    short_hash(&[&event.sender])
 }
 
 fn extend(alert: &mut Alert, id: u64, valid_until: Option<Millis>) {

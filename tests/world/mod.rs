@@ -491,19 +491,24 @@ impl World {
 
     /// Events as the daemon takes them in: what changes nothing is answered before it is written.
     pub fn send(&mut self, source: &str, events: &[Event]) {
+        self.send_as(source, source, events);
+    }
+
+    /// The same of a source whose scope is not its name.
+    pub fn send_as(&mut self, source: &str, scope: &str, events: &[Event]) {
         for part in events.chunks(256) {
             let mut full = Vec::new();
             for event in part {
                 let fingerprint = correlated::engine::identity::fingerprint(
                     &self.node.engine().state().rules.identity,
-                    source,
+                    scope,
                     &event.labels,
                 );
                 let changed = full.iter().any(|(f, _)| *f == fingerprint);
                 match self
                     .node
                     .engine()
-                    .quick(source, source, event)
+                    .quick(source, scope, event)
                     .filter(|_| !changed)
                 {
                     Some(Quick::Repeat(fingerprint)) => {
@@ -530,7 +535,7 @@ impl World {
                 let events = full.into_iter().map(|(_, e)| e).collect();
                 self.commit(&[Record::Events(EventsV1 {
                     source: source.into(),
-                    scope: source.into(),
+                    scope: scope.into(),
                     received_at: self.now,
                     events,
                 })]);
