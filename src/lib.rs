@@ -31,6 +31,14 @@
 //! * The impact of an alert about which the CMDB says nothing is 3, not 4: what we do not know may matter.
 //! * `Refusal::Retry` carries a reason and an optional moment.
 //! * Alerts of our own (a source is overdue, a heartbeat is missing) come from a source named `correlated`.
+//! * Which labels identify an alert may be said per scope: a Zabbix event is the alert, for a trigger may have
+//!   several problems open and a connector's recovery names nothing else. Where each firing so has an id of its
+//!   own, the same scope says which labels tell that a condition fires again; it returns to its incident then.
+//! * Sources of one scope tell one truth: an event without a sender of its own ends what the other source of
+//!   the scope began. Only direct Prometheus names senders, and is over when all of them say so.
+//! * What is taken out of events (`redact`) and what may go to a target (`share`) are kept apart: the first is
+//!   plumbing and happens before the log, the second is a rule, for it changes what tickets say.
+//! * A source in shadow has incidents of its own, so that a trial can touch no real ticket.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 
