@@ -15,20 +15,11 @@ mod csv;
 mod scan;
 
 use super::{Cmdb, CmdbSettings, Cursor, Fetch};
-use crate::config::keys::{Key, KeyKind, Preset};
+use crate::config::keys::{KeyKind, Preset, key};
 use crate::graph::{Ci, GraphBuilder, is_address};
 use crate::model::{Request, Response};
 use scan::Element;
 use serde_json::{Map, Value};
-
-const fn key(name: &'static str, kind: KeyKind, default: Preset, doc: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        default,
-        doc,
-    }
-}
 
 /// The row of this kind.
 #[rustfmt::skip] // one key, one line

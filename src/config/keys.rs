@@ -20,6 +20,16 @@ pub struct Key {
     pub doc: &'static str,
 }
 
+/// A key in one line, for long tables.
+pub const fn key(name: &'static str, kind: KeyKind, default: Preset, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        doc,
+    }
+}
+
 /// The sort of value a key takes.
 #[derive(Clone, Copy, Debug)]
 pub enum KeyKind {

@@ -1,15 +1,6 @@
 //! The tables of the configuration's sections: every key with its default and one sentence.
 
-use super::keys::{Key, KeyKind, Preset};
-
-const fn key(name: &'static str, kind: KeyKind, default: Preset, doc: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        default,
-        doc,
-    }
-}
+use super::keys::{Key, KeyKind, Preset, key};
 
 use KeyKind::{Bool, Duration, Integer, List, Map, OneOf, Path, Regex, Secret, Size, Text, Url, Zone};
 use Preset::{Absent, Required, Toml};

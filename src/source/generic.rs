@@ -5,7 +5,7 @@
 //! name, never guessed.
 
 use super::{Body, Decoded, Refused, Source, SourceSettings, limits, media_type, read};
-use crate::config::keys::{Key, KeyKind, Preset, Settings};
+use crate::config::keys::{KeyKind, Preset, Settings, key};
 use crate::model::{Event, EventState, Labels, Millis, cut};
 use jiff::civil::DateTime;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -19,15 +19,6 @@ const STATES: &[&str] = &[
     "test",
     "ignored",
 ];
-
-const fn key(name: &'static str, kind: KeyKind, default: Preset, doc: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        default,
-        doc,
-    }
-}
 
 /// The row of this kind.
 #[rustfmt::skip] // one key, one line
