@@ -117,13 +117,18 @@ pub(super) fn list(answer: &Value) -> String {
             format!("; no ticket: {why}")
         };
         out.push_str(&format!(
-            "{}  {}  {}  {}{}: {} alerts, {} live{services}{why}\n",
+            "{}  {}  {}  {}{}: {} {}, {} live{services}{why}\n",
             ids(row),
             text_of(row, "priority"),
             text_of(row, "state"),
             guess,
             text_of(row, "root"),
             number(row, "alerts"),
+            if number(row, "alerts") == 1 {
+                "alert"
+            } else {
+                "alerts"
+            },
             number(row, "live"),
         ));
     }

@@ -8,6 +8,7 @@ mod upgrade;
 
 use crate::config;
 use crate::daemon::{self, refresh};
+use crate::rules::Mode;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -305,9 +306,13 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
                 }
             }
         }
-        let mode = config.rules.targets.get(name).map(|t| t.mode);
+        let mode = match config.rules.targets.get(name).map(|t| t.mode) {
+            Some(Mode::Live) => "live",
+            Some(Mode::Note) => "note",
+            Some(Mode::Shadow) | None => "shadow",
+        };
         out.push_str(&format!(
-            "itsm {name}: kind {}, mode {mode:?}\n",
+            "itsm {name}: kind {}, mode {mode}\n",
             target.kind.kind
         ));
     }

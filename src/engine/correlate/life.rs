@@ -154,8 +154,9 @@ impl Engine {
         self.line(
             Some(id),
             format!(
-                "{}: ticket wanted, {live} alerts, about {root}",
-                priority.word()
+                "{}: ticket wanted, {live} {}, about {root}",
+                priority.word(),
+                if live == 1 { "alert" } else { "alerts" }
             ),
         );
     }
@@ -374,7 +375,9 @@ impl Engine {
         let Some(known) = self.state.incidents.get(&id) else {
             return;
         };
-        if known.state == IncidentState::Merged || known.opened.is_none() {
+        // What was over before a ticket counts too: those who decide about going live ask for it.
+        let told = known.opened.is_some() || known.state == IncidentState::Resolved;
+        if known.state == IncidentState::Merged || !told {
             return;
         }
         let services = self.services(id);
