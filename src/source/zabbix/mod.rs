@@ -34,6 +34,12 @@ pub const SOURCE: Source = Source {
             doc: "time zone of the Zabbix user that carries the media type",
         },
         Key {
+            name: "expire_after",
+            kind: KeyKind::Duration,
+            default: Preset::Absent,
+            doc: "a problem that no escalation step repeats for this long is over: Zabbix says nothing when a trigger is deleted",
+        },
+        Key {
             name: "instance",
             kind: KeyKind::Text,
             default: Preset::Toml("\"\""),
@@ -138,7 +144,7 @@ fn take(
         _ if usize::try_from(n).is_ok_and(|n| n >= limits::EVENTS) => {
             Err(format!("more than {} messages in one body", limits::EVENTS))
         }
-        Ok(Value::Object(map)) if map.contains_key("clock") => stream::line(settings, map),
+        Ok(Value::Object(map)) if map.contains_key("clock") => stream::line(settings, body, map),
         Ok(Value::Object(map)) => webhook(settings, body, map),
         Ok(_) => Err("the message is no object".to_owned()),
         Err(why) => Err(why.to_owned()),
@@ -262,7 +268,7 @@ fn webhook(
         episode: event_id,
         closes: event_id,
         starts_at: fields.time(settings, "event"),
-        valid_until: None,
+        valid_until: expires(settings, body, state),
         sender: String::new(),
         link: cut(&link.unwrap_or_default(), limits::LABEL_VALUE),
     };
@@ -278,6 +284,14 @@ fn webhook(
         events.push(second);
     }
     Ok(Made::Events(events))
+}
+
+/// When a problem is over that nothing repeats.
+fn expires(settings: &SourceSettings, body: &Body<'_>, state: EventState) -> Option<Millis> {
+    let after = settings.options.opt_duration("expire_after");
+    after
+        .filter(|_| state == EventState::Firing)
+        .map(|after| body.received_at.plus(after))
 }
 
 fn severity(fields: &Fields<'_>) -> Option<&'static str> {

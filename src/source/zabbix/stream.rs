@@ -1,13 +1,17 @@
 //! Lines of a streaming connector (7.0) or of an export file: times with nanoseconds, hosts in the order of
 //! the expression, no trigger, no update. A recovery has two event ids and nothing else.
 
-use super::{Made, SEVERITIES, identity, tags};
+use super::{Made, SEVERITIES, expires, identity, tags};
 use crate::model::{Event, EventState, Labels, Millis, cut};
-use crate::source::{SourceSettings, limits, scalar};
+use crate::source::{Body, SourceSettings, limits, scalar};
 use serde_json::{Map, Value};
 
 /// A line of a connector or an export file: a problem with its hosts, or a recovery with two ids.
-pub(super) fn line(settings: &SourceSettings, map: &Map<String, Value>) -> Result<Made, String> {
+pub(super) fn line(
+    settings: &SourceSettings,
+    body: &Body<'_>,
+    map: &Map<String, Value>,
+) -> Result<Made, String> {
     let number = |name: &str| map.get(name).and_then(Value::as_i64);
     if map.contains_key("itemid") {
         return Ok(Made::Ignored("item value"));
@@ -81,7 +85,15 @@ pub(super) fn line(settings: &SourceSettings, map: &Map<String, Value>) -> Resul
         episode: id,
         closes: id,
         starts_at: firing.then_some(at),
-        valid_until: None,
+        valid_until: expires(
+            settings,
+            body,
+            if firing {
+                EventState::Firing
+            } else {
+                EventState::Resolved
+            },
+        ),
         sender: String::new(),
         link: String::new(),
     }]))
