@@ -200,11 +200,14 @@ class Exporter:
 class Lab:
     """All servers. `start` brings them up; `stop` ends every process that this object started."""
 
+    PORTS = ("intake", "metrics", "proxy", "rt", "alertmanager", "prometheus", "exporter")
+    CONFIG = DAEMON_CONFIG
+
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        names = ("intake", "metrics", "proxy", "rt", "alertmanager", "prometheus", "exporter")
-        self.ports = dict(zip(names, free_ports(len(names))))
+        self.ports = dict(zip(self.PORTS, free_ports(len(self.PORTS))))
         self.processes = {}
+        self.started = []
         self.binary = os.environ.get("CORRELATED_BIN", ROOT / "target" / "release" / "correlated")
         self.proxy = self.rt = self.exporter = None
         (self.folder / "logs").mkdir()
@@ -215,6 +218,7 @@ class Lab:
             process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=log, start_new_session=True, preexec_fn=_die_with_us, **options)
         self.processes[name] = process
+        self.started = [name, *(each for each in self.started if each != name)]
         return process
 
     def start(self):
@@ -305,7 +309,7 @@ class Lab:
     def start_daemon(self, store="store"):
         """Starts the daemon on the store folder of that name and waits until it is ready."""
         config = self.folder / "correlated.toml"
-        config.write_text(DAEMON_CONFIG.format(
+        config.write_text(self.CONFIG.format(
             folder=self.folder, store=self.folder / store, settle=SETTLE, **self.ports))
         daemon = self.spawn("correlated", [self.binary, "run", "--config", config])
         ready = f"http://127.0.0.1:{self.ports['metrics']}/readyz"

@@ -216,7 +216,7 @@ def show(lab):
     def part(title, text):
         print(f"---- {title}\n{text}", file=sys.stderr)
 
-    for name in ("correlated", "rt", "nagios", "alertmanager", "prometheus"):
+    for name in lab.started:
         path = lab.folder / "logs" / f"{name}.log"
         lines = path.read_text(errors="replace").splitlines() if path.exists() else ["(none)"]
         part(f"end of {path.name}", "\n".join(lines[-60 if name == "correlated" else -5:]))
@@ -233,15 +233,15 @@ def show(lab):
             f"{'held ' + e['held'] if e['held'] else ''}" for e in lab.proxy.log[-25:]))
 
 
-def play(lab, only_lab):
+def play(lab, scenes, with_daemon):
     """Runs the scenes; one line for each. A failed scene ends the play: later ones build on it."""
     start = time.monotonic()
     lab.start()
     print(f"servers up after {time.monotonic() - start:.0f} s", flush=True)
     memory = {}
-    if not only_lab:
+    if with_daemon:
         lab.start_daemon()
-    for number, scene in enumerate(labcheck.SCENES if only_lab else SCENES, 1):
+    for number, scene in enumerate(scenes, 1):
         begin = time.monotonic()
         name = f"scene {number}: {scene.__doc__}"
         try:
@@ -252,18 +252,20 @@ def play(lab, only_lab):
         print(f"PASS {name} ({time.monotonic() - begin:.0f} s)", flush=True)
 
 
-def main():
+def main(make=Lab, scenes=SCENES, checks=labcheck.SCENES, limit=LIMIT):
+    """Plays the scenes, or with --lab the checks, on the servers that `make` makes; ends the program."""
     def interrupted(number, _):
         signal.alarm(0)
         raise Failure("not over in time" if number == signal.SIGALRM else f"signal {number}")
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, interrupted)
-    signal.alarm(LIMIT)
+    signal.alarm(limit)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="correlated-real."))
-    lab = Lab(folder)
+    lab = make(folder)
+    only_lab = "--lab" in sys.argv[1:]
     try:
-        play(lab, "--lab" in sys.argv[1:])
+        play(lab, checks if only_lab else scenes, not only_lab)
         passed = True
     except Exception as error:
         passed = False
