@@ -325,3 +325,30 @@ fn the_customer_in_a_label_finds_the_right_ci_of_two_with_one_name() {
     assert_eq!(found, ["acme-db1", "globex-db1"]);
     assert_eq!(state.incidents.len(), 2);
 }
+
+#[test]
+fn a_trigger_that_flaps_for_a_day_fills_neither_its_incident_nor_the_memory() {
+    let config = configured("kind = \"zabbix\"");
+    let mut world = World::new(&config.rules, None);
+    for id in 30..750 {
+        for value in [1, 0] {
+            let body = format!(
+                r#"{{"event_id":"{id}","event_source":"0","event_value":"{value}","update_status":"0","event_name":"Ping","event_nseverity":"5","host_host":"web1","trigger_id":"9","tags":[]}}"#
+            );
+            let events = decode(&config, "application/json", &body, world.now);
+            world.send("door", &events);
+            world.advance(Millis::mins(if id == 30 && value == 1 { 6 } else { 1 }));
+        }
+    }
+    let state = world.node.engine().state();
+    assert_eq!(world.tool.tickets.len(), 1);
+    let members: Vec<usize> = state.incidents.values().map(|i| i.members.len()).collect();
+    assert!(members.len() == 1 && members[0] <= 2, "{members:?}");
+    assert!(
+        state.alerts.len() < 40,
+        "{} alerts, {} conditions",
+        state.alerts.len(),
+        state.by_condition.len()
+    );
+    assert_eq!(state.by_condition.len(), 1);
+}

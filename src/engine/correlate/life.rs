@@ -260,13 +260,15 @@ impl Engine {
             alert.incident = Some(id);
         }
         let returns = self.returns_to_incident(alert);
-        if !returns {
-            if let Some(known) = self.state.incidents.get_mut(&id) {
-                known.members.remove(&alert);
-            }
-            if let Some(alert) = self.state.alerts.get_mut(&alert) {
-                alert.incident = None;
-            }
+        // One firing stands for the condition: a trigger that flaps for days must not fill its incident.
+        let leaves = if returns { before } else { alert };
+        let Some(known) = self.state.incidents.get_mut(&id) else {
+            return returns;
+        };
+        let leaver = self.state.alerts.get_mut(&leaves);
+        if let Some(leaver) = leaver.filter(|a| a.fingerprint != known.opening) {
+            leaver.incident = None;
+            known.members.remove(&leaves);
         }
         returns
     }
