@@ -631,7 +631,7 @@ fn all_that_is_said(daemon: &Daemon) -> String {
 
 #[test]
 fn secrets_and_redacted_values_are_nowhere() {
-    let rules = "[[source]]\nname = \"zabbix\"\nkind = \"zabbix\"\ntoken_file = \"TOKEN\"\n\
+    let rules = "[ticket]\nlink_base = \"https://c.example.net/\"\n[[source]]\nname = \"zabbix\"\nkind = \"zabbix\"\ntoken_file = \"TOKEN\"\n\
         [[redact.rule]]\nlabel = \"comment\"\n\
         [[redact.rule]]\nregex = \"customer (\\\\w+)\"\naction = \"hash\"\n";
     let token = std::env::temp_dir().join(format!("correlated-token-{}", std::process::id()));
@@ -673,6 +673,10 @@ fn secrets_and_redacted_values_are_nowhere() {
     assert!(with("wrong-guess-1").starts_with("HTTP/1.1 401"));
     let answer = with("TokenOfZabbix77");
     // Zabbix writes back what it reads here.
+    assert!(
+        answer.contains("\"url\":\"https://c.example.net/v1/alerts/"),
+        "{answer}"
+    );
     assert!(
         answer.contains("\"incident\":\"I000002\"")
             && answer.contains("\"outcome\":\"acknowledged\""),

@@ -229,6 +229,44 @@ fn every_setting_that_is_read_is_declared() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A key that nobody reads is a setting that silently does nothing.
+#[test]
+fn every_setting_that_is_declared_is_read() {
+    use correlated::config::tables;
+    use correlated::{cmdb, itsm, source};
+    let mut read = String::new();
+    for path in sources(&root().join("src")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let declares = |line: &str| {
+            ["name: \"", "Preset::", "REQUIRED", "Toml(", "Absent,"]
+                .iter()
+                .any(|w| line.contains(w))
+        };
+        for line in text.lines().filter(|l| !declares(l)) {
+            read.push_str(line);
+            read.push('\n');
+        }
+    }
+    let more = [
+        tables::SOURCE,
+        tables::CMDB,
+        tables::ITSM,
+        tables::BIND_RULE,
+        tables::RELATION,
+        tables::REDACT_RULE,
+    ];
+    let all = tables::SECTIONS.iter().map(|s| s.keys).chain(more);
+    let all = all.chain(source::KINDS.iter().map(|k| k.keys));
+    let all = all.chain(itsm::KINDS.iter().map(|k| k.keys));
+    let all = all.chain(cmdb::KINDS.iter().map(|k| k.keys));
+    let unread: Vec<&str> = all
+        .flatten()
+        .map(|key| key.name)
+        .filter(|name| !read.contains(&format!("\"{name}\"")))
+        .collect();
+    assert!(unread.is_empty(), "declared and never read: {unread:?}");
+}
+
 #[test]
 fn the_top_level_is_what_the_house_has() {
     let allowed = [

@@ -223,6 +223,9 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>) -> Plumbing {
         store: store(walk, table),
         log_level: log.text("level").to_owned(),
         heartbeat_url: log.opt_text("heartbeat_url").map(str::to_owned),
+        link_base: section(walk, table, "ticket", &[])
+            .text("link_base")
+            .to_owned(),
         ..Plumbing::default()
     };
     let mut seen = Vec::new();
