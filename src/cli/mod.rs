@@ -3,6 +3,7 @@
 mod ask;
 mod demo;
 mod log;
+mod send;
 
 use crate::config;
 use crate::daemon::{self, refresh};
@@ -85,6 +86,8 @@ enum Command {
         #[arg(long, default_value = "/var/lib/correlated")]
         store: PathBuf,
     },
+    /// Send a notification of Nagios or Icinga; keep it on disk if that cannot be done now.
+    Send(send::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,6 +150,7 @@ pub fn main() -> ExitCode {
                 },
         } => log::show(&store, from, limit, full),
         Command::Backup { file, store } => log::backup(&store, &file),
+        Command::Send(options) => return send::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

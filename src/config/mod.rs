@@ -12,6 +12,7 @@ mod walk;
 
 pub use plumbing::{Auth, CmdbConf, Listen, Plumbing, SourceConf, StoreConf, TargetConf};
 pub use reference::reference;
+pub(crate) use walk::{duration, size};
 
 use crate::rules::RulesText;
 use tables::SECTIONS;
