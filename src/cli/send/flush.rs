@@ -1,6 +1,7 @@
 //! `correlated send --flush`: delivers what waits, oldest first, in batches that the daemon applies at once.
 
-use super::post::{self, Outcome, Way};
+use super::answer::{self, Outcome};
+use super::post::{self, Way};
 use super::spool::{REFUSED, Spool, Waiting};
 use super::{DONE, FAULT, complain};
 use serde_json::Value;
@@ -144,11 +145,11 @@ impl Flush<'_> {
                 continue;
             }
             match post::post(self.way, &body(&batch)) {
-                Outcome::Taken(answer) => {
-                    let named = post::rejected(&answer);
+                Outcome::Taken(said) => {
+                    let named = answer::rejected(&said);
                     let taken = ["accepted", "repeated"]
                         .iter()
-                        .filter_map(|key| answer.get(key).and_then(Value::as_u64))
+                        .filter_map(|key| said.get(key).and_then(Value::as_u64))
                         .sum::<u64>();
                     let taken = usize::try_from(taken).unwrap_or(usize::MAX);
                     let all = batch.len();
@@ -206,7 +207,7 @@ impl Flush<'_> {
             return Ok(());
         }
         match post::post(self.way, &body(&ends)) {
-            Outcome::Taken(answer) if post::rejected(&answer).is_empty() => self.forget(&ends),
+            Outcome::Taken(said) if answer::rejected(&said).is_empty() => self.forget(&ends),
             // They wait with the others.
             Outcome::Taken(_)
             | Outcome::Refused { .. }

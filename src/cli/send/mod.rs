@@ -4,6 +4,7 @@
 //! deadline for everything, and what could not be sent waits in the spool. While something waits for a host or
 //! service, what follows about the same waits behind it.
 
+mod answer;
 mod flush;
 mod macros;
 mod post;
@@ -11,8 +12,9 @@ mod selftest;
 mod spool;
 
 use crate::config;
+use answer::Outcome;
 use macros::Macros;
-use post::{Outcome, Way};
+use post::Way;
 use spool::{REFUSED, Spool};
 use std::ffi::OsString;
 use std::path::PathBuf;

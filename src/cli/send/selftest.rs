@@ -1,6 +1,7 @@
 //! `correlated send --self-test`: what the monitoring user is denied, one line for each check.
 
-use super::post::{self, Outcome, Target, Way};
+use super::answer::{Outcome, reason};
+use super::post::{self, Target, Way};
 use super::spool::Spool;
 use super::{DONE, FAULT, macros};
 use crate::cli::print;
@@ -159,7 +160,7 @@ fn answer(way: &Way) -> Result<String, String> {
         Err(Outcome::Fault(why) | Outcome::Away { why, .. }) => return Err(why),
         Err(Outcome::Taken(_) | Outcome::Refused { .. }) => return Err("no answer".to_owned()),
     };
-    let (value, text) = post::reason(&bytes);
+    let (value, text) = reason(&bytes);
     let token = match way.token_file {
         Some(_) => "compare --token-file with token_file of the source",
         None => "the source has a token_file; name a copy with --token-file",
