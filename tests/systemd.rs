@@ -131,3 +131,47 @@ fn the_unit_says_what_the_daemon_relies_on() {
         "no example of a credential"
     );
 }
+
+const FLUSH: &str = "correlated-send-flush.service";
+const TIMER: &str = "correlated-send-flush.timer";
+
+/// The flush and its timer, in a folder of the test's own.
+fn lay_out_flush(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("systemd-{test}"));
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(&folder).expect("folder");
+    for name in [FLUSH, TIMER] {
+        let text = fs::read_to_string(source(name)).expect("unit");
+        let here = format!("={} ", env!("CARGO_BIN_EXE_correlated"));
+        let text = text.replace("=/usr/bin/correlated ", &here);
+        fs::write(folder.join(name), text).expect("unit");
+    }
+    folder
+}
+
+#[test]
+fn the_flush_and_its_timer_are_understood_whole_and_hardened() {
+    if version().is_none() {
+        return;
+    }
+    let folder = lay_out_flush("flush");
+    let output = Command::new("systemd-analyze")
+        .arg("verify")
+        .args([folder.join(FLUSH), folder.join(TIMER)])
+        .output()
+        .expect("verify");
+    let text = String::from_utf8_lossy(&output.stderr);
+    let ours: Vec<&str> = text.lines().filter(|l| l.contains("correlated")).collect();
+    assert_eq!(ours, Vec::<&str>::new());
+    let judge = ["security", "--offline=true", "--no-pager", "--threshold=15"];
+    let output = Command::new("systemd-analyze")
+        .args(judge)
+        .arg(folder.join(FLUSH))
+        .output()
+        .expect("security");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}

@@ -4,6 +4,7 @@ mod ask;
 mod demo;
 mod log;
 mod report;
+mod send;
 mod upgrade;
 
 use crate::config;
@@ -107,6 +108,8 @@ enum Command {
         #[arg(long, default_value = "/var/lib/correlated")]
         store: PathBuf,
     },
+    /// Send a notification of Nagios or Icinga; keep it on disk if that cannot be done now.
+    Send(send::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -196,6 +199,7 @@ pub fn main() -> ExitCode {
         }
         Command::Man { dir } => man(dir.as_deref()),
         Command::Backup { file, store } => log::backup(&store, &file),
+        Command::Send(options) => return send::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,6 +16,7 @@ mod walk;
 pub use auth::{Auth, OAuth2};
 pub use plumbing::{CmdbConf, Listen, Plumbing, SourceConf, StoreConf, TargetConf};
 pub use reference::reference;
+pub(crate) use walk::{duration, size};
 
 use crate::rules::RulesText;
 use tables::SECTIONS;

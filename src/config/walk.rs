@@ -325,7 +325,7 @@ fn url(text: &str) -> Result<String, String> {
 }
 
 /// `500ms`, `90s`, `5m`, `2h`, `30d`.
-pub(super) fn duration(text: &str) -> Result<Millis, String> {
+pub(crate) fn duration(text: &str) -> Result<Millis, String> {
     let bad = || {
         format!(
             "{text:?} is no duration; write it like \"500ms\", \"90s\", \"5m\", \"2h\", \"30d\""
@@ -346,7 +346,7 @@ pub(super) fn duration(text: &str) -> Result<Millis, String> {
 }
 
 /// `100B`, `512KiB`, `64MiB`, `10GiB`.
-fn size(text: &str) -> Result<i64, String> {
+pub(crate) fn size(text: &str) -> Result<i64, String> {
     let bad = || format!("{text:?} is no size; write it like \"512KiB\", \"64MiB\", \"10GiB\"");
     let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
     let (number, unit) = text.split_at(at);

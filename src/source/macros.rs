@@ -234,7 +234,7 @@ fn seconds(text: Option<&str>) -> Option<Millis> {
 }
 
 /// `NAGIOS_HOSTNAME`, `icinga_hostname`, `HostName` are `HOSTNAME`; custom variables keep one underscore.
-fn bare(name: &str) -> String {
+pub(crate) fn bare(name: &str) -> String {
     let upper = name.trim().to_uppercase();
     let rest = upper
         .strip_prefix("NAGIOS_")

@@ -8,7 +8,7 @@ pub mod prometheus;
 pub mod solarwinds;
 pub mod zabbix;
 
-mod macros;
+pub(crate) mod macros;
 mod read;
 
 use crate::config::keys::{Key, Settings};
