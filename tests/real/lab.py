@@ -3,6 +3,7 @@
 Everything that is a matter of taste about the configuration of the daemon stands in `DAEMON_CONFIG`.
 """
 import ctypes
+import http.client
 import json
 import os
 import pathlib
@@ -337,6 +338,32 @@ class Lab:
         total = sum(float(line.split()[-1]) for line in body.splitlines()
                     if line.startswith("correlated_events_total{") and f'source="{source}"' in line)
         return 0 < int(total) == self.events(source)
+
+    def ask(self, path):
+        """An answer from the daemon's admin socket."""
+        class Connection(http.client.HTTPConnection):
+            def connect(self):
+                self.sock = socket.socket(socket.AF_UNIX)
+                self.sock.settimeout(self.timeout)
+                self.sock.connect(self.host)
+
+        connection = Connection(str(self.folder / "admin.sock"), timeout=20)
+        connection.request("GET", f"/{path}", headers={"Host": "admin"})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        if answer.status != 200:
+            raise Failure(f"{path}: {answer.status} {text[:200]}")
+        return json.loads(text)
+
+    def alerts(self, host, state=None):
+        """Alerts of the daemon about a host."""
+        return [alert for alert in self.ask("v1/alerts")["alerts"]
+                if host in json.dumps(alert) and state in (None, alert["state"])]
+
+    def all_incidents(self):
+        """Incidents of the daemon, in whatever state, by number."""
+        return {incident["id"]: incident for incident in self.ask("v1/incidents?state=all")["incidents"]}
 
     def incidents(self):
         """What `correlated incidents` prints, errors included."""

@@ -4,7 +4,6 @@ The database listens on a socket in the folder only, and nobody but Zabbix's acc
 as they come from zabbix_sender; everything else goes over the API, the import of our media type included.
 """
 import gzip
-import http.client
 import json
 import os
 import pathlib
@@ -345,32 +344,6 @@ class ZabbixLab(Lab):
             "mediatypeid": self.media, "parameters": {**zabbix_media.PARAMETERS, **typed}}})
         if said.get("response") != "success":
             raise Failure(f"the Test button says {said}")
-
-    def ask(self, path):
-        """An answer from the daemon's admin socket."""
-        class Connection(http.client.HTTPConnection):
-            def connect(self):
-                self.sock = socket.socket(socket.AF_UNIX)
-                self.sock.settimeout(self.timeout)
-                self.sock.connect(self.host)
-
-        connection = Connection(str(self.folder / "admin.sock"), timeout=20)
-        connection.request("GET", f"/{path}", headers={"Host": "admin"})
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
-        if answer.status != 200:
-            raise Failure(f"{path}: {answer.status} {text[:200]}")
-        return json.loads(text)
-
-    def alerts(self, host, state=None):
-        """Alerts of the daemon about a host."""
-        return [alert for alert in self.ask("v1/alerts")["alerts"]
-                if host in json.dumps(alert) and state in (None, alert["state"])]
-
-    def all_incidents(self):
-        """Incidents of the daemon, in whatever state, by number."""
-        return {incident["id"]: incident for incident in self.ask("v1/incidents?state=all")["incidents"]}
 
     def incidents(self):
         """What the daemon says of incidents and alerts, and Zabbix of its last notifications; errors included."""
