@@ -234,3 +234,32 @@ fn completions_and_manual_pages_know_every_command() {
         "{page}"
     );
 }
+
+#[test]
+fn a_credential_of_systemd_is_read_where_it_lies() {
+    let folder =
+        std::env::temp_dir().join(format!("correlated-credentials-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let config = folder.join("c.toml");
+    let text = "[[source]]\nname = \"n\"\nkind = \"nagios\"\n[[itsm]]\nname = \"rt\"\nkind = \"rt\"\nurl = \"https://rt.example.net/REST/2.0\"\ntoken = \"credential:rt-token\"\nqueue = \"q\"\naccount = \"a\"\n";
+    std::fs::write(&config, text).unwrap();
+    let check = |credentials: Option<&std::path::Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
+        command
+            .arg("check")
+            .arg(&config)
+            .env_remove("CREDENTIALS_DIRECTORY");
+        if let Some(folder) = credentials {
+            command.env("CREDENTIALS_DIRECTORY", folder);
+        }
+        out(&command.output().unwrap())
+    };
+    assert!(check(None).contains("secret cannot be read here: credential rt-token"));
+    std::fs::write(folder.join("rt-token"), "secret-of-rt\n").unwrap();
+    let with = check(Some(&folder));
+    assert!(
+        with.contains("itsm rt: kind rt, mode live") && !with.contains("secret"),
+        "{with}"
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -685,6 +685,20 @@ fn secrets_and_redacted_values_are_nowhere() {
     assert!(with("TokenOfZabbix77").contains("\"incident\":\"I000002\""));
     let kept = daemon.folder.join("store/quarantine");
     assert!(std::fs::read_dir(kept).unwrap().count() > 0);
+    let test = std::fs::read_to_string(
+        "tests/fixtures/source/zabbix/v60-media-type-test-button-unresolved-macros.json",
+    );
+    let test: serde_json::Value = serde_json::from_str(&test.unwrap()).unwrap();
+    let body = test["body"].as_str().unwrap();
+    let head = format!(
+        "POST /v1/events/zabbix/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nAuthorization: Bearer TokenOfZabbix77\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = raw(daemon.intake, head.as_bytes()).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("test received"),
+        "{answer}"
+    );
     let said = all_that_is_said(&daemon);
     for word in hidden {
         let at = said.find(word).map(|n| {

@@ -343,7 +343,7 @@ fn password(value: &str) -> Option<String> {
 
 /// `link_base` for senders that read what became of each event.
 fn report(decoded: &Decoded, answers: &[engine::Answer], link_base: Option<&Arc<str>>) -> Answer {
-    use crate::model::Outcome::Repeated;
+    use crate::model::Outcome::{Repeated, Test};
     let repeated = answers.iter().filter(|a| a.outcome == Repeated).count();
     let rejected: Vec<Value> = decoded
         .rejects
@@ -356,6 +356,13 @@ fn report(decoded: &Decoded, answers: &[engine::Answer], link_base: Option<&Arc<
         "repeated": repeated,
         "rejected": rejected,
     });
+    let test = !answers.is_empty() && answers.iter().all(|a| a.outcome == Test);
+    if let (true, Some(map)) = (test, value.as_object_mut()) {
+        map.insert(
+            "message".to_owned(),
+            Value::from("test received, nothing was created"),
+        );
+    }
     if let (Some(link_base), Some(map)) = (link_base, value.as_object_mut()) {
         let events: Vec<Value> = answers
             .iter()
