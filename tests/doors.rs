@@ -325,3 +325,35 @@ fn the_customer_in_a_label_finds_the_right_ci_of_two_with_one_name() {
     assert_eq!(found, ["acme-db1", "globex-db1"]);
     assert_eq!(state.incidents.len(), 2);
 }
+
+fn generic(body: &[u8]) -> Decoded {
+    let config = configured(
+        "kind = \"generic\"\nitems = \"/list\"\nstate = \"=firing\"\ntake = { host = \"/h\" }",
+    );
+    let source = &config.plumbing.sources[0];
+    let mut out = Decoded::default();
+    let body = Body {
+        tail: "",
+        content_type: "application/json",
+        bytes: body,
+        received_at: Millis(1_795_331_197_000),
+    };
+    (source.kind.decode)(&source.settings, &body, &mut out);
+    out
+}
+
+/// A copy of the whole body for each of its alerts would need terabytes here.
+#[test]
+fn a_long_list_of_alerts_costs_no_more_than_its_size() {
+    let mut body = b"{\"list\":[{\"h\":\"a\"}".to_vec();
+    body.extend(b",{\"h\":\"b\"}".repeat(60_000));
+    body.extend(b"]}");
+    let out = generic(&body);
+    assert_eq!((out.events.len(), out.rejects.len()), (10_000, 50_001));
+}
+
+#[test]
+fn a_byte_order_mark_spoils_no_body() {
+    let out = generic(b"\xef\xbb\xbf{\"list\":[{\"h\":\"a\"}]}");
+    assert_eq!((out.events.len(), &out.refused), (1, &None));
+}
