@@ -5,8 +5,10 @@
 //! same person stays the same without a name. The key lies beside the store and never leaves it.
 
 use crate::model::{Event, Labels};
+use crate::source::media_type;
 use regex::{Captures, Regex};
 use ring::hmac;
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// What stands where something was taken out.
@@ -119,8 +121,10 @@ impl Redaction {
     pub fn event(&self, event: &mut Event) {
         self.pairs(&mut event.labels, false);
         self.pairs(&mut event.annotations, true);
-        if let Cow::Owned(link) = self.text(&event.link) {
-            event.link = link;
+        for text in [&mut event.link, &mut event.severity_word, &mut event.sender] {
+            if let Cow::Owned(clean) = self.text(text) {
+                *text = clean;
+            }
         }
     }
 
@@ -172,12 +176,19 @@ impl Redaction {
         if self.rules.is_empty() {
             return bytes.to_vec();
         }
-        let form = content_type.starts_with("application/x-www-form-urlencoded");
-        let mut text = match serde_json::from_slice::<serde_json::Value>(bytes) {
-            // Written anew, so that nothing hides behind an escape.
-            Ok(value) => value.to_string(),
+        let form = media_type(content_type) == "application/x-www-form-urlencoded";
+        let mut text = match serde_json::from_slice::<Value>(bytes) {
+            Ok(value) => self.rewritten(value),
             Err(_) if form => crate::source::form_text(bytes),
-            Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+            Err(_) => {
+                // Lines of JSON; what is none of it is text.
+                let text = String::from_utf8_lossy(bytes);
+                let line = |line: &str| match serde_json::from_str::<Value>(line) {
+                    Ok(value) => self.rewritten(value),
+                    Err(_) => line.to_owned(),
+                };
+                text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+            }
         };
         for rule in &self.rules {
             let regex = rule.raw.as_ref().or(rule.regex.as_ref());
@@ -188,14 +199,60 @@ impl Redaction {
         text.into_bytes()
     }
 
+    /// JSON written anew, its strings clean: nothing hides behind an escape, in a list or in a number.
+    fn rewritten(&self, mut value: Value) -> String {
+        self.walk(&mut value, None);
+        value.to_string()
+    }
+
+    /// `named`: the rule, by whether it hashes, of the name that stands over the value.
+    fn walk(&self, value: &mut Value, named: Option<bool>) {
+        match value {
+            Value::Object(map) => {
+                for (name, value) in map {
+                    let name = name.to_lowercase();
+                    let mut rules = self.rules.iter().filter(|r| r.raw.is_some());
+                    let rule = rules
+                        .find(|r| r.label.as_deref().is_some_and(|l| name.ends_with(l)))
+                        .map(|r| r.hash);
+                    self.walk(value, rule.or(named));
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(|v| self.walk(v, named)),
+            Value::String(text) => {
+                let clean = match named {
+                    Some(hash) => self.stand_in(hash, text),
+                    None => self.text(text).into_owned(),
+                };
+                *text = clean;
+            }
+            Value::Number(_) | Value::Bool(_) => {
+                if let Some(hash) = named {
+                    *value = Value::from(self.stand_in(hash, &value.to_string()));
+                }
+            }
+            Value::Null => {}
+        }
+    }
+
     fn replace<'a>(&self, regex: &Regex, hash: bool, text: &'a str) -> Cow<'a, str> {
         regex.replace_all(text, |found: &Captures<'_>| {
-            let all = found.get(0).map(|m| m.as_str()).unwrap_or_default();
-            let part = found.iter().skip(1).flatten().next();
-            let part = part.map(|m| m.as_str()).unwrap_or(all);
-            match UNITS.iter().any(|u| part.ends_with(u)) || part.is_empty() {
-                true => all.to_owned(),
-                false => all.replacen(part, &self.stand_in(hash, part), 1),
+            let Some((whole, part)) = found.get(0).map(|whole| {
+                (
+                    whole,
+                    found.iter().skip(1).flatten().next().unwrap_or(whole),
+                )
+            }) else {
+                return String::new();
+            };
+            // By place, not by text: a password may be the name of its user.
+            let before = text.get(whole.start()..part.start()).unwrap_or_default();
+            let after = text.get(part.end()..whole.end()).unwrap_or_default();
+            let part = part.as_str();
+            let unit = part.contains('@') && UNITS.iter().any(|u| part.ends_with(u));
+            match unit || part.is_empty() {
+                true => whole.as_str().to_owned(),
+                false => format!("{before}{}{after}", self.stand_in(hash, part)),
             }
         })
     }
@@ -283,6 +340,42 @@ mod tests {
         let before = labels.clone();
         all.pairs(&mut labels, false);
         assert_eq!(labels, before, "labels name things");
+    }
+
+    #[test]
+    fn what_is_taken_out_is_found_by_its_place_not_by_its_text() {
+        let all = of(&["secrets"]);
+        for (text, want) in [
+            ("https://admin:admin@db1/x", "https://admin:[removed]@db1/x"),
+            ("password=password", "password=[removed]"),
+            ("password=cups.service", "password=[removed]"),
+        ] {
+            assert_eq!(all.text(text), want);
+        }
+    }
+
+    #[test]
+    fn a_refused_body_hides_nothing_behind_escapes_lists_or_its_media_type() {
+        let all = of(&["secrets", "people"]);
+        for (content_type, body) in [
+            ("application/json", r#"{"x": "password=\"hunter2\""}"#),
+            (
+                "application/json",
+                r#"{"author": ["hunter2", {"id": "hunter2"}]}"#,
+            ),
+            (
+                "application/x-ndjson",
+                "{\"x\": \"password=\\\"hunter2\\\"\"}\nbroken\n",
+            ),
+            ("Application/X-WWW-Form-Urlencoded", "x=password%3Dhunter2"),
+        ] {
+            let text = String::from_utf8(all.body(content_type, body.as_bytes()));
+            let text = text.unwrap_or_default();
+            assert!(
+                !text.is_empty() && !text.contains("hunter2"),
+                "{body}: {text}"
+            );
+        }
     }
 
     #[test]

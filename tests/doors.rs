@@ -352,3 +352,86 @@ fn a_trigger_that_flaps_for_a_day_fills_neither_its_incident_nor_the_memory() {
     );
     assert_eq!(state.by_condition.len(), 1);
 }
+
+fn generic(body: &[u8]) -> Decoded {
+    let config = configured(
+        "kind = \"generic\"\nitems = \"/list\"\nstate = \"=firing\"\ntake = { host = \"/h\" }",
+    );
+    let source = &config.plumbing.sources[0];
+    let mut out = Decoded::default();
+    let body = Body {
+        tail: "",
+        content_type: "application/json",
+        bytes: body,
+        received_at: Millis(1_795_331_197_000),
+    };
+    (source.kind.decode)(&source.settings, &body, &mut out);
+    out
+}
+
+/// A copy of the whole body for each of its alerts would need terabytes here.
+#[test]
+fn a_long_list_of_alerts_costs_no_more_than_its_size() {
+    let mut body = b"{\"list\":[{\"h\":\"a\"}".to_vec();
+    body.extend(b",{\"h\":\"b\"}".repeat(60_000));
+    body.extend(b"]}");
+    let out = generic(&body);
+    assert_eq!((out.events.len(), out.rejects.len()), (10_000, 50_001));
+}
+
+#[test]
+fn a_byte_order_mark_spoils_no_body() {
+    let out = generic(b"\xef\xbb\xbf{\"list\":[{\"h\":\"a\"}]}");
+    assert_eq!((out.events.len(), &out.refused), (1, &None));
+}
+
+/// A rule that says anew what identifies, as a new version or a new source of a scope does.
+#[test]
+fn alerts_are_known_by_new_identity_rules_and_their_conditions_too() {
+    let config = configured("kind = \"zabbix\"");
+    let mut before = config.rules.clone();
+    before.identity.by_scope.clear();
+    let mut world = World::new(&before, None);
+    let say = |world: &mut World, id: u32, value: u8, more: &str| {
+        let body = format!(
+            r#"{{"event_id":"{id}","event_source":"0","event_value":"{value}","event_name":"Ping","event_nseverity":"5","host_host":"web1","trigger_id":"9"{more}}}"#
+        );
+        let events = decode(&config, "application/json", &body, world.now);
+        world.send("door", &events);
+        world.answers.last().unwrap().incident
+    };
+    let first = say(&mut world, 30, 1, "");
+    assert!(first.is_some());
+    world.advance(Millis::mins(6));
+    world.set_rules(&config.rules);
+    // Its tags have changed meanwhile: only the new identity knows it.
+    let tags = r#","tags":[{"tag":"team","value":"db"}]"#;
+    assert_eq!(say(&mut world, 30, 0, tags), first);
+    world.advance(Millis::mins(7));
+    // The recovery of a firing that we never saw is no firing to return to.
+    say(&mut world, 29, 0, "");
+    assert_eq!(say(&mut world, 31, 1, ""), first, "the condition is known");
+}
+
+#[test]
+fn a_condition_is_learned_from_the_road_that_tells_it() {
+    let config = configured("kind = \"zabbix\"\ninstance = \"zbx\"");
+    let mut world = World::new(&config.rules, None);
+    let line = r#"{"clock":1795331392,"ns":0,"value":1,"eventid":77,"name":"Disk full","severity":5,"hosts":[{"host":"db1","name":"DB 1"}],"groups":["DB"],"tags":[]}"#;
+    let webhook = |id: u32, value: u8| {
+        format!(
+            r#"{{"event_id":"{id}","event_source":"0","event_value":"{value}","event_name":"Disk full","event_nseverity":"5","host_host":"db1","trigger_id":"9","instance":"zbx","tags":[]}}"#
+        )
+    };
+    let mut say = |content_type: &str, body: &str| {
+        let events = decode(&config, content_type, body, world.now);
+        world.send("door", &events);
+        world.advance(Millis::mins(6));
+        world.answers.last().unwrap().incident
+    };
+    let first = say("application/x-ndjson", line);
+    assert!(first.is_some());
+    say("application/json", &webhook(77, 1));
+    say("application/json", &webhook(77, 0));
+    assert_eq!(say("application/json", &webhook(78, 1)), first);
+}

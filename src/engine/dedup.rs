@@ -171,6 +171,10 @@ impl Engine {
             return Outcome::Late;
         }
         if alert.live() {
+            if richer(alert, event) {
+                // The road that was heard first may not have told the condition.
+                self.learn_condition(scope, id, event);
+            }
             return self.fires_on(source, id, event);
         }
         self.begin_episode(source, id, event);
@@ -269,6 +273,12 @@ impl Engine {
         self.state.by_condition.get(&condition).copied()
     }
 
+    fn learn_condition(&mut self, scope: &str, id: AlertId, event: &Event) {
+        if let Some(condition) = condition(&self.state.rules.identity, scope, &event.labels) {
+            self.state.by_condition.insert(condition, id);
+        }
+    }
+
     fn new_alert(
         &mut self,
         source: &Arc<str>,
@@ -320,8 +330,9 @@ impl Engine {
         };
         self.state.alerts.insert(id, alert);
         self.state.by_fingerprint.insert(fingerprint, id);
-        if let Some(condition) = condition(&self.state.rules.identity, scope, &event.labels) {
-            self.state.by_condition.insert(condition, id);
+        if state != AlertState::Over {
+            // A recovery of what we never saw is no firing to return to.
+            self.learn_condition(scope, id, event);
         }
         self.effects.alerts.insert(id);
         if state == AlertState::Over {

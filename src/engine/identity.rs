@@ -87,8 +87,12 @@ pub fn rekey(state: &mut State) -> Vec<AlertId> {
             }
         }
     }
-    state.by_condition.clear(); // a re-keyed condition is learned again at its next firing
     state.by_fingerprint = by_fingerprint;
+    // By number: the last firing of a condition is the one that is remembered.
+    let told = state.alerts.iter().filter(|(_, a)| a.incident.is_some());
+    let conditions =
+        told.filter_map(|(id, a)| Some((condition(&identity, &a.scope, &a.labels)?, *id)));
+    state.by_condition = conditions.collect();
     doubled
 }
 

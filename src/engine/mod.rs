@@ -343,7 +343,10 @@ impl Engine {
             Some(_) | None => self.force.graph.clone(),
         };
         self.force = InForce::new(rules, graph, &mut self.state.cis);
-        if old.identity.ignored_labels != self.state.rules.identity.ignored_labels {
+        let now = &self.state.rules.identity;
+        if old.identity.ignored_labels != now.ignored_labels
+            || old.identity.by_scope != now.by_scope
+        {
             for doubled in identity::rekey(&mut self.state) {
                 self.end_doubled(doubled);
             }

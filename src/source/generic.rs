@@ -77,15 +77,17 @@ fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {
             }
         },
     };
-    let mut all: Vec<(Value, Value)> = Vec::new();
+    // Borrowed, never copied: each alert of a list sees the whole body.
+    let mut all: Vec<(&Value, &Value)> = Vec::new();
     let mut bad = Vec::new();
-    for (n, whole) in bodies {
-        match whole.and_then(|whole| Ok((list(&whole, items)?, whole))) {
-            Ok((ones, whole)) => all.extend(ones.into_iter().map(|one| (one, whole.clone()))),
-            Err(why) => bad.push((n, format!("line {}: {why}", n.saturating_add(1)))),
+    for (n, whole) in &bodies {
+        let ones = whole.as_ref().map_err(String::clone);
+        match ones.and_then(|whole| Ok((list(whole, items)?, whole))) {
+            Ok((ones, whole)) => all.extend(ones.iter().map(|one| (one, whole))),
+            Err(why) => bad.push((*n, format!("line {}: {why}", n.saturating_add(1)))),
         }
     }
-    for (n, (one, whole)) in (0u32..).zip(&all) {
+    for (n, (one, whole)) in (0u32..).zip(all) {
         if usize::try_from(n).is_ok_and(|n| n >= limits::EVENTS) {
             out.rejects.push((
                 n,
@@ -118,13 +120,13 @@ fn plain(bytes: &[u8]) -> Value {
         .unwrap_or(Value::String(text))
 }
 
-fn list(whole: &Value, items: &str) -> Result<Vec<Value>, String> {
+fn list<'a>(whole: &'a Value, items: &str) -> Result<&'a [Value], String> {
     let place = whole
         .pointer(items)
         .ok_or_else(|| format!("items: there is nothing at {items:?}"))?;
     match place {
-        Value::Array(list) => Ok(list.clone()),
-        Value::Object(_) | Value::String(_) => Ok(vec![place.clone()]),
+        Value::Array(list) => Ok(list),
+        Value::Object(_) | Value::String(_) => Ok(std::slice::from_ref(place)),
         Value::Null | Value::Bool(_) | Value::Number(_) => Err(format!(
             "items: neither a list nor an object stands at {items:?}"
         )),

@@ -10,7 +10,7 @@ pub(super) fn json(bytes: &[u8]) -> Result<(Value, bool), String> {
     if bytes.is_empty() {
         return Err("the body is empty; was the request redirected on its way".to_owned());
     }
-    let text = String::from_utf8_lossy(bytes);
+    let text = String::from_utf8_lossy(unmarked(bytes));
     match serde_json::from_str(&text) {
         Ok(value) => Ok((value, false)),
         Err(why) => match serde_json::from_str(&double_backslashes(&text)) {
@@ -18,6 +18,11 @@ pub(super) fn json(bytes: &[u8]) -> Result<(Value, bool), String> {
             Err(_) => Err(format!("not JSON: {why}")),
         },
     }
+}
+
+/// Without the byte order mark that some senders put before UTF-8.
+fn unmarked(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Doubles the backslashes that begin no valid escape.
@@ -39,7 +44,7 @@ fn double_backslashes(text: &str) -> String {
 
 /// The lines of a body of JSON lines: number from 0, and what stands there. Empty lines are skipped.
 pub(super) fn json_lines(bytes: &[u8]) -> impl Iterator<Item = (u32, Result<Value, String>)> {
-    let lines = bytes
+    let lines = unmarked(bytes)
         .split(|b| *b == b'\n')
         .filter(|l| !l.trim_ascii().is_empty());
     (0u32..).zip(lines).map(|(n, line)| {
