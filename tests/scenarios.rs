@@ -155,3 +155,16 @@ fn affected_cis_are_listed_most_critical_first() {
         ]
     );
 }
+
+#[test]
+fn what_a_create_could_not_say_is_tried_once_more() {
+    for (dropped, updates) in [(Vec::new(), 0), (vec!["affected CIs".to_owned()], 1)] {
+        let mut world = World::new(&rules(), Some(SAMPLE));
+        world.tool.dropped = dropped;
+        step(&mut world, "sw-cph1-a07 down");
+        world.advance(Millis::mins(30));
+        let told = told(&world);
+        assert_eq!(told.matches(" open ").count(), 1, "{told}");
+        assert_eq!(told.matches(" update ").count(), updates, "{told}");
+    }
+}
