@@ -40,7 +40,8 @@ fn needs(kind: &str) -> (&'static str, String, String) {
         "servicenow" => (
             "account = \"alertd\"\ncaller = \"cccccccccccccccccccccccccccccccc\"\n\
              default_group = \"dddddddddddddddddddddddddddddddd\"\nfields = { u_origin = \"monitoring\" }\n\
-             groups = { Network = \"eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\" }\n",
+             groups = { Network = \"eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\" }\n\
+             category = { access_switch = \"network\" }\nsubcategory = { access_switch = \"switch\" }\n",
             format!("INC0010001#{SYS_ID}"),
             format!("INC0010002#{OTHER_SYS_ID}"),
         ),
@@ -72,6 +73,20 @@ fn content() -> Content {
         services: vec!["Payroll".into(), "Webshop".into()],
         group: "Network".into(),
         alert_count: 42,
+        ..Content::default()
+    }
+}
+
+/// With a class and affected CIs, one of a name that is not asked for.
+fn with_cis() -> Content {
+    Content {
+        ci: String::new(),
+        services: Vec::new(),
+        class: "access_switch".into(),
+        cis: ["Payroll", "sw-cph1-a07", "a,b", "srv-pay-01"]
+            .map(String::from)
+            .into(),
+        ..content()
     }
 }
 
@@ -100,6 +115,14 @@ fn step(kind: &str, name: &str) -> Step {
                 group: String::new(),
                 ..content()
             },
+        },
+        "create-cis" => Step::Create {
+            key: KEY.into(),
+            content: with_cis(),
+        },
+        "update-cis" => Step::Update {
+            id: id(),
+            content: with_cis(),
         },
         "find-quote" => Step::Find {
             key: "it's \\ odd".into(),
@@ -174,20 +197,38 @@ fn tell(kind: &str, story: &str) -> String {
         .lines()
         .filter(|l| !l.starts_with('#') && !l.trim().is_empty());
     let step = step(kind, lines.next().unwrap());
-    let answers: Vec<Response> = lines.map(|l| answer(kind, l)).collect();
+    // `lost` at the end: no answer comes.
+    let lines: Vec<&str> = lines.collect();
+    let (lines, lost) = match lines.split_last() {
+        Some((&"lost", lines)) => (lines, true),
+        _ => (&*lines, false),
+    };
+    let answers: Vec<Response> = lines.iter().map(|l| answer(kind, l)).collect();
     let (row, settings) = (itsm::kind(kind).unwrap(), settings(kind));
     let mut out = String::new();
     for n in 0..=answers.len() {
-        match (row.next)(&settings, &Facts::default(), &step, &answers[..n]) {
-            Next::Send(request) => {
+        let next = (row.next)(&settings, &Facts::default(), &step, &answers[..n]);
+        match next {
+            Next::Send(ref request) | Next::Besides(ref request, _) => {
                 let body = String::from_utf8_lossy(&request.body).into_owned();
                 let writes = if request.writes { " (writes)" } else { "" };
-                writeln!(out, "{} {}{writes}", request.method, request.path).unwrap();
+                let besides = match next {
+                    Next::Besides(..) => " (besides)",
+                    _ => "",
+                };
+                writeln!(out, "{} {}{writes}{besides}", request.method, request.path).unwrap();
                 for (name, value) in request.query.iter().chain(&request.headers) {
                     writeln!(out, "  {name}: {value}").unwrap();
                 }
                 if !body.is_empty() {
                     writeln!(out, "  {body}").unwrap();
+                }
+                if let Next::Besides(_, reply) = next
+                    && lost
+                    && n == answers.len()
+                {
+                    writeln!(out, "done {reply:?}").unwrap();
+                    return out;
                 }
             }
             Next::Done(reply) => {

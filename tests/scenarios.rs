@@ -18,7 +18,7 @@
 mod world;
 
 use correlated::itsm::TicketState;
-use correlated::model::{EventState, Millis};
+use correlated::model::{EventState, IncidentId, Millis};
 use std::path::Path;
 use world::{SAMPLE, START, World, event, host, rules};
 
@@ -34,7 +34,7 @@ fn clock(at: Millis) -> String {
     format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
-fn play(script: &str) -> String {
+fn play(script: &str) -> World {
     let later = script.contains("graph later");
     let mut world = World::new(&rules(), (!later).then_some(SAMPLE));
     for line in script.lines().map(str::trim) {
@@ -48,6 +48,10 @@ fn play(script: &str) -> String {
         world.advance(at.since(world.now));
         step(&mut world, what.trim());
     }
+    world
+}
+
+fn told(world: &World) -> String {
     let lines: Vec<String> = world
         .tool
         .log
@@ -121,7 +125,7 @@ fn scenarios_end_as_written() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let (script, expected) = text.split_once("---\n").unwrap_or((&text, ""));
-        let found = play(script);
+        let found = told(&play(script));
         if rewrite {
             std::fs::write(&file, format!("{script}---\n{found}")).unwrap();
         } else if found != expected {
@@ -129,4 +133,38 @@ fn scenarios_end_as_written() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn affected_cis_are_listed_most_critical_first() {
+    let world = play(
+        "00:00 srv-web-01 down\n00:01 Intranet fails\n00:01 srv-pay-01 warns\n00:02 sw-cph1-a07 down\n\
+         00:03 srv-web-02 down\n00:05 Payroll fails\n01:00 until",
+    );
+    let engine = world.node.engine();
+    let wanted = engine.wanted(IncidentId(1), "k".into(), "").unwrap();
+    assert_eq!(
+        wanted.listed,
+        [
+            "Payroll",
+            "Intranet",
+            "sw-cph1-a07",
+            "srv-web-01",
+            "srv-web-02",
+            "srv-pay-01"
+        ]
+    );
+}
+
+#[test]
+fn what_a_create_could_not_say_is_tried_once_more() {
+    for (dropped, updates) in [(Vec::new(), 0), (vec!["affected CIs".to_owned()], 1)] {
+        let mut world = World::new(&rules(), Some(SAMPLE));
+        world.tool.dropped = dropped;
+        step(&mut world, "sw-cph1-a07 down");
+        world.advance(Millis::mins(30));
+        let told = told(&world);
+        assert_eq!(told.matches(" open ").count(), 1, "{told}");
+        assert_eq!(told.matches(" update ").count(), updates, "{told}");
+    }
 }

@@ -62,14 +62,22 @@ fn run(
         match (row.next)(s, facts, step, &got) {
             Next::Done(reply) => return Ok(reply),
             Next::Refused(refusal) => return Err(refusal),
-            Next::Send(request) => {
+            next @ (Next::Send(_) | Next::Besides(..)) => {
+                assert!(got.len() < itsm::MAX_EXCHANGES, "{step:?} has no end");
+                let (request, besides) = match next {
+                    Next::Besides(request, reply) => (request, Some(reply)),
+                    Next::Send(request) => (request, None),
+                    Next::Done(_) | Next::Refused(_) => unreachable!(),
+                };
                 let answer = instance.answer(
                     request.method,
                     &request.path,
                     &request.query.iter().cloned().collect(),
                     &request.body,
                 );
-                let answer = answer.expect("no fault is asked for");
+                let Some(answer) = answer else {
+                    return Ok(besides.expect("no fault is asked for"));
+                };
                 got.push(Response {
                     status: answer.status,
                     headers: answer.headers,
@@ -289,6 +297,126 @@ fn duplicates_are_linked_without_a_parent() {
     assert!(matches!(&refused, Err(Refusal::Stop(_))), "{refused:?}");
 }
 
+/// `web1` and further ones, all affected.
+fn with_cis(title: &str, count: usize) -> Content {
+    Content {
+        class: "server".into(),
+        cis: (1..=count).map(|n| format!("web{n}")).collect(),
+        ..content(title)
+    }
+}
+
+fn with_servers(count: usize) -> Instance {
+    let mut instance = Instance::new();
+    instance.cis = (1..=count).map(|n| format!("web{n}")).collect();
+    instance
+}
+
+fn opened_with(instance: &mut Instance, s: &ItsmSettings, facts: &Facts, n: usize) -> Seen {
+    let step = Step::Create {
+        key: KEY.into(),
+        content: with_cis("web1 down", n),
+    };
+    match run(instance, s, facts, &step) {
+        Ok(Reply::Done { read_back, .. }) => read_back,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An update of the only ticket; the title makes it write.
+fn updated_with(instance: &mut Instance, s: &ItsmSettings, facts: &Facts, n: usize) -> Vec<String> {
+    let ticket = &instance.tickets[0];
+    let step = Step::Update {
+        id: format!("{}#{}", ticket["number"], ticket["sys_id"]),
+        content: with_cis(&format!("{} again", ticket["short_description"]), n),
+    };
+    match run(instance, s, facts, &step) {
+        Ok(Reply::Done { read_back, .. }) => read_back.dropped,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_new_ticket_names_its_affected_cis_and_a_second_look_adds_none() {
+    let s = settings("category = { server = \"hardware\" }\nsubcategory = { disk = \"x\" }\n");
+    let mut instance = with_servers(60);
+    instance.copies_ci = true;
+    let facts = probed(&mut instance, &s);
+    let seen = opened_with(&mut instance, &s, &facts, 40);
+    assert_eq!(seen.dropped, Vec::<String>::new());
+    assert_eq!((instance.affected(0).len(), instance.batches), (40, 1));
+    assert_eq!(instance.tickets[0]["category"], "hardware");
+    assert!(!instance.tickets[0].contains_key("subcategory"));
+    instance.by("system", 0, &[("category", "network")]);
+    for _ in 0..3 {
+        assert!(updated_with(&mut instance, &s, &facts, 40).is_empty());
+    }
+    assert_eq!((instance.affected(0).len(), instance.batches), (40, 1));
+    assert_eq!(instance.tickets[0]["category"], "network", "set once");
+    // What a person took away comes back with what is new; never more than 50.
+    instance.task_ci.remove(1);
+    assert!(updated_with(&mut instance, &s, &facts, 60).is_empty());
+    assert_eq!((instance.affected(0).len(), instance.batches), (50, 2));
+    assert!(updated_with(&mut instance, &s, &facts, 60).is_empty());
+    assert_eq!(instance.affected(0).len(), 50);
+}
+
+#[test]
+fn without_the_batch_api_rows_come_one_by_one() {
+    let (mut instance, s) = (with_servers(6), settings(""));
+    instance.no_batch = true;
+    // Known since the probe, and found out under way.
+    let known = probed(&mut instance, &s);
+    assert!(known.get("no_batch").contains("404"), "{known:?}");
+    for (facts, first) in [(known, 3), (Facts::default(), 2)] {
+        instance.tickets.clear();
+        instance.task_ci.clear();
+        let seen = opened_with(&mut instance, &s, &facts, 6);
+        assert_eq!(instance.affected(0).len(), first);
+        assert_eq!(seen.dropped.len(), 1, "{seen:?}");
+        assert!(seen.dropped[0].contains("later updates"), "{seen:?}");
+    }
+    let facts = probed(&mut instance, &s);
+    for n in 3..=6 {
+        updated_with(&mut instance, &s, &facts, 6);
+        assert!(instance.affected(0).len() >= n);
+    }
+    assert!(updated_with(&mut instance, &s, &facts, 6).is_empty());
+}
+
+#[test]
+fn a_table_of_cis_that_is_not_for_us_spoils_nothing() {
+    let (mut instance, s) = (with_servers(5), settings(""));
+    instance.task_ci_is_read_only = true;
+    let facts = probed(&mut instance, &s);
+    let seen = opened_with(&mut instance, &s, &facts, 5);
+    assert_eq!(seen.dropped.len(), 1, "one line: {seen:?}");
+    assert!(seen.dropped[0].contains("403: ACL Exception"), "{seen:?}");
+    assert_eq!(updated_with(&mut instance, &s, &facts, 5).len(), 1);
+    assert_eq!(instance.creates, 1);
+    // Rows that we may write and not read would be written again and again.
+    instance.task_ci_is_read_only = false;
+    assert!(updated_with(&mut instance, &s, &facts, 2).is_empty());
+    instance.task_ci_is_hidden = true;
+    let dropped = updated_with(&mut instance, &s, &facts, 5);
+    assert!(dropped[0].contains("hidden"), "{dropped:?}");
+    assert_eq!(instance.affected(0), ["web1", "web2"]);
+    let s = settings("affected_cis = false\n");
+    assert!(updated_with(&mut instance, &s, &facts, 5).is_empty());
+}
+
+#[test]
+fn a_batch_without_an_answer_is_no_create_without_one() {
+    let (mut instance, s) = (with_servers(3), settings(""));
+    instance.batches_lost = 1;
+    let facts = probed(&mut instance, &s);
+    let seen = opened_with(&mut instance, &s, &facts, 3);
+    assert!(seen.dropped[0].contains("no answer"), "{seen:?}");
+    assert_eq!(instance.affected(0).len(), 3);
+    assert!(updated_with(&mut instance, &s, &facts, 3).is_empty());
+    assert_eq!((instance.batches, instance.affected(0).len()), (1, 3));
+}
+
 // ---- the real program ----------------------------------------------------------------------------------
 
 #[test]
@@ -435,4 +563,34 @@ fn an_instance_that_sleeps_gets_its_ticket_when_it_wakes() {
     daemon.wait_log("tried again later");
     server.with(|i| i.sleeps = false);
     server.wait("a ticket", |i| i.tickets.len() == 1);
+}
+
+#[test]
+fn a_ticket_that_never_changes_gets_its_cis_and_a_lost_batch_opens_no_second_one() {
+    let server = Server::start();
+    server.with(|i| {
+        i.cis = ["web1", "web2", "sw1"].map(String::from).into();
+        i.batches_lost = 1;
+    });
+    let cmdb = "\n[[cmdb]]\nname = \"file\"\nkind = \"file\"\npath = \"%/cmdb.json\"\n";
+    let daemon = Daemon::new(
+        "affected",
+        &(server.basic() + "settle = \"500ms\"\n" + cmdb),
+    );
+    daemon.down("sw1", "gone");
+    server.wait("its CI", |i| i.task_ci.len() == 1);
+    daemon.wait_log("affected CIs not listed: 1: no answer");
+    daemon.wait_log("ticket INC0010001 opened");
+    std::thread::sleep(Duration::from_secs(2));
+    server.with(|i| {
+        assert_eq!((i.creates, i.tickets.len()), (1, 1));
+        assert_eq!(i.affected(0), ["sw1"]);
+    });
+    daemon.up("sw1");
+    server.wait("resolved", |i| i.tickets[0]["state"] == "6");
+    assert!(
+        !daemon.log().contains("not opened twice"),
+        "{}",
+        daemon.log()
+    );
 }

@@ -264,7 +264,11 @@ impl Target {
         for _ in 0..MAX_EXCHANGES {
             match (kind.next)(&self.conf.settings, &Facts::default(), &Step::Probe, &got) {
                 Next::Done(Reply::Facts(facts)) => return Ok(facts),
-                Next::Done(_) => {
+                Next::Besides(request, Reply::Facts(facts)) => match self.send(&request).await {
+                    Ok(response) => got.push(response),
+                    Err(_) => return Ok(facts),
+                },
+                Next::Done(_) | Next::Besides(..) => {
                     return Err(Refusal::Stop("the probe answered nonsense".to_owned()));
                 }
                 Next::Refused(refusal) => return Err(refusal),
@@ -301,6 +305,7 @@ impl Target {
         let mut written = false;
         let mut taken = false;
         for _ in 0..=MAX_EXCHANGES {
+            let mut besides = None;
             let request = match (kind.next)(&self.conf.settings, facts, step, &got) {
                 Next::Done(reply) => return outcome_of(reply),
                 // What was written must not be written again with a new login.
@@ -311,19 +316,25 @@ impl Target {
                 Next::Refused(refusal) => {
                     return judged(refusal, written, got.last().map(|r| r.status));
                 }
+                Next::Besides(_, reply) if got.len() >= MAX_EXCHANGES => return outcome_of(reply),
+                Next::Besides(request, reply) => {
+                    besides = Some(reply);
+                    request
+                }
                 Next::Send(request) => request,
             };
             let this_writes = request.writes && writes;
-            match self.send(&request).await {
-                Ok(response) => {
+            match (self.send(&request).await, besides) {
+                (Ok(response), _) => {
                     written |= this_writes;
                     taken |= this_writes && response.status < 400;
                     got.push(response);
                 }
-                Err(failure) if written || (this_writes && failure.sent) => {
+                (Err(_), Some(reply)) => return outcome_of(reply),
+                (Err(failure), None) if written || (this_writes && failure.sent) => {
                     return OutcomeV1::Unknown { why: failure.why };
                 }
-                Err(failure) => return OutcomeV1::Refused(unsent(failure)),
+                (Err(failure), None) => return OutcomeV1::Refused(unsent(failure)),
             }
         }
         OutcomeV1::Refused(Refusal::Stop(format!(

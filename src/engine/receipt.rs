@@ -173,7 +173,10 @@ impl Engine {
         match flight.step {
             StepName::Create => {
                 row.ticket = Some(ticket.to_owned());
-                row.shipped = Some(flight.content);
+                let (turning, all) = flight.content;
+                // What a create could not say is tried once more, though nothing changes.
+                let all = if seen.dropped.is_empty() { all } else { 0 };
+                row.shipped = Some((turning, all));
                 row.shipped_at = at;
                 row.may_create = false;
                 row.valved = false;

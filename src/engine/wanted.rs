@@ -6,8 +6,8 @@ use super::identity::short_hash;
 use super::state::{Alert, Incident, IncidentState};
 use crate::model::{CiId, IncidentId, Labels, Millis, Severity, cut};
 use crate::ticket::{
-    AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, MAX_NAMES, Recovery, ServiceText,
-    Wanted,
+    AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, MAX_LISTED, MAX_NAMES, Recovery,
+    ServiceText, Wanted,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,6 +116,7 @@ impl Engine {
             observed: names(&services.observed),
             at_risk: names(&services.at_risk),
             affected: self.affected(&spots),
+            listed: self.listed(known.root, &services.observed, &spots),
             alerts: count(members.len()),
             cis: count(spots.len()),
             spread: last_at.since(first_at),
@@ -279,6 +280,25 @@ impl Engine {
             .collect();
         out.sort_by_key(|c| Reverse(c.count));
         out
+    }
+
+    /// The alerting CIs that the CMDB knows: services, the root, the rest by severity. None by two numbers.
+    fn listed(
+        &self,
+        root: CiId,
+        observed: &[CiId],
+        spots: &BTreeMap<CiId, (Severity, Millis)>,
+    ) -> Vec<String> {
+        let mut rest: Vec<CiId> = spots.keys().copied().collect();
+        rest.sort_by_key(|ci| (spots.get(ci).copied(), *ci));
+        let alerting_root = spots.contains_key(&root).then_some(root);
+        let mut seen = BTreeSet::new();
+        let all = observed.iter().copied().chain(alerting_root).chain(rest);
+        all.filter(|ci| seen.insert(*ci))
+            .filter_map(|ci| self.force.ci(ci))
+            .map(|known| known.name.clone())
+            .take(MAX_LISTED)
+            .collect()
     }
 
     fn links(&self, known: &Incident, members: &[&Alert], target: &str) -> Vec<String> {

@@ -181,6 +181,11 @@ pub struct Content {
     pub group: String,
     /// Live alerts.
     pub alert_count: u32,
+    /// Names of alerting CIs that the CMDB knows, most critical first, at most
+    /// [`MAX_LISTED`](crate::ticket::MAX_LISTED).
+    pub cis: Vec<String>,
+    /// Class of the CI for the CI field, as the CMDB calls it; empty if it is not known.
+    pub class: String,
 }
 
 /// What the daemon does next for a step.
@@ -188,6 +193,9 @@ pub struct Content {
 pub enum Next {
     /// Send this and call again with its answer.
     Send(Request),
+    /// The step is done, as the reply says; this may be sent besides. Call again with its answer. Where none
+    /// comes, the step is over with the reply: it is never tried again, nor is its outcome unknown.
+    Besides(Request, Reply),
     /// The step is over.
     Done(Reply),
     /// The step cannot be done.

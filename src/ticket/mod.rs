@@ -51,6 +51,9 @@ pub struct Wanted {
     pub at_risk: Vec<ServiceText>,
     /// Alerting CIs by class, the largest class first.
     pub affected: Vec<ClassText>,
+    /// Names of alerting CIs that the CMDB knows, at most [`MAX_LISTED`]: services, the most critical first,
+    /// then the root, then the worst.
+    pub listed: Vec<String>,
     /// Live and past alerts of the incident, and its CIs.
     pub alerts: u32,
     /// See `alerts`.
@@ -79,6 +82,9 @@ pub struct Wanted {
 
 /// Names listed of any sort; "... and 8 more" stands for the rest.
 pub const MAX_NAMES: usize = 6;
+
+/// Alerting CIs that are named one by one, where a tool has a table of a ticket's CIs.
+pub const MAX_LISTED: usize = 50;
 
 /// A CI in a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

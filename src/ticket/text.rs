@@ -37,6 +37,8 @@ pub fn content(wanted: &Wanted, style: &Style) -> Result<Content, TextError> {
         services: wanted.observed.iter().map(|s| page.name(&s.name)).collect(),
         group: page.name(&wanted.group),
         alert_count: wanted.alerts,
+        cis: wanted.listed.iter().map(|c| page.name(c)).collect(),
+        class: page.name(&wanted.subject.class),
     })
 }
 

@@ -31,6 +31,12 @@ impl Daemon {
         for secret in ["s3cret", "s3cret-client", "wrong"] {
             std::fs::write(folder.join(secret), format!("{secret}\n")).unwrap();
         }
+        let cmdb = r#"{"cis": [{"id": "1", "name": "web1", "class": "server"},
+            {"id": "2", "name": "web2", "class": "server"},
+            {"id": "3", "name": "sw1", "class": "access_switch"}],
+            "relations": [{"from": "1", "type": "connects-to", "to": "3"},
+            {"from": "2", "type": "connects-to", "to": "3"}]}"#;
+        std::fs::write(folder.join("cmdb.json"), cmdb).unwrap();
         let intake = free_port();
         let at = folder.display().to_string();
         let config = format!(

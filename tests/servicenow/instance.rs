@@ -1,4 +1,7 @@
-//! An instance with a memory, as far as we use it: the Table API and `/oauth_token.do`.
+//! An instance with a memory, as far as we use it: the Table API, the Batch API and `/oauth_token.do`.
+
+#[path = "affected.rs"]
+mod affected;
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +39,20 @@ pub struct Instance {
     pub tickets: Vec<Ticket>,
     pub notes: Vec<String>,
     pub cis: Vec<String>,
+    /// Tickets and their affected CIs.
+    pub task_ci: Vec<(String, String)>,
+    /// An ACL lets us read `task_ci`, but not write it.
+    pub task_ci_is_read_only: bool,
+    /// An ACL takes out every row of `task_ci`, after it was counted.
+    pub task_ci_is_hidden: bool,
+    /// A rule copies the CI field to `task_ci`.
+    pub copies_ci: bool,
+    /// The Batch API is shut.
+    pub no_batch: bool,
+    /// So many batches that write are carried out and never answered.
+    pub batches_lost: u32,
+    /// Batches that wrote.
+    pub batches: u32,
     /// Clauses that name these are ignored, and their values are left out.
     pub hidden_columns: Vec<&'static str>,
     /// An ACL takes out every row, after it was counted.
@@ -122,10 +139,14 @@ impl Instance {
     ) -> Option<Answer> {
         self.pass_time();
         let path = path.trim_start_matches('/');
+        if path == "api/now/v1/batch" {
+            return self.batch(method, body);
+        }
         let rest = path.strip_prefix("api/now/v2/table/").expect(path);
         let (table, id) = rest.split_once('/').unwrap_or((rest, ""));
         match (method, id) {
             ("GET", "") => Some(self.list(table, query)),
+            ("POST", "") if table == "task_ci" => Some(self.affect(body)),
             ("POST", "") => self.create(body),
             ("PATCH", id) => Some(self.patch(id, body)),
             other => panic!("{other:?}"),
@@ -183,6 +204,7 @@ impl Instance {
                     ])
                 })
                 .collect(),
+            "task_ci" => self.affected_rows(),
             _ => Vec::new(),
         }
     }
@@ -199,7 +221,10 @@ impl Instance {
                 "{clause} would be executed"
             );
             let empty = String::new();
-            if let Some((column, list)) = clause.split_once("IN").filter(|(c, _)| *c == "sys_id") {
+            if let Some((column, list)) = clause
+                .split_once("IN")
+                .filter(|(c, _)| matches!(*c, "sys_id" | "name"))
+            {
                 rows.retain(|r| list.split(',').any(|v| r[column] == v));
             } else if let Some((column, value)) =
                 clause.split_once('=').filter(|(c, _)| !ignored(c))
@@ -209,7 +234,7 @@ impl Instance {
         }
         let total = rows.len();
         rows.truncate(query["sysparm_limit"].parse().unwrap());
-        if self.hidden_rows {
+        if self.hidden_rows || (table == "task_ci" && self.task_ci_is_hidden) {
             rows.clear();
         }
         let columns: Vec<&str> = query["sysparm_fields"].split(',').collect();
@@ -265,6 +290,9 @@ impl Instance {
             return None;
         }
         let row = self.insert(US, row);
+        if let Some(ci) = row.get("cmdb_ci").filter(|_| self.copies_ci) {
+            self.task_ci.push((row["sys_id"].clone(), ci.clone()));
+        }
         if self.end_after_create {
             self.tokens.clear();
         }

@@ -136,6 +136,7 @@ impl Noise {
             observed: self.services(),
             at_risk: self.services(),
             affected: (0..self.below(40)).map(|_| class(self)).collect(),
+            listed: self.texts(),
             alerts: self.number(),
             cis: self.number(),
             spread: self.moment(),

@@ -100,6 +100,8 @@ pub struct Tool {
     pub faults: Vec<ToolFault>,
     /// Nothing answers until then.
     pub away_until: Millis,
+    /// What the next create could not say.
+    pub dropped: Vec<String>,
     /// A target of which nothing answers.
     pub dead_target: String,
     /// New tickets are found only this long after they were made.
@@ -226,10 +228,9 @@ impl Tool {
                     by_us: true,
                 };
                 self.tickets.push(new.clone());
-                OutcomeV1::Done {
-                    ticket: id,
-                    seen: self.seen(&new),
-                }
+                let mut seen = self.seen(&new);
+                seen.dropped = std::mem::take(&mut self.dropped);
+                OutcomeV1::Done { ticket: id, seen }
             }
             StepName::Update
             | StepName::Note

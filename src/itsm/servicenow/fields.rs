@@ -253,6 +253,11 @@ pub(super) fn new_ticket(
         ("caller_id", s.options.text("caller")),
         ("assignment_group", group),
     ]));
+    for column in ["category", "subcategory"] {
+        if let Some(value) = s.options.map_get(column, &content.class) {
+            out.extend(body(&[(column, value)]));
+        }
+    }
     let contact = s.options.text("contact_type");
     if !contact.is_empty() {
         out.extend(body(&[("contact_type", contact)]));

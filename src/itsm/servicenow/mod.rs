@@ -19,9 +19,10 @@
 //! A ticket's id is `NUMBER#SYS_ID`: people are shown the number ([`super::shown`]), requests go by the
 //! sys_id, which nobody can give to a second record.
 //!
-//! Not written: rows of affected CIs, and a category by CI class (the content of a ticket carries neither);
-//! a constant category can stand in `fields`. A group that is neither empty nor one of ours is left alone.
+//! A category by CI class is set at the create only, and so is a constant one in `fields`. A group that is neither
+//! empty nor one of ours is left alone.
 
+mod affected;
 mod fields;
 mod wire;
 
@@ -78,6 +79,9 @@ pub const ITSM: Itsm = Itsm {
         text("service_table", Preset::Toml("\"cmdb_ci_service\""), "table in which the most critical service is looked up by name; \"\" leaves it out"),
         text("ci_query", Preset::Toml("\"\""), "further conditions of both look-ups, as install_status!=7"),
         text("link_field", Preset::Toml("\"\""), "reference column that names the other ticket of a duplicate; \"\" writes a work note"),
+        key("affected_cis", KeyKind::Bool, Preset::Toml("true"), "up to 50 alerting CIs are added to the ticket's own table of them (task_ci), none is removed"),
+        key("category", KeyKind::Map, Preset::Toml("{}"), "category of a new ticket by the class of its CI, as { server = \"hardware\" }"),
+        key("subcategory", KeyKind::Map, Preset::Toml("{}"), "subcategory, likewise"),
         key("fields", KeyKind::Map, Preset::Toml("{}"), "further columns of a new ticket with their values, as { u_origin = \"monitoring\" }"),
     ],
     limits: Limits {
@@ -151,7 +155,7 @@ fn probe(s: &ItsmSettings, got: &[Response]) -> Verdict {
             inactive(s, groups)?;
             user(caller)
         }
-        [me, _, groups, person, ..] => {
+        [me, _, groups, person, batch @ ..] => {
             user_in(person, "caller", caller)?;
             let me = user_in(me, "account", account)?;
             let mut facts = Facts::default();
@@ -165,7 +169,7 @@ fn probe(s: &ItsmSettings, got: &[Response]) -> Verdict {
                     .0
                     .insert(format!("inactive:{group}"), "yes".to_owned());
             }
-            Ok(Next::Done(Reply::Facts(facts)))
+            Ok(affected::probe(s, facts, batch))
         }
     }
 }
@@ -223,7 +227,7 @@ fn create(
             made_id(made)?;
             search(s, key)
         }
-        [made, found] => {
+        [made, found, more @ ..] => {
             let id = made_id(made)?;
             let back = match rows(found) {
                 Ok(rows) => rows,
@@ -234,34 +238,50 @@ fn create(
             match back.find(|row| id_of(row).as_deref() == Some(id.as_str())) {
                 Some(row) => {
                     dropped.extend(not_taken(s, facts, &body, &row));
-                    opened(id, judge(s, facts, &row)?, dropped)
+                    let ticket = affected::Ticket {
+                        id: &id,
+                        seen: opened(judge(s, facts, &row)?, dropped),
+                        new: true,
+                        exchanged: got.len(),
+                    };
+                    affected::add(s, facts, content, ticket, more)
                 }
-                None => read(s, &id),
+                None => match more {
+                    [] => read(s, &id),
+                    [back, ..] => hidden(s, facts, &id, &body, dropped, back),
+                },
             }
         }
-        [made, _, back, ..] => {
-            let id = made_id(made)?;
-            // It is there: the create was answered with its number. People are told what is wrong with it.
-            let number = super::shown(&id);
-            dropped.push(format!(
-                "ticket {number} is not found by its key, so it is not protected against a second one: may our user write and read correlation_id, and read tickets of this group"
-            ));
-            let seen = match row(&id, back) {
-                Ok(row) => {
-                    dropped.extend(not_taken(s, facts, &body, &row));
-                    judge(s, facts, &row)?
-                }
-                Err(Refusal::Gone(_) | Refusal::Reject(_)) => Seen {
-                    state: TicketState::New,
-                    touched: false,
-                    owner: String::new(),
-                    dropped: Vec::new(),
-                },
-                Err(other) => return Err(other),
-            };
-            opened(id, seen, dropped)
-        }
     }
+}
+
+/// It is there: the create was answered with its number. People are told what is wrong with it.
+fn hidden(
+    s: &ItsmSettings,
+    facts: &Facts,
+    id: &str,
+    body: &Map<String, Value>,
+    mut dropped: Vec<String>,
+    back: &Response,
+) -> Verdict {
+    let number = super::shown(id);
+    dropped.push(format!(
+        "ticket {number} is not found by its key, so it is not protected against a second one: may our user write and read correlation_id, and read tickets of this group"
+    ));
+    let seen = match row(id, back) {
+        Ok(row) => {
+            dropped.extend(not_taken(s, facts, body, &row));
+            judge(s, facts, &row)?
+        }
+        Err(Refusal::Gone(_) | Refusal::Reject(_)) => Seen {
+            state: TicketState::New,
+            touched: false,
+            owner: String::new(),
+            dropped: Vec::new(),
+        },
+        Err(other) => return Err(other),
+    };
+    Ok(done(id, opened(seen, dropped)))
 }
 
 /// A create that was answered with a sys_id.
@@ -269,10 +289,10 @@ fn made_id(made: &Response) -> Result<String, Refusal> {
     id_of(&record(made)?).ok_or_else(|| retry("the create answered without a sys_id"))
 }
 
-fn opened(id: String, mut seen: Seen, dropped: Vec<String>) -> Verdict {
+fn opened(mut seen: Seen, dropped: Vec<String>) -> Seen {
     seen.touched = false; // nobody can have touched it before it was there
     seen.dropped = dropped;
-    Ok(done(&id, seen))
+    seen
 }
 
 /// Look-ups first: nothing stands between the read that decides and the write.
@@ -288,37 +308,44 @@ fn update(
         Looking::Over(looked, rest) => (looked, rest),
         Looking::Ask(next) => return Ok(next),
     };
-    match rest {
-        [] => read(s, id),
-        [now] => {
-            let row = row(id, now)?;
-            let state = judge(s, facts, &row)?;
-            match state.state {
-                _ if state.touched => return Ok(Next::Done(Reply::State(state))),
-                TicketState::Resolved | TicketState::OnHold => {
-                    return Ok(Next::Done(Reply::State(state)));
-                }
-                TicketState::Closed => return Err(Refusal::Closed),
-                TicketState::New | TicketState::Open => {}
-            }
-            let body = changes(s, facts, content, &looked, &row);
-            match body.is_empty() {
-                true => Ok(done(id, state)),
-                false => send("PATCH", s, Some(id), &body),
-            }
+    let [now, more @ ..] = rest else {
+        return read(s, id);
+    };
+    let before = row(id, now)?;
+    let state = judge(s, facts, &before)?;
+    match state.state {
+        _ if state.touched => return Ok(Next::Done(Reply::State(state))),
+        TicketState::Resolved | TicketState::OnHold => {
+            return Ok(Next::Done(Reply::State(state)));
         }
-        [_, patch] => {
-            accepted(id, patch)?;
-            read(s, id)
-        }
-        [now, _, back, ..] => {
-            let body = changes(s, facts, content, &looked, &row(id, now)?);
-            let row = row(id, back)?;
-            let mut state = judge(s, facts, &row)?;
-            state.dropped = not_taken(s, facts, &body, &row);
-            Ok(done(id, state))
-        }
+        TicketState::Closed => return Err(Refusal::Closed),
+        TicketState::New | TicketState::Open => {}
     }
+    let body = changes(s, facts, content, &looked, &before);
+    let (seen, more) = match more {
+        _ if body.is_empty() => (state, more),
+        [] => return send("PATCH", s, Some(id), &body),
+        [patch] => {
+            accepted(id, patch)?;
+            return read(s, id);
+        }
+        [_, back, more @ ..] => {
+            let row = row(id, back)?;
+            let mut seen = judge(s, facts, &row)?;
+            seen.dropped = not_taken(s, facts, &body, &row);
+            (seen, more)
+        }
+    };
+    if seen.touched || !matches!(seen.state, TicketState::New | TicketState::Open) {
+        return Ok(done(id, seen)); // a person came meanwhile: the rest is theirs
+    }
+    let ticket = affected::Ticket {
+        id,
+        seen,
+        new: false,
+        exchanged: got.len(),
+    };
+    affected::add(s, facts, content, ticket, more)
 }
 
 fn note(s: &ItsmSettings, facts: &Facts, id: &str, text: &str, got: &[Response]) -> Verdict {

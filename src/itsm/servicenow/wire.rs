@@ -75,8 +75,12 @@ pub(super) fn body(columns: &[(&str, &str)]) -> Map<String, Value> {
 
 /// Rows of a table.
 pub(super) fn list(table: &str, query: &str, columns: &str, limit: u32) -> Verdict {
+    Ok(Next::Send(list_request(table, query, columns, limit)))
+}
+
+pub(super) fn list_request(table: &str, query: &str, columns: &str, limit: u32) -> Request {
     let limit = limit.to_string();
-    Ok(Next::Send(Request {
+    Request {
         method: "GET",
         path: format!("api/now/v2/table/{table}"),
         query: [
@@ -91,7 +95,13 @@ pub(super) fn list(table: &str, query: &str, columns: &str, limit: u32) -> Verdi
         headers: vec![("Accept".to_owned(), "application/json".to_owned())],
         body: Vec::new(),
         writes: false,
-    }))
+    }
+}
+
+/// A body in JSON, and an answer in it: without both the tool answers 400.
+pub(super) fn json_headers() -> Vec<(String, String)> {
+    let json = |name: &str| (name.to_owned(), "application/json".to_owned());
+    vec![json("Accept"), json("Content-Type")]
 }
 
 fn columns(s: &ItsmSettings) -> String {
@@ -161,7 +171,6 @@ pub(super) fn send(
     if let Some(id) = id {
         path = format!("{path}/{}", sys_id(id)?);
     }
-    let json = |name: &str| (name.to_owned(), "application/json".to_owned());
     Ok(Next::Send(Request {
         method,
         path,
@@ -171,7 +180,7 @@ pub(super) fn send(
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec(),
-        headers: vec![json("Accept"), json("Content-Type")],
+        headers: json_headers(),
         body: Value::from(body.clone()).to_string().into_bytes(),
         writes: true,
     }))
