@@ -38,6 +38,8 @@
 //!   the scope began. Only direct Prometheus names senders, and is over when all of them say so.
 //! * What is taken out of events (`redact`) and what may go to a target (`share`) are kept apart: the first is
 //!   plumbing and happens before the log, the second is a rule, for it changes what tickets say.
+//! * A step that is done may name one request more that is sent besides (`Next::Besides`: rows of affected CIs):
+//!   whatever becomes of it, the step is neither repeated nor of unknown outcome.
 //! * A source in shadow has incidents of its own, so that a trial can touch no real ticket.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
