@@ -435,3 +435,40 @@ fn a_condition_is_learned_from_the_road_that_tells_it() {
     say("application/json", &webhook(77, 0));
     assert_eq!(say("application/json", &webhook(78, 1)), first);
 }
+
+fn raw(source: &str, body: &str) -> Decoded {
+    let config = configured(source);
+    let source = &config.plumbing.sources[0];
+    let mut out = Decoded::default();
+    let body = Body {
+        tail: "",
+        content_type: "application/json",
+        bytes: body.as_bytes(),
+        received_at: Millis(1_795_331_197_000),
+    };
+    (source.kind.decode)(&source.settings, &body, &mut out);
+    out
+}
+
+/// Taken as a moment it would lie before our first contact, and the alert would open no ticket.
+#[test]
+fn a_begin_that_stands_for_none_is_none() {
+    let source =
+        "kind = \"generic\"\nstate = \"=firing\"\nstarts_at = \"/at\"\ntake = { host = \"/h\" }";
+    for at in ["0", "\"0001-01-01T00:00:00Z\"", "\"\""] {
+        let out = raw(source, &format!("{{\"h\": \"a\", \"at\": {at}}}"));
+        assert_eq!(out.events[0].1.starts_at, None, "{at}");
+        assert_eq!(out.events[0].1.episode, 1_795_331_197_000, "{at}");
+    }
+    let body = r#"{"event_id":"30","event_value":"1","event_timestamp":"0"}"#;
+    let out = raw("kind = \"zabbix\"", body);
+    assert_eq!(out.events[0].1.starts_at, None);
+}
+
+#[test]
+fn a_comma_too_many_in_broken_json_is_no_part_of_the_last_value() {
+    let body = "{\n\"event_type\": \"TRIGGER\",\n\"alert_object_id\": \"7\",\n\"message\": \"a \"b\"\",\n\"node\": \"db1\",\n}\n";
+    let out = raw("kind = \"solarwinds\"", body);
+    assert_eq!(out.events[0].1.labels.get("host"), Some("db1"));
+    assert_eq!(out.events[0].1.annotations.get("summary"), Some("a \"b\""));
+}

@@ -1,13 +1,14 @@
 //! `check --upgrade-from`: starts this version on a copy of a store, and says what would not go on.
 
 use crate::config::Config;
-use crate::daemon::chain;
+use crate::daemon::{chain, clock};
 use crate::engine::ENGINE;
 use crate::model::Seq;
 use crate::node::Node;
 use crate::record::decode_entry;
 use crate::store::sqlite::{Options, Reader, SqliteStore};
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Entries read at once.
@@ -133,12 +134,12 @@ struct Copy {
 
 impl Copy {
     fn of(reader: &Reader) -> Result<Copy, String> {
-        let name = format!("correlated-upgrade-{}", std::process::id());
-        let copy = Copy {
-            folder: std::env::temp_dir().join(name),
-        };
-        let shown = copy.folder.display().to_string();
-        std::fs::create_dir_all(&copy.folder).map_err(|e| format!("{shown}: {e}"))?;
+        let (now, id) = (clock::wall().0, std::process::id());
+        let folder = std::env::temp_dir().join(format!("correlated-upgrade-{id}-{now}"));
+        // Ours alone: a folder that somebody else made there is refused, and nobody else reads the copy.
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
+        made.map_err(|e| format!("{}: {e}", folder.display()))?;
+        let copy = Copy { folder };
         let file = Options::new(&copy.folder).file();
         reader.backup(&file).map_err(|e| chain(&e))?;
         Ok(copy)

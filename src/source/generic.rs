@@ -150,6 +150,8 @@ fn event(
         ),
         None => None,
     };
+    // 0 and year 1 stand for "none": a begin before everything would make the alert an inherited one.
+    let starts_at = starts_at.filter(|at| at.0 > 0);
     let mut labels = Labels::new();
     for (name, pick) in options.picks("take").take(limits::LABELS) {
         if let Some(value) = pick.find(one, whole) {

@@ -121,7 +121,7 @@ fn broken(text: &str) -> Fields {
     let mut out = Fields::new();
     for ((_, from, name), end) in starts.iter().zip(ends) {
         let raw = text.get(*from..end).unwrap_or_default();
-        let raw = raw.trim_end().trim_end_matches(['}', ',']).trim_end();
+        let raw = raw.trim_end_matches(|c: char| c == '}' || c == ',' || c.is_whitespace());
         let raw = raw.strip_suffix('"').unwrap_or(raw);
         out.insert((*name).to_owned(), raw.to_owned());
     }

@@ -179,7 +179,8 @@ impl Fields<'_> {
     /// A time of which only the seconds since 1970 are sure; else date and time in the configured zone.
     fn time(&self, settings: &SourceSettings, what: &str) -> Option<Millis> {
         let stamp = self.get(&format!("{what}_timestamp"));
-        if let Some(seconds) = stamp.and_then(|s| s.trim().parse::<i64>().ok()) {
+        let stamp = stamp.and_then(|s| s.trim().parse::<i64>().ok());
+        if let Some(seconds) = stamp.filter(|s| *s > 0) {
             return Some(Millis::secs(seconds));
         }
         let date = self.get(&format!("{what}_date"))?.replace('.', "-");
