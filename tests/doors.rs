@@ -472,3 +472,48 @@ fn a_comma_too_many_in_broken_json_is_no_part_of_the_last_value() {
     assert_eq!(out.events[0].1.labels.get("host"), Some("db1"));
     assert_eq!(out.events[0].1.annotations.get("summary"), Some("a \"b\""));
 }
+
+#[test]
+fn recoveries_of_what_nobody_saw_are_remembered_in_bounds() {
+    let config = configured("kind = \"zabbix\"");
+    let mut world = World::new(&config.rules, None);
+    for first in (1..45_001).step_by(250) {
+        let lines: Vec<String> = (first..first + 250)
+            .map(|id| {
+                format!(r#"{{"clock":1795331400,"ns":0,"value":0,"eventid":99,"p_eventid":{id}}}"#)
+            })
+            .collect();
+        let events = decode(
+            &config,
+            "application/x-ndjson",
+            &lines.join("\n"),
+            world.now,
+        );
+        world.send("door", &events);
+    }
+    let state = world.node.engine().state();
+    assert_eq!(
+        (state.alerts.len(), state.by_fingerprint.len()),
+        (20_000, 20_000)
+    );
+    world.advance(Millis::mins(61));
+    let state = world.node.engine().state();
+    assert_eq!((state.alerts.len(), state.strangers.len()), (0, 0));
+}
+
+#[test]
+fn tags_come_as_a_list_a_text_or_an_object() {
+    let config = configured("kind = \"zabbix\"");
+    for tags in [
+        r#"[{"tag":"team","value":"db"}]"#,
+        r#"{"team":"db"}"#,
+        r#"{"team":["db"]}"#,
+        r#""[{\"tag\":\"team\",\"value\":\"db\"}]""#,
+    ] {
+        let body = format!(
+            r#"{{"event_id":"30","event_source":"0","event_value":"1","update_status":"0","event_name":"Ping","event_nseverity":"5","host_host":"web1","tags":{tags}}}"#
+        );
+        let events = decode(&config, "application/json", &body, world::START);
+        assert_eq!(events[0].labels.get("team"), Some("db"), "{tags}");
+    }
+}

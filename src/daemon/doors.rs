@@ -68,12 +68,16 @@ fn key(file: &Path) -> Result<Vec<u8>, String> {
     let mut key = vec![0; 32];
     let random = SystemRandom::new().fill(&mut key);
     random.map_err(|_| told(&"no random numbers"))?;
+    // Whole or not at all: half a key would keep every later start from going on.
+    let part = file.with_extension("part");
     let mut options = std::fs::OpenOptions::new();
-    let opened = options.create_new(true).write(true).mode(0o600).open(file);
-    let mut opened = opened.map_err(|e| told(&e))?;
-    opened
-        .write_all(&key)
-        .and_then(|()| opened.sync_all())
+    options.create(true).truncate(true).write(true).mode(0o600);
+    let written = options.open(&part).and_then(|mut opened| {
+        opened.write_all(&key)?;
+        opened.sync_all()
+    });
+    written
+        .and_then(|()| std::fs::rename(&part, file))
         .map_err(|e| told(&e))?;
     Ok(key)
 }

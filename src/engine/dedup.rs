@@ -15,6 +15,8 @@ const TEXT_EVERY: Millis = Millis::mins(10);
 /// An alert that is over is remembered this long, so that a late event of its episode is known as late.
 /// Prometheus repeats a resolved alert for 15 minutes.
 pub(super) const REMEMBER: Millis = Millis::mins(60);
+/// Recoveries of alerts that we never saw, remembered at once; the oldest is forgotten before its time.
+const MAX_STRANGERS: usize = 20_000;
 /// Bytes of a link that are kept.
 const MAX_LINK: usize = 2048;
 /// Senders of one alert; more are counted as the last one.
@@ -337,6 +339,12 @@ impl Engine {
         self.effects.alerts.insert(id);
         if state == AlertState::Over {
             self.set_timer(at.plus(REMEMBER), Timer::ForgetAlert(id));
+            self.state.strangers.insert(id);
+            if self.state.strangers.len() > MAX_STRANGERS
+                && let Some(oldest) = self.state.strangers.pop_first()
+            {
+                self.drop_alert(oldest);
+            }
         } else {
             self.became_live(source, id, event);
         }
@@ -350,6 +358,7 @@ impl Engine {
         let Some(alert) = self.state.alerts.get_mut(&id) else {
             return;
         };
+        self.state.strangers.remove(&id);
         alert.severity = severity;
         alert.worst = severity;
         alert.state = AlertState::Firing;

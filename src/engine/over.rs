@@ -73,6 +73,14 @@ impl Engine {
             let due = self.state.at.plus(REMEMBER);
             return self.set_timer(due, Timer::ForgetAlert(id));
         }
+        self.drop_alert(id);
+    }
+
+    /// Forgets an alert, whatever stands behind it.
+    pub(super) fn drop_alert(&mut self, id: AlertId) {
+        let Some(alert) = self.state.alerts.get(&id) else {
+            return;
+        };
         let fingerprint = alert.fingerprint;
         let identity = &self.state.rules.identity;
         let condition = identity::condition(identity, &alert.scope, &alert.labels);
@@ -85,6 +93,7 @@ impl Engine {
         {
             self.state.by_condition.remove(&condition);
         }
+        self.state.strangers.remove(&id);
         self.effects.alerts.insert(id);
     }
 }

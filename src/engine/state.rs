@@ -40,6 +40,8 @@ pub struct State {
     pub by_fingerprint: BTreeMap<Fingerprint, AlertId>,
     /// The last firing of a condition, where each firing has an id of its own.
     pub by_condition: BTreeMap<Fingerprint, AlertId>,
+    /// Alerts of which only a recovery came, by age of their number; bounded.
+    pub strangers: BTreeSet<AlertId>,
     /// Incidents, live and recently over.
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// Outbox rows.
@@ -438,6 +440,7 @@ impl State {
             alerts: BTreeMap::new(),
             by_fingerprint: BTreeMap::new(),
             by_condition: BTreeMap::new(),
+            strangers: BTreeSet::new(),
             incidents: BTreeMap::new(),
             outbox: BTreeMap::new(),
             valves: BTreeMap::new(),

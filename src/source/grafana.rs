@@ -10,7 +10,9 @@
 //! * The older body (up to 10) has one rule with `state` alerting, ok, no_data, paused or pending, and no time.
 
 use super::prometheus::from_alertmanager;
-use super::{Body, Decoded, Refused, Source, SourceSettings, limits, media_type, read, scalar};
+use super::{
+    Body, Decoded, Refused, Source, SourceSettings, at_the_source, limits, media_type, read, scalar,
+};
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Event, EventState, Labels, cut};
 use serde_json::Value;
@@ -32,13 +34,10 @@ pub const SOURCE: Source = Source {
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {
     let media = media_type(body.content_type);
-    if !body.tail.is_empty() {
-        let text = format!(
-            "kind grafana has nothing at {:?}; post to the source itself",
-            body.tail
-        );
-        out.refused = Some(Refused::UnknownPath(text));
-    } else if !matches!(media.as_str(), "application/json" | "") {
+    if !at_the_source("grafana", body, out) {
+        return;
+    }
+    if !matches!(media.as_str(), "application/json" | "") {
         let text = format!("{media:?} is not application/json");
         out.refused = Some(Refused::MediaType(text));
     } else if let Err(why) = take(settings, body, out) {

@@ -6,7 +6,9 @@
 //! * An undefined custom macro expands to a lone `$`.
 //! * Plugin output is bytes, and differs by transport: it is text for people, never identity.
 
-use super::{Body, Decoded, Refused, SourceSettings, limits, media_type, read, scalar};
+use super::{
+    Body, Decoded, Refused, SourceSettings, at_the_source, limits, media_type, read, scalar,
+};
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Event, EventState, Labels, Millis, cut};
 use serde_json::Value;
@@ -33,12 +35,7 @@ type Macros = BTreeMap<String, String>;
 
 /// Takes a body of macros; `kind` is the word in error texts.
 pub(super) fn decode(kind: &str, settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {
-    if !body.tail.is_empty() {
-        let text = format!(
-            "kind {kind} has nothing at {:?}; post to the source itself",
-            body.tail
-        );
-        out.refused = Some(Refused::UnknownPath(text));
+    if !at_the_source(kind, body, out) {
         return;
     }
     let all = match media_type(body.content_type).as_str() {

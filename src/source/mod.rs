@@ -121,6 +121,19 @@ pub fn form_text(bytes: &[u8]) -> String {
     lines.collect()
 }
 
+/// Refuses a body that was posted below the source; for kinds that have one address.
+pub(crate) fn at_the_source(kind: &str, body: &Body<'_>, out: &mut Decoded) -> bool {
+    if body.tail.is_empty() {
+        return true;
+    }
+    let text = format!(
+        "kind {kind} has nothing at {:?}; post to the source itself",
+        body.tail
+    );
+    out.refused = Some(Refused::UnknownPath(text));
+    false
+}
+
 /// Takes a label or annotation value as text; numbers and booleans as they are written.
 pub(crate) fn scalar(value: &serde_json::Value) -> Option<String> {
     use serde_json::Value;

@@ -11,7 +11,9 @@
 //! * The number of a severity is not its order: 0 information, 1 warning, 2 critical, 3 serious, 4 notice.
 //! * Nothing is sent again, so "repeat every X minutes" is recommended: repeats are normal.
 
-use super::{Body, Decoded, Refused, Source, SourceSettings, limits, media_type, read, scalar};
+use super::{
+    Body, Decoded, Refused, Source, SourceSettings, at_the_source, limits, media_type, read, scalar,
+};
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Event, EventState, Labels, cut};
 use serde_json::Value;
@@ -55,12 +57,7 @@ const NAMES: [&str; 16] = [
 type Fields = BTreeMap<String, String>;
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {
-    if !body.tail.is_empty() {
-        let text = format!(
-            "kind solarwinds has nothing at {:?}; post to the source itself",
-            body.tail
-        );
-        out.refused = Some(Refused::UnknownPath(text));
+    if !at_the_source("solarwinds", body, out) {
         return;
     }
     let form = media_type(body.content_type) == "application/x-www-form-urlencoded";

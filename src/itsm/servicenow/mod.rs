@@ -30,7 +30,7 @@ use super::{
     Content, Facts, Hit, Itsm, ItsmSettings, Limits, Markup, Next, Promise, Refusal, Reply, Seen,
     Step, TicketState,
 };
-use crate::config::keys::{Key, KeyKind, Preset};
+use crate::config::keys::{Key, KeyKind, Preset, key};
 use crate::model::{Millis, Response};
 use fields::{
     Looking, changes, groups, inactive, new_ticket, not_taken, references, with_references,
@@ -42,15 +42,6 @@ const REQUIRED: Preset = Preset::Required;
 
 const fn text(name: &'static str, default: Preset, doc: &'static str) -> Key {
     key(name, KeyKind::Text, default, doc)
-}
-
-const fn key(name: &'static str, kind: KeyKind, default: Preset, doc: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        default,
-        doc,
-    }
 }
 
 /// The row of this kind.

@@ -16,7 +16,9 @@
 
 mod stream;
 
-use super::{Body, Decoded, Refused, Source, SourceSettings, limits, media_type, read, scalar};
+use super::{
+    Body, Decoded, Refused, Source, SourceSettings, at_the_source, limits, media_type, read, scalar,
+};
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Event, EventState, Labels, Millis, cut};
 use jiff::civil::DateTime;
@@ -68,12 +70,7 @@ const WRITTEN_BACK: &str = "__";
 const CANCELLED: &str = "NOTE: Escalation cancel";
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {
-    if !body.tail.is_empty() {
-        let text = format!(
-            "kind zabbix has nothing at {:?}; post to the source itself",
-            body.tail
-        );
-        out.refused = Some(Refused::UnknownPath(text));
+    if !at_the_source("zabbix", body, out) {
         return;
     }
     match media_type(body.content_type).as_str() {
@@ -382,9 +379,7 @@ fn tags(list: Option<&Value>, out: &mut Labels) {
         "triggerid",
         "object",
     ];
-    for tag in list.and_then(Value::as_array).into_iter().flatten() {
-        let text = |name: &str| tag.get(name).and_then(scalar).unwrap_or_default();
-        let (name, value) = (text("tag"), text("value"));
+    for (name, value) in tag_pairs(list) {
         let taken = ours.contains(&name.as_str())
             || (name == "service" && out.get("object") == Some("service"));
         let name = match taken {
@@ -401,6 +396,34 @@ fn tags(list: Option<&Value>, out: &mut Labels) {
             None => value,
         };
         out.set(&name, &cut(&all, limits::LABEL_VALUE));
+    }
+}
+
+/// Name and value of each tag: our media type sends the list of `{EVENT.TAGSJSON}`; others send it as a text, or
+/// an object of values by name.
+fn tag_pairs(tags: Option<&Value>) -> Vec<(String, String)> {
+    match tags {
+        Some(Value::Array(list)) => {
+            let text = |tag: &Value, name: &str| tag.get(name).and_then(scalar).unwrap_or_default();
+            list.iter()
+                .map(|t| (text(t, "tag"), text(t, "value")))
+                .collect()
+        }
+        Some(Value::Object(map)) => {
+            let values = |value: &Value| match value {
+                Value::Array(all) => all.iter().filter_map(scalar).collect(),
+                one => scalar(one).into_iter().collect::<Vec<_>>(),
+            };
+            let pairs = map.iter().flat_map(|(name, value)| {
+                values(value).into_iter().map(|value| (name.clone(), value))
+            });
+            pairs.collect()
+        }
+        Some(Value::String(text)) => {
+            let inner: Option<Value> = serde_json::from_str(text).ok();
+            tag_pairs(inner.as_ref().filter(|v| !v.is_string()))
+        }
+        Some(_) | None => Vec::new(),
     }
 }
 
@@ -432,13 +455,10 @@ fn annotations(fields: &Fields<'_>, map: &Map<String, Value>) -> Labels {
             out.set(name, &cut(&value, limits::ANNOTATION));
         }
     }
-    let bare: Vec<String> = map
-        .get("tags")
-        .and_then(Value::as_array)
+    let bare: Vec<String> = tag_pairs(map.get("tags"))
         .into_iter()
-        .flatten()
-        .filter(|t| t.get("value").and_then(scalar).is_none_or(|v| v.is_empty()))
-        .filter_map(|t| t.get("tag").and_then(scalar))
+        .filter(|(name, value)| value.is_empty() && !name.is_empty())
+        .map(|(name, _)| name)
         .collect();
     if !bare.is_empty() {
         out.set("tags", &cut(&bare.join(", "), limits::ANNOTATION));
