@@ -154,6 +154,25 @@ fn a_p1_that_the_tool_does_not_take_goes_to_the_fallback_and_both_hear_of_the_en
 }
 
 #[test]
+fn a_p1_that_fires_again_while_the_tool_is_away_goes_to_the_fallback_too() {
+    let mut world = World::new(&paged(), Some(SAMPLE));
+    fails(&mut world, "nagios", "Payroll");
+    world.advance(Millis::mins(3));
+    works(&mut world, "nagios", "Payroll");
+    world.advance(Millis::mins(6));
+    assert_eq!(world.open_tickets().len(), 0);
+    world.tool.dead_target = "rt".into();
+    fails(&mut world, "nagios", "Payroll");
+    world.advance(Millis::mins(20));
+    let open: Vec<&str> = world
+        .open_tickets()
+        .iter()
+        .map(|t| t.target.as_str())
+        .collect();
+    assert_eq!(open, ["pager"]);
+}
+
+#[test]
 fn a_fallback_gets_nothing_while_the_tool_works_nor_for_less_than_p2() {
     let mut world = World::new(&paged(), Some(SAMPLE));
     fails(&mut world, "nagios", "Payroll");

@@ -12,7 +12,15 @@ impl Engine {
     /// Makes the row of the fallback target, once it is due.
     pub(super) fn fall_back(&mut self, id: &RowId) {
         let at = self.state.at;
-        let Some(row) = self.state.outbox.get(id).filter(|r| r.ticket.is_none()) else {
+        let Some(row) = self.state.outbox.get(id) else {
+            return;
+        };
+        // No ticket yet, or one that we resolved and that has to be opened again.
+        let undone = match &row.ticket {
+            None => Some(row.since),
+            Some(_) => row.failing_since.filter(|_| row.resolved_by_us),
+        };
+        let Some(since) = undone else {
             return;
         };
         let Some(target) = self.state.rules.targets.get(&*id.target).cloned() else {
@@ -36,7 +44,6 @@ impl Engine {
         if !wants || self.state.outbox.contains_key(&other) {
             return;
         }
-        let since = row.since;
         let due = since.plus(target.fallback_after);
         if due > at {
             return self.set_timer(due, Timer::Row(id.clone()));
@@ -50,7 +57,7 @@ impl Engine {
         self.state.outbox.insert(other, Row::new(at, shadow));
         let seconds = at.since(since).0 / 1000;
         let text = format!(
-            "{} has no ticket after {seconds} s; {fallback} gets one",
+            "{} has no open ticket after {seconds} s; {fallback} gets one",
             id.target
         );
         self.warn(Some(id.incident), text);
