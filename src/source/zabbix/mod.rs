@@ -242,9 +242,11 @@ fn webhook(
         other => return Err(format!("event_source: {:?} is unknown", cut(other, 60))),
     };
     let firing = fires(&fields)?;
-    let cancelled = fields
-        .get("message")
-        .is_some_and(|m| m.starts_with(CANCELLED));
+    let texts = [fields.get("message"), fields.get("subject")];
+    let cancelled = texts
+        .iter()
+        .flatten()
+        .any(|text| text.trim_start().starts_with(CANCELLED));
     let state = match firing {
         true if cancelled => EventState::SourceStopped,
         true => EventState::Firing,
