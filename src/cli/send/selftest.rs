@@ -36,16 +36,17 @@ pub(super) fn run(way: &Way, spool: &Spool) -> u8 {
     let mut report = Report::default();
     user(&mut report);
     spooled(&mut report, spool);
+    let mut equipped = true;
     let readable = post::token(way);
     if let Some(file) = &way.token_file {
         let text = file.display().to_string();
-        report.line("token file", readable.map(|_| text).map_err(readable_by_us));
+        equipped &= report.line("token file", readable.map(|_| text).map_err(readable_by_us));
     }
     if let Some(file) = &way.ca_file {
         let certificates = post::roots(way).map(|_| file.display().to_string());
-        report.line("ca file", certificates.map_err(readable_by_us));
+        equipped &= report.line("ca file", certificates.map_err(readable_by_us));
     }
-    if !report.failed && network(&mut report, way) {
+    if equipped && network(&mut report, way) {
         report.line("answer", answer(way));
     }
     let count = macros::count_in_environment(std::env::vars_os());
@@ -82,7 +83,9 @@ fn spooled(report: &mut Report, spool: &Spool) {
             "{folder}: no folder that we may enter; make it with: install -d -m 2750 -o USER -g GROUP {folder}"
         )),
     };
-    report.line("spool", tried.map(|()| format!("{folder} can be written")));
+    if !report.line("spool", tried.map(|()| format!("{folder} can be written"))) {
+        return;
+    }
     let waiting = spool.list().unwrap_or_default();
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

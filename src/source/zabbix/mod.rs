@@ -393,6 +393,9 @@ fn tags(list: Option<&Value>, out: &mut Labels) {
             continue;
         }
         let all = match out.get(&name) {
+            Some(other) if other.len().saturating_add(value.len()) > limits::LABEL_VALUE => {
+                continue;
+            }
             Some(other) if other.split(", ").any(|v| v == value) => continue,
             Some(other) => format!("{other}, {value}"),
             None => value,
