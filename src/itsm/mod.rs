@@ -41,6 +41,9 @@ pub fn shown(id: &str) -> &str {
 /// Exchanges that one step may take; a step that wants more is refused as a bug of the kind.
 pub const MAX_EXCHANGES: usize = 8;
 
+/// No ticket carries this key: the search of `Probe` must find nothing.
+const IMPOSSIBLE_KEY: &str = "cor-00000000-0.0";
+
 /// What a tool bears.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

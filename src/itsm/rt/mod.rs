@@ -16,8 +16,8 @@
 mod wire;
 
 use super::{
-    Content, Facts, Hit, Itsm, ItsmSettings, Limits, Markup, Next, Promise, Refusal, Reply, Step,
-    TicketState,
+    Content, Facts, Hit, IMPOSSIBLE_KEY, Itsm, ItsmSettings, Limits, Markup, Next, Promise,
+    Refusal, Reply, Step, TicketState,
 };
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Millis, Response};
@@ -109,8 +109,6 @@ const fn key(name: &'static str, default: Preset, doc: &'static str) -> Key {
 
 /// Rows asked for at once; RT gives no more than 100.
 const PER_PAGE: u64 = 100;
-/// No ticket carries this key: the search of `Probe` must find nothing.
-const IMPOSSIBLE_KEY: &str = "cor-00000000-0.0";
 
 fn next(settings: &ItsmSettings, facts: &Facts, step: &Step, got: &[Response]) -> Next {
     match answer(settings, facts, step, got) {

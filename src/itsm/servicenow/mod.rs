@@ -27,8 +27,8 @@ mod fields;
 mod wire;
 
 use super::{
-    Content, Facts, Hit, Itsm, ItsmSettings, Limits, Markup, Next, Promise, Refusal, Reply, Seen,
-    Step, TicketState,
+    Content, Facts, Hit, IMPOSSIBLE_KEY, Itsm, ItsmSettings, Limits, Markup, Next, Promise,
+    Refusal, Reply, Seen, Step, TicketState,
 };
 use crate::config::keys::{Key, KeyKind, Preset, key};
 use crate::model::{Millis, Response};
@@ -90,8 +90,6 @@ pub const ITSM: Itsm = Itsm {
 
 /// Rows asked for in a search by key; there should be one.
 const HITS: u32 = 10;
-/// No ticket carries this key: the search of `Probe` must find nothing.
-const IMPOSSIBLE_KEY: &str = "cor-00000000-0.0";
 
 fn next(settings: &ItsmSettings, facts: &Facts, step: &Step, got: &[Response]) -> Next {
     match answer(settings, facts, step, got) {
