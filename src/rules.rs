@@ -120,6 +120,8 @@ pub struct Correlate {
     pub silent_cause_min: u32,
     /// Share of a silent CI's monitored direct dependants that must alert, in per cent.
     pub silent_cause_share: u32,
+    /// CI classes that seldom fail by themselves, only with their parts.
+    pub composite_classes: Vec<String>,
     /// Relation types: how much "source needs target" each carries.
     pub relations: BTreeMap<String, RelationRule>,
 }
@@ -321,6 +323,7 @@ impl Default for Correlate {
             min_weight: 80,
             silent_cause_min: 3,
             silent_cause_share: 60,
+            composite_classes: words(["pool", "application", "k8s_service", "lb_vip"]),
             relations: relations.map(|(n, r)| (n.to_owned(), r)).into(),
         }
     }

@@ -62,10 +62,17 @@ impl<'a> Said<'a> {
     }
 }
 
-/// Takes the port off: `web1:9100`, `[::1]:9100`, `http://web1:9100/metrics`; a bare IPv6 address stays.
+/// Takes port and path off: `web1:9100`, `[::1]:9100`, `http://web1:9100/metrics`; a bare IPv6 address and a
+/// name with slashes (`team/pod`) stay.
 pub fn host_of(value: &str) -> &str {
-    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
-    let rest = rest.split(['/', '?']).next().unwrap_or(rest);
+    // A path belongs to an address; without scheme or port it is a name with slashes (`team/pod`).
+    let rest = match value.split_once("://") {
+        Some((_, rest)) => rest.split(['/', '?']).next().unwrap_or(rest),
+        None => match value.split_once(['/', '?']) {
+            Some((host, _)) if host.contains(':') => host,
+            Some(_) | None => value,
+        },
+    };
     if let Some(inner) = rest.strip_prefix('[') {
         return inner.split(']').next().unwrap_or(inner);
     }
@@ -260,6 +267,8 @@ mod tests {
             ("http://web1.corp:9100/metrics", "web1.corp"),
             ("https://[fe80::1]/x", "fe80::1"),
             ("web1", "web1"),
+            ("eu1/team05/cart-1", "eu1/team05/cart-1"),
+            ("web1:9100/metrics", "web1"),
             ("", ""),
         ] {
             assert_eq!(host_of(value), host, "{value}");

@@ -179,8 +179,9 @@ impl Engine {
             }
             return self.fires_on(source, id, event);
         }
+        let ended = alert.ended;
         self.begin_episode(source, id, event);
-        if self.returns_to_incident(id) {
+        if self.returns_to_incident(id, ended) {
             return Outcome::Reopened;
         }
         self.place(id);

@@ -10,6 +10,7 @@ mod dedup;
 mod expiry;
 mod fallback;
 pub mod identity;
+pub mod maintenance;
 mod notes;
 mod outbox;
 mod over;
@@ -63,6 +64,8 @@ pub struct Effects {
     pub expired: u64,
     /// Notes that the policy held back.
     pub notes_suppressed: u64,
+    /// Alerts that went from one incident to another, without a merge.
+    pub moves: Vec<(AlertId, IncidentId, IncidentId)>,
 }
 
 /// What became of an event.
@@ -252,15 +255,15 @@ impl Engine {
                 CommandV1::Acknowledge(id) => self.acknowledge(*id, &operator.actor),
                 CommandV1::Promote(id) => self.promote(*id, &operator.actor),
             },
+            Record::Maintenance(window) => self.maintenance(window),
+            Record::Change(change) => self.change(change),
             Record::Started(_) => self.restart_deliveries(),
             Record::Repeats(_)
             | Record::ClockStep(_)
             | Record::Tick
             | Record::Digest(_)
-            // Reserved: nothing writes them yet, so nothing reads them.
-            | Record::GraphDelta(_)
-            | Record::Maintenance(_)
-            | Record::Change(_) => {}
+            // Reserved: nothing writes it yet, so nothing reads it.
+            | Record::GraphDelta(_) => {}
         }
     }
 
@@ -295,6 +298,7 @@ impl Engine {
                 Timer::Heartbeat(source, fingerprint) => self.heartbeat_due(&source, fingerprint),
                 Timer::GraphWait => self.graph_wait_over(),
                 Timer::Inherited(source) => self.inherited_due(&source),
+                Timer::Window(id) => self.window_due(&id),
             }
         }
         invariant::check(&mut self.effects.violations, Invariant::L1, false);
@@ -343,6 +347,7 @@ impl Engine {
             Some(_) | None => self.force.graph.clone(),
         };
         self.force = InForce::new(rules, graph, &mut self.state.cis);
+        self.forget_graph();
         let now = &self.state.rules.identity;
         if old.identity.ignored_labels != now.ignored_labels
             || old.identity.by_scope != now.by_scope
@@ -385,6 +390,7 @@ impl Engine {
         let (cis, relations) = (built.len(), built.relations());
         self.state.graph = Some(graph);
         self.force = InForce::new(rules, Some(built), &mut self.state.cis);
+        self.forget_graph();
         self.line(
             None,
             format!(

@@ -1,5 +1,6 @@
 //! The state: one struct, one owner. Everything that decides is in it, and all of it is in the snapshot.
 
+use super::correlate::case::Case;
 use crate::graph::{Graph, Ix};
 use crate::model::{
     AlertId, CiId, Fingerprint, IncidentId, Labels, Millis, Priority, Seq, Severity,
@@ -46,6 +47,10 @@ pub struct State {
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// Outbox rows.
     pub outbox: BTreeMap<RowId, Row>,
+    /// Maintenance windows that are not long over, by name.
+    pub windows: BTreeMap<Arc<str>, Window>,
+    /// Changes of the last day, by CI.
+    pub changes: BTreeMap<CiId, Vec<Change>>,
     /// Tickets wanted per target in the last while, for the valve.
     pub valves: BTreeMap<Arc<str>, Valve>,
     /// What is due when.
@@ -247,6 +252,30 @@ pub enum Suppression {
     Source,
 }
 
+/// A maintenance window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The CI by its CMDB id.
+    pub ci: Arc<str>,
+    /// From.
+    pub from: Millis,
+    /// To.
+    pub to: Millis,
+    /// What needs the CI is in it too.
+    pub include_dependents: bool,
+}
+
+/// A change of a CI.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its number in the ITSM tool.
+    pub id: Arc<str>,
+    /// When.
+    pub at: Millis,
+    /// What was changed.
+    pub summary: Arc<str>,
+}
+
 /// An incident.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Incident {
@@ -254,6 +283,8 @@ pub struct Incident {
     pub state: IncidentState,
     /// Its alerts.
     pub members: BTreeMap<AlertId, Member>,
+    /// What is known about its causes.
+    pub case: Case,
     /// The CI that explains the others best.
     pub root: CiId,
     /// The root has no alert itself.
@@ -421,6 +452,8 @@ pub enum Timer {
     GraphWait,
     /// What was there before us has been told by its source: one line says how much it was.
     Inherited(Arc<str>),
+    /// A maintenance window is over.
+    Window(Arc<str>),
 }
 
 impl State {
@@ -443,6 +476,8 @@ impl State {
             strangers: BTreeSet::new(),
             incidents: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            changes: BTreeMap::new(),
             valves: BTreeMap::new(),
             timers: BTreeSet::new(),
             last_alert: 0,

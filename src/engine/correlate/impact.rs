@@ -71,6 +71,11 @@ impl Engine {
         out
     }
 
+    /// The services of an incident that do not work, most critical first.
+    pub fn observed(&self, incident: IncidentId) -> Vec<CiId> {
+        self.services(incident).observed
+    }
+
     /// The priority that an incident has by itself.
     pub(super) fn judge_priority(&self, incident: IncidentId) -> Priority {
         let rules = &self.state.rules.priority;

@@ -1,11 +1,18 @@
-//! Where to look when an alert is placed: which live incidents alert at a CI, and whose root needs a CI.
+//! Where to look when an alert is placed: which live incidents alert at a CI, which a CI could explain, and
+//! what the graph says about a CI.
 //!
 //! Derived from the state and the graph, so it is not in the snapshot.
 
+use super::scale::{self, Each, FRACTIONS, Nats, OWN};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Smallest weight of a path over which the silence of a dependant counts against a cause, per mille.
+const MIN_EXPECTED: u16 = 80;
+/// Dependants looked at for the absence.
+const MAX_UNDER: usize = 20_000;
 
 /// A CI that another one needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,37 +25,92 @@ pub struct Need {
     pub hops: u8,
 }
 
+/// What the graph in force says about a CI.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The CI itself first... sorted by number: what it needs, itself included with its own weight.
+    pub cone: Vec<Need>,
+    /// ln of how common it is that it is the cause of anything.
+    pub prior: Nats,
+    /// What it costs as a cause to have no alert of its own.
+    pub silence: Nats,
+}
+
+impl About {
+    /// Weight by which the CI needs `cause`.
+    pub fn weight(&self, cause: CiId) -> Option<u16> {
+        let at = self.cone.binary_search_by_key(&cause, |n| n.ci).ok()?;
+        self.cone.get(at).map(|n| n.weight)
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     at: BTreeMap<CiId, BTreeSet<IncidentId>>,
-    needed_by_root: BTreeMap<CiId, BTreeSet<IncidentId>>,
-    cones: BTreeMap<CiId, Arc<Vec<Need>>>,
+    causes: BTreeMap<CiId, BTreeSet<IncidentId>>,
+    about: BTreeMap<CiId, Arc<About>>,
+    absence: BTreeMap<CiId, Each>,
 }
 
 impl Index {
-    /// Live incidents with a member at `ci`, or whose silent root it is; oldest first.
-    pub fn at(&self, ci: CiId) -> impl Iterator<Item = IncidentId> + '_ {
+    /// Live incidents with an alert at `ci`, oldest first.
+    pub fn at(&self, ci: CiId) -> impl DoubleEndedIterator<Item = IncidentId> + '_ {
         self.at.get(&ci).into_iter().flatten().copied()
     }
-    /// Live incidents whose root needs `ci`; oldest first.
-    pub fn needing(&self, ci: CiId) -> impl Iterator<Item = IncidentId> + '_ {
-        self.needed_by_root.get(&ci).into_iter().flatten().copied()
+    /// Live incidents that a fault of `ci` could explain in part, oldest first.
+    pub fn explained_by(&self, ci: CiId) -> impl DoubleEndedIterator<Item = IncidentId> + '_ {
+        self.causes.get(&ci).into_iter().flatten().copied()
+    }
+    pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
+        self.causes.entry(ci).or_default().insert(incident);
+    }
+    pub(super) fn add_place(&mut self, ci: CiId, incident: IncidentId) {
+        self.at.entry(ci).or_default().insert(incident);
     }
 }
 
 impl Engine {
-    /// What a CI needs, by the best path to each; looked up once per graph.
-    pub(in crate::engine) fn cone(&mut self, ci: CiId) -> Arc<Vec<Need>> {
-        if let Some(known) = self.index.cones.get(&ci) {
+    /// What the graph says about a CI; asked once per graph.
+    pub(in crate::engine) fn about(&mut self, ci: CiId) -> Arc<About> {
+        if let Some(known) = self.index.about.get(&ci) {
             return known.clone();
         }
-        let cone = Arc::new(self.cone_of(ci));
-        self.index.cones.insert(ci, cone.clone());
-        cone
+        let mut cone = self.cone_of(ci);
+        cone.push(Need {
+            ci,
+            weight: OWN,
+            hops: 0,
+        });
+        cone.sort_unstable_by_key(|n| n.ci);
+        let (prior, silence) = self.prior_of(ci);
+        let about = Arc::new(About {
+            cone,
+            prior,
+            silence,
+        });
+        self.index.about.insert(ci, about.clone());
+        about
     }
 
-    /// The same without keeping it.
+    /// What it costs a fault of `ci` that all its monitored dependants are silent, for each fraction.
+    pub(super) fn absence(&mut self, ci: CiId) -> Each {
+        if let Some(known) = self.index.absence.get(&ci) {
+            return *known;
+        }
+        let mut sum = [0; FRACTIONS];
+        if let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) {
+            for reach in graph.impact(ix, MIN_EXPECTED, MAX_UNDER) {
+                if graph.ci(reach.ci).is_some_and(|c| c.monitored) {
+                    sum = scale::plus(sum, scale::loss(reach.weight));
+                }
+            }
+        }
+        self.index.absence.insert(ci, sum);
+        sum
+    }
+
+    /// What a CI needs, by the best path to each, without keeping it.
     pub(in crate::engine) fn cone_of(&self, ci: CiId) -> Vec<Need> {
         let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) else {
             return Vec::new();
@@ -66,72 +128,52 @@ impl Engine {
             .collect()
     }
 
-    pub(in crate::engine) fn index_member(&mut self, incident: IncidentId, ci: CiId) {
-        self.index.at.entry(ci).or_default().insert(incident);
-    }
-
-    /// Takes a root out of the index; `self.index_root` puts the next one in.
-    pub(in crate::engine) fn unindex_root(&mut self, incident: IncidentId, root: CiId) {
-        for ci in self.asked(incident, root) {
-            for need in self.cone(ci).iter() {
-                drop_from(&mut self.index.needed_by_root, need.ci, incident);
-            }
-        }
-    }
-
-    /// The CIs whose needs stand for those of the root: itself, and where it is only a silent guess, every
-    /// alerting CI too.
-    fn asked(&self, incident: IncidentId, root: CiId) -> BTreeSet<CiId> {
-        let silent = self
-            .state
-            .incidents
-            .get(&incident)
-            .filter(|i| i.silent_root);
-        let members = silent
-            .into_iter()
-            .flat_map(|i| i.members.values().map(|m| m.ci));
-        members.chain([root]).collect()
-    }
-
-    pub(in crate::engine) fn index_root(&mut self, incident: IncidentId, root: CiId) {
-        self.index.at.entry(root).or_default().insert(incident);
-        for ci in self.asked(incident, root) {
-            for need in self.cone(ci).iter() {
-                let set = self.index.needed_by_root.entry(need.ci).or_default();
-                set.insert(incident);
-            }
-        }
-    }
-
-    /// Takes an incident that is over or merged out of the index.
+    /// Takes an incident that is over, merged or to be indexed anew out of the index.
     pub(in crate::engine) fn unindex(&mut self, incident: IncidentId) {
         let Some(known) = self.state.incidents.get(&incident) else {
             return;
         };
-        let root = known.root;
-        let cis: BTreeSet<CiId> = known.members.values().map(|m| m.ci).chain([root]).collect();
-        for ci in cis {
-            drop_from(&mut self.index.at, ci, incident);
+        for ci in known.case.spots.keys() {
+            drop_from(&mut self.index.at, *ci, incident);
         }
-        self.unindex_root(incident, root);
+        for ci in known.case.sums.keys() {
+            drop_from(&mut self.index.causes, *ci, incident);
+        }
     }
 
-    /// Makes the index anew, after a start or a new graph.
+    /// Puts an incident into the index, its sums made anew.
+    pub(in crate::engine) fn reindex(&mut self, incident: IncidentId) {
+        let Some(known) = self.state.incidents.get_mut(&incident) else {
+            return;
+        };
+        known.case.sum_up();
+        for ci in known.case.spots.keys() {
+            self.index.add_place(*ci, incident);
+        }
+        for ci in known.case.sums.keys() {
+            self.index.add_cause(*ci, incident);
+        }
+    }
+
+    /// Makes the index anew, after a start.
     pub(in crate::engine) fn rebuild_index(&mut self) {
         self.index = Index::default();
-        let live: Vec<(IncidentId, CiId, BTreeSet<CiId>)> = self
+        let live: Vec<IncidentId> = self
             .state
             .incidents
             .iter()
             .filter(|(_, i)| i.state.lives())
-            .map(|(id, i)| (*id, i.root, i.members.values().map(|m| m.ci).collect()))
+            .map(|(id, _)| *id)
             .collect();
-        for (id, root, cis) in live {
-            for ci in cis {
-                self.index_member(id, ci);
-            }
-            self.index_root(id, root);
+        for id in live {
+            self.reindex(id);
         }
+    }
+
+    /// Forgets what the old graph said.
+    pub(in crate::engine) fn forget_graph(&mut self) {
+        self.index.about.clear();
+        self.index.absence.clear();
     }
 }
 

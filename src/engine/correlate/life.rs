@@ -101,7 +101,7 @@ impl Engine {
         if let Some(until) = waits.filter(|_| self.state.graph.is_none()) {
             return self.set_timer(until, Timer::Hold(id));
         }
-        self.find_common_cause(id);
+        self.settle(id);
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return;
         };
@@ -144,6 +144,12 @@ impl Engine {
             return;
         }
         let (priority, live) = (known.priority, known.live);
+        if !known.promoted && self.in_maintenance(id).is_some() {
+            return;
+        }
+        let Some(known) = self.state.incidents.get(&id) else {
+            return;
+        };
         let root = self.ci_name(known.root);
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.opened = Some(at);
@@ -180,8 +186,12 @@ impl Engine {
     }
 
     /// An alert of the incident is over.
-    pub(in crate::engine) fn member_over(&mut self, incident: IncidentId, _alert: AlertId) {
+    pub(in crate::engine) fn member_over(&mut self, incident: IncidentId, alert: AlertId) {
         let id = self.incident_of(incident);
+        let ci = self.state.incidents.get(&id).and_then(|i| i.members.get(&alert)).map(|m| m.ci);
+        if let Some(ci) = ci {
+            self.count_live(id, ci, false);
+        }
         let at = self.state.at;
         let quiet = self.state.rules.correlate.resolve_after;
         let Some(known) = self.state.incidents.get_mut(&id) else {
@@ -245,6 +255,7 @@ impl Engine {
         let Some(old) = self.state.alerts.get(&before).filter(|a| !a.live()) else {
             return false;
         };
+        let ended = old.ended;
         let Some(id) = old.incident.map(|i| self.incident_of(i)) else {
             return false;
         };
@@ -259,7 +270,7 @@ impl Engine {
         if let Some(alert) = self.state.alerts.get_mut(&alert) {
             alert.incident = Some(id);
         }
-        let returns = self.returns_to_incident(alert);
+        let returns = self.returns_to_incident(alert, ended);
         // One firing stands for the condition: a trigger that flaps for days must not fill its incident.
         let leaves = if returns { before } else { alert };
         let Some(known) = self.state.incidents.get_mut(&id) else {
@@ -274,7 +285,11 @@ impl Engine {
     }
 
     /// A member fires again. Answers whether it returns to its incident; else it is placed like a new alert.
-    pub(in crate::engine) fn returns_to_incident(&mut self, alert: AlertId) -> bool {
+    pub(in crate::engine) fn returns_to_incident(
+        &mut self,
+        alert: AlertId,
+        ended: Option<Millis>,
+    ) -> bool {
         let at = self.state.at;
         let within = self.state.rules.correlate.reopen_within;
         let Some(known) = self.state.alerts.get(&alert).and_then(|a| a.incident) else {
@@ -296,6 +311,11 @@ impl Engine {
         member.ci = ci;
         match known.state {
             IncidentState::Pending | IncidentState::Open | IncidentState::Recovering => {
+                if known.live > 0 && ended.is_some_and(|e| at.since(e) > within) {
+                    // The incident lives on for others: this may be another fault.
+                    known.members.remove(&alert);
+                    return false;
+                }
                 known.live = known.live.saturating_add(1);
                 self.wake(id);
             }
@@ -309,18 +329,13 @@ impl Engine {
                 known.resolved = None;
                 known.quiet_since = None;
                 turn(known, at, "reopened");
-                let root = known.root;
-                let cis: Vec<_> = known.members.values().map(|m| m.ci).collect();
-                for ci in cis {
-                    self.index_member(id, ci);
-                }
-                self.index_root(id, root);
+                self.reindex(id);
                 self.reopen_rows(id, alert);
                 self.line(Some(id), "reopened".to_owned());
             }
             IncidentState::Merged => return false,
         }
-        self.index_member(id, ci);
+        self.count_live(id, ci, true);
         self.touch(id);
         true
     }

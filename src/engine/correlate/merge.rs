@@ -1,55 +1,53 @@
 //! Two incidents become one. The one whose ticket is older goes on, else the older incident.
 
 use super::super::state::{IncidentState, Merge};
+use super::case::Case;
+use super::place::chained;
 use super::{Engine, MAX_TURNS, Turn};
 use crate::model::{CiId, IncidentId};
 use crate::record::History;
 use crate::ticket::NoteKind;
 
 impl Engine {
-    /// Merges two live incidents because of an alert at `because`, which explains the root of `effect`.
-    pub(super) fn merge(&mut self, cause: IncidentId, effect: IncidentId, because: CiId) {
+    /// Merges two live incidents because of a fault at `because`, which explains that of `effect`. Answers
+    /// which of them goes on.
+    pub(super) fn merge(
+        &mut self,
+        cause: IncidentId,
+        effect: IncidentId,
+        because: CiId,
+    ) -> IncidentId {
         let (cause, effect) = (self.incident_of(cause), self.incident_of(effect));
         if cause == effect {
-            return;
+            return cause;
         }
-        let rank = |id: IncidentId| {
-            let known = self.state.incidents.get(&id);
-            let opened = known.and_then(|i| i.opened);
-            (opened.is_none(), opened, id)
+        let (stays, goes) = match self.seniority(cause) <= self.seniority(effect) {
+            true => (cause, effect),
+            false => (effect, cause),
         };
-        let (stays, goes) = if rank(cause) <= rank(effect) {
-            (cause, effect)
-        } else {
-            (effect, cause)
-        };
-        let root = self
-            .state
-            .incidents
-            .get(&cause)
-            .map(|i| (i.root, i.silent_root));
+        let explained = self.state.incidents.get(&effect).map(|i| i.case.root);
         self.unindex(goes);
         let at = self.state.at;
         let Some(other) = self.state.incidents.get_mut(&goes) else {
-            return;
+            return stays;
         };
         other.state = IncidentState::Merged;
         other.merged_into = Some(stays);
         other.live = 0;
         let members = std::mem::take(&mut other.members);
+        let case = std::mem::take(&mut other.case);
         let (first, last, hold) = (other.first, other.last, other.hold_until);
         let (acknowledged, promoted, opened) =
             (other.acknowledged.clone(), other.promoted, other.opened);
         let mut live = 0u32;
-        for (id, member) in &members {
-            self.index_member(stays, member.ci);
+        for id in members.keys() {
             if let Some(alert) = self.state.alerts.get_mut(id) {
                 alert.incident = Some(stays);
                 live = live.saturating_add(u32::from(alert.live()));
             }
         }
         let Some(known) = self.state.incidents.get_mut(&stays) else {
-            return;
+            return stays;
         };
         known.members.extend(members);
         known.first = known.first.min(first);
@@ -74,9 +72,7 @@ impl Engine {
         if live > 0 {
             self.wake(stays);
         }
-        if let Some((root, silent)) = root {
-            self.set_root(stays, root, silent);
-        }
+        self.unite(stays, case, explained.map(|root| (root, because)));
         let name = self.ci_name(because);
         self.line(
             Some(stays),
@@ -100,6 +96,46 @@ impl Engine {
         self.forget_later(goes);
         self.touch(goes);
         self.touch(stays);
+        stays
+    }
+
+    /// Adds the case of a merged incident. With a link, the places that its first CI explains inherit
+    /// what may be behind the second, which explains the first.
+    fn unite(&mut self, stays: IncidentId, other: Case, link: Option<(CiId, CiId)>) {
+        let Some(known) = self.state.incidents.get_mut(&stays) else {
+            return;
+        };
+        let case = &mut known.case;
+        let mut causes: Vec<CiId> = Vec::new();
+        for (place, spot) in &other.spots {
+            case.take_over(*place, spot);
+            self.index.add_place(*place, stays);
+            for (cause, weight) in &spot.causes {
+                if case.raise(*place, *cause, *weight) {
+                    causes.push(*cause);
+                }
+            }
+        }
+        if let Some((root, because)) = link
+            && let Some(behind) = case.spots.get(&because).map(|s| s.causes.clone())
+        {
+            let explained: Vec<(CiId, u16)> = case
+                .spots
+                .iter()
+                .filter_map(|(place, spot)| Some((*place, spot.weight(root)?)))
+                .collect();
+            for (place, weight) in explained {
+                for (cause, _) in &behind {
+                    if case.raise(place, *cause, chained(weight, 1000)) {
+                        causes.push(*cause);
+                    }
+                }
+            }
+        }
+        for cause in causes {
+            self.index.add_cause(cause, stays);
+        }
+        self.rescore(stays);
     }
 
     /// Both had a ticket, or were about to: the one that goes on says so. (The other says it when it is

@@ -1,10 +1,14 @@
 //! The root cause of an incident, and whether we may call it known.
 
-use super::{Engine, MAX_TURNS, Turn, can_explain};
+use super::case::Case;
+use super::place::{ONLY_WARNINGS, only_warns};
+use super::scale::{self, Nats};
+use super::value::{self, ALSO_FIRST, FIRST};
+use super::{Engine, MAX_TURNS, Turn};
 use crate::engine::state::IncidentState;
 use crate::model::{CiId, IncidentId, Millis, Severity};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A cause is called known if at least this share (per cent) of the alerting CIs needs it.
 const EXPLAINS_SHARE: usize = 80;
@@ -16,6 +20,13 @@ const MANY: u32 = 10;
 pub(in crate::engine) const MAX_IMPACT: usize = 2000;
 /// Smallest weight of a path over which we expect an alert, per mille.
 pub(in crate::engine) const EXPECTED: u16 = 500;
+
+/// Hypotheses looked at closely.
+const MAX_LOOKED_AT: usize = 40;
+/// Hypotheses named.
+const MAX_RANKED: usize = 5;
+/// Smallest weight of a path along which an alerting cause explains the winner away, per mille.
+const CLIMB_MIN: u16 = 150;
 
 /// What a root cause explains.
 #[derive(Clone, Debug, Default)]
@@ -50,61 +61,114 @@ impl Engine {
         spots
     }
 
-    /// Chooses the root anew: of the alerting CIs that need no other alerting CI able to explain them, the
-    /// one that most others need; then the worse, the earlier, the lower number. A silent root stays until
-    /// an alerting CI explains as many.
-    pub(super) fn choose_root(&mut self, incident: IncidentId) {
-        let spots = self.spots(incident);
+    /// The hypotheses of an incident with their values, best first, at most [`MAX_RANKED`].
+    ///
+    /// A cause takes over the silence that its alerting effects suffer from, so that a far silent CI cannot
+    /// dodge it; and an alerting cause of the winner explains the winner away.
+    pub(in crate::engine) fn ranked(&mut self, incident: IncidentId) -> Vec<(CiId, Nats)> {
         let Some(known) = self.state.incidents.get(&incident) else {
-            return;
+            return Vec::new();
         };
-        let (old, silent) = (known.root, known.silent_root);
-        let mut needed: BTreeMap<CiId, u32> = BTreeMap::new();
-        let mut tops = Vec::new();
-        for (ci, (severity, _)) in &spots {
-            let mut top = true;
-            for need in self.cone(*ci).iter() {
-                let count = needed.entry(need.ci).or_default();
-                *count = count.saturating_add(1);
-                let cause = spots.get(&need.ci);
-                top &= !cause.is_some_and(|(worst, _)| can_explain(*worst, *severity));
-            }
-            if top {
-                tops.push(*ci);
-            }
+        let case = known.case.clone();
+        let mut values: Vec<(Nats, CiId)> = Vec::new();
+        for (cause, sum) in &case.sums {
+            let value = self.value(&case, *cause, sum.gain, Millis(i64::MAX));
+            values.push((value, *cause));
         }
-        if tops.is_empty() {
-            tops.extend(spots.keys()); // a ring of CIs that need each other
-        }
-        let count = |ci: &CiId| needed.get(ci).copied().unwrap_or(0);
-        let best = tops.into_iter().min_by_key(|ci| {
-            let (severity, begin) = spots
-                .get(ci)
-                .copied()
-                .unwrap_or((Severity::Info, Millis(0)));
-            (Reverse(count(ci)), severity, begin, *ci)
-        });
-        match best {
-            Some(best) if !silent || spots.contains_key(&old) || count(&best) >= count(&old) => {
-                self.set_root(incident, best, false);
+        values.sort_unstable_by_key(|(value, cause)| (Reverse(*value), *cause));
+        values.truncate(MAX_LOOKED_AT);
+        let mut ranked: Vec<(CiId, Nats)> = Vec::new();
+        for (_, cause) in values {
+            let mut absence = self.absence(cause);
+            for (place, spot) in &case.spots {
+                if *place != cause && spot.weight(cause).is_some() {
+                    for (a, b) in absence.iter_mut().zip(self.absence(*place)) {
+                        *a = (*a).min(b);
+                    }
+                }
             }
-            Some(_) | None => {}
+            let own = case.spots.get(&cause);
+            let mut base = self.base(cause, case.first, own.is_some());
+            if own.is_some_and(|s| s.first <= case.first.plus(ALSO_FIRST)) {
+                base += FIRST;
+            }
+            let gain = case.sums.get(&cause).map_or([0; 5], |s| s.gain);
+            ranked.push((cause, base + value::best(gain, absence, 256)));
         }
-        self.judge_confidence(incident, spots.len());
+        ranked.sort_by_key(|(cause, value)| (Reverse(*value), *cause));
+        if let Some(top) = self.climb(incident, &case, &ranked) {
+            let at = ranked.iter().position(|(cause, _)| *cause == top);
+            let entry = match at {
+                Some(at) => ranked.remove(at),
+                None => (top, 0),
+            };
+            ranked.insert(0, entry);
+        }
+        ranked.truncate(MAX_RANKED);
+        ranked
     }
 
-    /// After a new graph: every live incident.
-    pub(super) fn choose_roots(&mut self) {
-        let live: Vec<IncidentId> = self
-            .state
-            .incidents
-            .iter()
-            .filter(|(_, i)| i.state.lives())
-            .map(|(id, _)| *id)
-            .collect();
-        for id in live {
-            self.choose_root(id);
+    /// From the best hypothesis up to the alerting cause that explains it.
+    fn climb(
+        &mut self,
+        incident: IncidentId,
+        case: &Case,
+        ranked: &[(CiId, Nats)],
+    ) -> Option<CiId> {
+        let mut top = ranked.first()?.0;
+        let mut seen = BTreeSet::from([top]);
+        loop {
+            let about = self.about(top);
+            let behind: Vec<CiId> = match case.spots.get(&top) {
+                Some(spot) => spot.causes.iter().map(|(c, _)| *c).collect(),
+                None => about.cone.iter().map(|n| n.ci).collect(),
+            };
+            let own = self.base(top, case.first, case.spots.contains_key(&top));
+            let mut best: Option<(Nats, u16, CiId)> = None;
+            for cause in behind {
+                let Some(spot) = case.spots.get(&cause) else {
+                    continue;
+                };
+                let weight = about.weight(cause).filter(|w| *w >= CLIMB_MIN && !seen.contains(&cause));
+                let Some(weight) = weight else {
+                    continue;
+                };
+                let mut link = scale::ln(weight) + self.takes_down(incident, cause, Millis(i64::MAX));
+                if only_warns(spot.worst) {
+                    link += ONLY_WARNINGS;
+                }
+                if link <= own {
+                    continue;
+                }
+                let value = ranked.iter().find(|(c, _)| *c == cause).map_or(i64::MIN, |(_, v)| *v);
+                if best.is_none_or(|(v, w, c)| (value, weight, Reverse(cause)) > (v, w, Reverse(c))) {
+                    best = Some((value, weight, cause));
+                }
+            }
+            match best {
+                Some((_, _, cause)) => {
+                    seen.insert(cause);
+                    top = cause;
+                }
+                None => return Some(top),
+            }
         }
+    }
+
+    /// The CIs that may be the cause of an incident, best first, at most five.
+    pub fn ranked_roots(&mut self, incident: IncidentId) -> Vec<CiId> {
+        self.ranked(incident).into_iter().map(|(ci, _)| ci).collect()
+    }
+
+    /// Chooses the root anew.
+    pub(super) fn choose_root(&mut self, incident: IncidentId) {
+        let ranked = self.ranked(incident);
+        let places = self.state.incidents.get(&incident).map_or(0, |i| i.case.spots.len());
+        if let Some((best, _)) = ranked.first() {
+            let alerts = self.spot(incident, *best).is_some();
+            self.set_root(incident, *best, !alerts);
+        }
+        self.judge_confidence(incident, places);
     }
 
     pub(super) fn set_root(&mut self, incident: IncidentId, root: CiId, silent: bool) {
@@ -113,10 +177,8 @@ impl Engine {
         };
         let old = known.root;
         if old == root && known.silent_root == silent {
-            // The index may still stand at the root of an incident that was merged into this one.
-            return self.index_root(incident, root);
+            return;
         }
-        self.unindex_root(incident, old);
         let name = self.ci_name(root);
         let at = self.state.at;
         if let Some(known) = self.state.incidents.get_mut(&incident) {
@@ -132,7 +194,6 @@ impl Engine {
                 self.line(Some(incident), format!("root cause now {name}"));
             }
         }
-        self.index_root(incident, root);
         self.touch(incident);
     }
 

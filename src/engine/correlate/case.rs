@@ -1,0 +1,207 @@
+//! What an incident knows about its causes: where it alerts, by what each of these places may be explained,
+//! and how well each cause explains all of them.
+
+use super::scale::{self, Each, FRACTIONS, Nats};
+use crate::model::{CiId, Millis, Severity};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Causes kept per alerting CI.
+pub const MAX_CAUSES: usize = 160;
+
+/// A CI with alerts in an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spot {
+    /// When its first alert began.
+    pub first: Millis,
+    /// Its worst severity.
+    pub worst: Severity,
+    /// ln of the chance that it alerts by itself, from its first alert.
+    pub chance: Nats,
+    /// Alerts, and how many of them fire.
+    pub alerts: u32,
+    /// See `alerts`.
+    pub live: u32,
+    /// It came long after the others: it does not keep the incident's door open.
+    pub late: bool,
+    /// What may be behind it, with the weight of the path per mille; sorted.
+    pub causes: Vec<(CiId, u16)>,
+}
+
+impl Spot {
+    /// Weight by which `cause` explains this place.
+    pub fn weight(&self, cause: CiId) -> Option<u16> {
+        let at = self.causes.binary_search_by_key(&cause, |(c, _)| *c).ok()?;
+        self.causes.get(at).map(|(_, w)| *w)
+    }
+}
+
+/// How well one cause explains an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// Sum of the gains, for each fraction.
+    pub gain: Each,
+    /// Begin of the first and the last alert that it explains, late ones left out; first > last: none.
+    pub first: Millis,
+    /// See `first`.
+    pub last: Millis,
+    /// Places that it explains.
+    pub places: u32,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Where it alerts.
+    pub spots: BTreeMap<CiId, Spot>,
+    /// Begin of the first and the last alert, late ones left out.
+    pub first: Millis,
+    /// See `first`.
+    pub last: Millis,
+    /// Value of the best cause when it was last looked for.
+    pub score: Nats,
+    /// That cause.
+    pub root: CiId,
+    /// How well each cause explains all places. A sum over `spots`, so it is not stored.
+    #[serde(skip)]
+    pub sums: BTreeMap<CiId, Sum>,
+}
+
+/// What `weight` between a cause and a place is worth.
+fn gain_of(cause: CiId, place: CiId, weight: u16, chance: Nats) -> Each {
+    match cause == place {
+        true => scale::own_gain(chance),
+        false => scale::gain(weight, chance),
+    }
+}
+
+impl Case {
+    /// Counts another alert at a place. Answers whether the place is new.
+    pub fn count(&mut self, ci: CiId, began: Millis, severity: Severity, chance: Nats, late: bool) -> bool {
+        if self.spots.is_empty() {
+            (self.first, self.last) = (began, began);
+        } else if !late {
+            self.first = self.first.min(began);
+            self.last = self.last.max(began);
+        }
+        if let Some(spot) = self.spots.get_mut(&ci) {
+            if began < spot.first {
+                spot.first = began;
+                for (cause, _) in spot.causes.iter().filter(|_| !spot.late) {
+                    if let Some(sum) = self.sums.get_mut(cause) {
+                        sum.first = sum.first.min(began);
+                    }
+                }
+            }
+            spot.worst = spot.worst.min(severity);
+            spot.alerts = spot.alerts.saturating_add(1);
+            spot.live = spot.live.saturating_add(1);
+            return false;
+        }
+        let spot = Spot {
+            first: began,
+            worst: severity,
+            chance,
+            alerts: 1,
+            live: 1,
+            late,
+            causes: Vec::new(),
+        };
+        self.spots.insert(ci, spot);
+        true
+    }
+
+    /// Counts a place of another incident that is merged into this one, without what may be behind it.
+    pub fn take_over(&mut self, ci: CiId, other: &Spot) {
+        let late = other.late || self.spots.get(&ci).is_some_and(|s| s.late);
+        self.count(ci, other.first, other.worst, other.chance, late);
+        if let Some(spot) = self.spots.get_mut(&ci) {
+            // `count` has counted one alert that fires.
+            spot.alerts = spot.alerts.saturating_add(other.alerts).saturating_sub(1);
+            spot.live = spot.live.saturating_add(other.live).saturating_sub(1);
+        }
+    }
+
+    /// Raises the weight by which `cause` explains `place`. Answers whether the cause is new to the incident.
+    pub fn raise(&mut self, place: CiId, cause: CiId, weight: u16) -> bool {
+        let Some(spot) = self.spots.get_mut(&place) else {
+            return false;
+        };
+        let old = match spot.causes.binary_search_by_key(&cause, |(c, _)| *c) {
+            Ok(at) => {
+                let Some((_, known)) = spot.causes.get_mut(at) else {
+                    return false;
+                };
+                if *known >= weight {
+                    return false;
+                }
+                Some(std::mem::replace(known, weight))
+            }
+            Err(_) if spot.causes.len() >= MAX_CAUSES => return false,
+            Err(at) => {
+                spot.causes.insert(at, (cause, weight));
+                None
+            }
+        };
+        let new = !self.sums.contains_key(&cause);
+        let sum = self.sums.entry(cause).or_default();
+        let gain = gain_of(cause, place, weight, spot.chance);
+        sum.gain = scale::plus(sum.gain, gain);
+        if let Some(old) = old {
+            sum.gain = scale::minus(sum.gain, gain_of(cause, place, old, spot.chance));
+            return new;
+        }
+        sum.count(spot);
+        new
+    }
+
+    /// Makes the sums anew from the places.
+    pub fn sum_up(&mut self) {
+        self.sums.clear();
+        for (place, spot) in &self.spots {
+            for (cause, weight) in &spot.causes {
+                let sum = self.sums.entry(*cause).or_default();
+                sum.gain = scale::plus(sum.gain, gain_of(*cause, *place, *weight, spot.chance));
+                sum.count(spot);
+            }
+        }
+        let counted = || self.spots.values().filter(|s| !s.late).map(|s| s.first);
+        if let (Some(first), Some(last)) = (counted().min(), counted().max()) {
+            (self.first, self.last) = (first, last);
+        }
+    }
+
+    /// The gains of `cause` from some of the places alone.
+    pub fn gain_from(&self, cause: CiId, places: &[CiId]) -> Each {
+        let mut sum = [0; FRACTIONS];
+        for place in places {
+            if let Some(spot) = self.spots.get(place)
+                && let Some(weight) = spot.weight(cause)
+            {
+                sum = scale::plus(sum, gain_of(cause, *place, weight, spot.chance));
+            }
+        }
+        sum
+    }
+}
+
+impl Sum {
+    fn count(&mut self, spot: &Spot) {
+        if !spot.late {
+            self.first = self.first.min(spot.first);
+            self.last = self.last.max(spot.first);
+        }
+        self.places = self.places.saturating_add(1);
+    }
+}
+
+impl Default for Sum {
+    fn default() -> Sum {
+        Sum {
+            gain: [0; FRACTIONS],
+            first: Millis(i64::MAX),
+            last: Millis(i64::MIN),
+            places: 0,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The scale of the scores: integers of 1/1024 nat, and the tables that they are made of.
+//!
+//! Sums of integers do not depend on their order, so neither merges nor a replay on another machine can change
+//! a bit of a score. All tables are made by the compiler, from integers alone.
+
+use crate::model::{Millis, Severity};
+
+/// A log-likelihood, or a difference of two, in 1/1024 nat.
+pub type Nats = i64;
+
+/// One nat.
+pub const NAT: Nats = 1024;
+
+/// `tenths` tenths of a nat.
+pub const fn nats(tenths: i64) -> Nats {
+    tenths * NAT / 10
+}
+
+/// How many partial faults are told apart.
+pub const FRACTIONS: usize = 5;
+/// Share of its dependants that a fault takes down, per mille: all, half, a fifth, a few, hardly any.
+pub const FRACTION: [i64; FRACTIONS] = [1000, 500, 200, 60, 10];
+/// ln of how common each of them is: .40, .25, .20, .10, .05.
+pub const RARITY: [Nats; FRACTIONS] = [-938, -1420, -1648, -2358, -3068];
+
+/// One number for each fraction.
+pub type Each = [Nats; FRACTIONS];
+
+/// Weight by which a fault of a CI shows at the CI itself, per mille.
+pub const OWN: u16 = 900;
+/// Certainty. A weight of 1000 leaves no room for the CI that stays silent.
+const MOST: u16 = 990;
+
+/// ln of the chance that a CI alerts by itself within the window, by severity: what is rare by itself says
+/// more. Critical 1 in 2500, warning 1 in 250.
+pub const fn chance(severity: Severity) -> Nats {
+    match severity {
+        Severity::Critical => -8012,
+        Severity::Major => -7597,
+        Severity::Minor => -7074,
+        Severity::Warning | Severity::Info => -5654,
+    }
+}
+
+/// ln of a weight per mille.
+pub fn ln(weight: u16) -> Nats {
+    LN.get(usize::from(weight.clamp(1, 1000)))
+        .map_or(0, |n| i64::from(*n))
+}
+
+/// What an alert with the path weight `weight` and the chance `chance` adds to a cause, for each fraction:
+/// ln(f w / q) - ln(1 - f w).
+pub fn gain(weight: u16, chance: Nats) -> Each {
+    let row = GAIN.get(usize::from(weight.clamp(1, MOST)));
+    row.map_or([0; FRACTIONS], |row| {
+        row.map(|n| i64::from(n).saturating_sub(chance))
+    })
+}
+
+/// What an alert on the cause itself adds: ln(w / q).
+pub fn own_gain(chance: Nats) -> Each {
+    [ln(OWN).saturating_sub(chance); FRACTIONS]
+}
+
+/// What a monitored dependant at `weight` costs a cause before it is known whether it alerts: ln(1 - f w).
+pub fn loss(weight: u16) -> Each {
+    let row = LOSS.get(usize::from(weight.min(MOST)));
+    row.map_or([0; FRACTIONS], |row| row.map(i64::from))
+}
+
+/// e^-x in 1/65536.
+pub fn exp_of_minus(x: Nats) -> i64 {
+    let at = usize::try_from(x.max(0) / EXP_STEP).unwrap_or(usize::MAX);
+    EXP.get(at).map_or(0, |n| i64::from(*n))
+}
+
+/// `time` as nats at one nat per `per`.
+pub fn price(time: Millis, per: Millis) -> Nats {
+    time.0.max(0).saturating_mul(NAT) / per.0.max(1)
+}
+
+/// a + b, for each fraction.
+pub fn plus(a: Each, b: Each) -> Each {
+    let mut sum = a;
+    for (s, b) in sum.iter_mut().zip(b) {
+        *s = s.saturating_add(b);
+    }
+    sum
+}
+
+/// a - b, for each fraction.
+pub fn minus(a: Each, b: Each) -> Each {
+    plus(a, b.map(|n| n.saturating_neg()))
+}
+
+/// `share` 256ths of `a`.
+pub fn part(a: Each, share: i64) -> Each {
+    a.map(|n| n.saturating_mul(share) / 256)
+}
+
+const EXP_STEP: Nats = 32;
+static EXP: [u32; 512] = exp_table();
+static LN: [i32; 1001] = ln_table();
+static GAIN: [[i32; FRACTIONS]; 1001] = gain_table();
+static LOSS: [[i32; FRACTIONS]; 1001] = loss_table();
+
+/// ln(num / den) in 1/1024 nat, by repeated squaring.
+#[expect(clippy::as_conversions, reason = "a const fn has no other conversion; all values are small")]
+const fn ln_of(num: u128, den: u128) -> i32 {
+    const ONE: u128 = 1 << 40;
+    let mut mantissa = (num << 40) / den;
+    let mut log2: i64 = 0;
+    while mantissa >= 2 * ONE {
+        mantissa >>= 1;
+        log2 += 1 << 20;
+    }
+    while mantissa < ONE {
+        mantissa <<= 1;
+        log2 -= 1 << 20;
+    }
+    let mut bit = 1 << 19;
+    while bit > 0 {
+        mantissa = (mantissa * mantissa) >> 40;
+        if mantissa >= 2 * ONE {
+            mantissa >>= 1;
+            log2 += bit;
+        }
+        bit >>= 1;
+    }
+    // 726817 is ln 2 times 2^20.
+    ((log2 * 726_817 + (1 << 29)) >> 30) as i32
+}
+
+#[expect(clippy::indexing_slicing, reason = "bounded by the length of the table, checked by the compiler")]
+const fn ln_table() -> [i32; 1001] {
+    let mut table = [0; 1001];
+    let mut n = 1_u128;
+    let mut at = 1;
+    while at < 1001 {
+        table[at] = ln_of(n, 1000);
+        n += 1;
+        at += 1;
+    }
+    table
+}
+
+#[expect(clippy::indexing_slicing, reason = "bounded by the length of the table, checked by the compiler")]
+#[expect(clippy::as_conversions, reason = "a const fn has no other conversion; all values are small")]
+const fn loss_table() -> [[i32; FRACTIONS]; 1001] {
+    let mut table = [[0; FRACTIONS]; 1001];
+    let mut at = 0;
+    while at < 1000 {
+        let mut k = 0;
+        while k < FRACTIONS {
+            let fw = FRACTION[k] as u128 * at as u128;
+            table[at][k] = ln_of(1_000_000 - fw, 1_000_000);
+            k += 1;
+        }
+        at += 1;
+    }
+    table
+}
+
+#[expect(clippy::indexing_slicing, reason = "bounded by the length of the table, checked by the compiler")]
+#[expect(clippy::as_conversions, reason = "a const fn has no other conversion; all values are small")]
+const fn gain_table() -> [[i32; FRACTIONS]; 1001] {
+    let mut table = [[0; FRACTIONS]; 1001];
+    let mut at = 1;
+    while at < 1000 {
+        let mut k = 0;
+        while k < FRACTIONS {
+            let fw = FRACTION[k] as u128 * at as u128;
+            table[at][k] = ln_of(fw, 1_000_000 - fw);
+            k += 1;
+        }
+        at += 1;
+    }
+    table
+}
+
+#[expect(clippy::indexing_slicing, reason = "bounded by the length of the table, checked by the compiler")]
+#[expect(clippy::as_conversions, reason = "a const fn has no other conversion; all values are small")]
+const fn exp_table() -> [u32; 512] {
+    // 4162825044 is e^(-1/32) times 2^32.
+    let mut table = [0; 512];
+    let mut value: u64 = 65_536 << 16;
+    let mut at = 0;
+    while at < 512 {
+        table[at] = (value >> 16) as u32;
+        value = (value * 4_162_825_044) >> 32;
+        at += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_the_functions() {
+        for w in 1..=990_u16 {
+            let exact = (f64::from(w) / 1000.0).ln() * 1024.0;
+            assert!((ln(w) as f64 - exact).abs() <= 1.0, "ln {w}");
+            for k in 0..FRACTIONS {
+                let fw = FRACTION[k] as f64 / 1000.0 * f64::from(w) / 1000.0;
+                let (gain, loss) = (gain(w, 0)[k] as f64, loss(w)[k] as f64);
+                assert!((gain - (fw / (1.0 - fw)).ln() * 1024.0).abs() <= 2.0, "gain {w}");
+                assert!((loss - (1.0 - fw).ln() * 1024.0).abs() <= 1.0, "loss {w}");
+            }
+        }
+        for x in 0..16 {
+            let exact = (-f64::from(x)).exp() * 65536.0;
+            let got = exp_of_minus(i64::from(x) * NAT) as f64;
+            assert!((got - exact).abs() <= 2.0 + exact / 1000.0, "e^-{x}: {got} {exact}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Settling: at the end of its hold an incident is explained anew, and split if several faults explain it
+//! better than one.
+
+use super::case::Spot;
+use super::scale::{Nats, nats};
+use super::value;
+use crate::engine::Engine;
+use crate::engine::state::{How, Timer};
+use crate::model::{AlertId, CiId, IncidentId, Millis};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Incidents of more places are taken as they are: the work grows with the square.
+const MAX_PLACES: usize = 150;
+/// Parts looked for.
+const MAX_PARTS: usize = 6;
+/// What the parts must be worth more than the whole.
+const MARGIN: Nats = nats(20);
+/// The time by which dependants should have alerted.
+const SEEN_BY: Millis = Millis::secs(60);
+
+/// One part: its cause and places.
+type Part = (CiId, Vec<CiId>);
+
+impl Engine {
+    /// Splits a held incident if that explains it better.
+    pub(super) fn settle(&mut self, id: IncidentId) {
+        let Some(known) = self.state.incidents.get(&id) else {
+            return;
+        };
+        let places = known.case.spots.len();
+        if !(3..=MAX_PLACES).contains(&places) {
+            return;
+        }
+        let score = known.case.score;
+        let Some((total, parts)) = self.partition(id) else {
+            return;
+        };
+        if parts.len() < 2 || total <= score + MARGIN {
+            return;
+        }
+        self.unindex(id);
+        for (cause, places) in parts.into_iter().skip(1) {
+            self.split_off(id, cause, &places);
+        }
+        self.reindex(id);
+        self.rescore(id);
+    }
+
+    /// Greedily: the cause that explains most of what is left, not the present one first.
+    fn partition(&mut self, id: IncidentId) -> Option<(Nats, Vec<Part>)> {
+        let case = self.state.incidents.get(&id)?.case.clone();
+        let mut rest: BTreeSet<CiId> = case.spots.keys().copied().collect();
+        let mut parts: Vec<Part> = Vec::new();
+        let mut total = 0;
+        while !rest.is_empty() {
+            if parts.len() > MAX_PARTS {
+                return None;
+            }
+            let mut under: BTreeMap<CiId, Vec<CiId>> = BTreeMap::new();
+            for place in &rest {
+                for (cause, _) in case.spots.get(place).iter().flat_map(|s| &s.causes) {
+                    under.entry(*cause).or_default().push(*place);
+                }
+            }
+            let mut best: Option<(Nats, Part)> = None;
+            for (cause, places) in under {
+                if cause == case.root && parts.is_empty() {
+                    continue;
+                }
+                if !case.spots.contains_key(&cause) && places.len() < 2 {
+                    continue;
+                }
+                let gains = case.gain_from(cause, &places);
+                let value = self.value(&case, cause, gains, case.last.plus(SEEN_BY));
+                if best.as_ref().is_none_or(|(v, _)| value > *v) {
+                    best = Some((value, (cause, places)));
+                }
+            }
+            let (value, part) = best?;
+            for place in &part.1 {
+                rest.remove(place);
+            }
+            total += value;
+            parts.push(part);
+        }
+        Some((total, parts))
+    }
+
+    /// Makes an incident of its own of some places of a held one.
+    fn split_off(&mut self, from: IncidentId, cause: CiId, places: &[CiId]) {
+        let at = self.state.at;
+        let Some(known) = self.state.incidents.get_mut(&from) else {
+            return;
+        };
+        let wanted: BTreeSet<CiId> = places.iter().copied().collect();
+        let alerts: Vec<AlertId> = known
+            .members
+            .iter()
+            .filter(|(_, m)| wanted.contains(&m.ci))
+            .map(|(id, _)| *id)
+            .collect();
+        if alerts.is_empty() || alerts.len() == known.members.len() {
+            return;
+        }
+        let mut spots: BTreeMap<CiId, Spot> = BTreeMap::new();
+        for place in places {
+            spots.extend(known.case.spots.remove_entry(place));
+        }
+        let mut members = BTreeMap::new();
+        for id in &alerts {
+            if let Some(mut member) = known.members.remove(id) {
+                member.how = How::CommonCause;
+                member.via = Some(cause);
+                members.insert(*id, member);
+            }
+        }
+        let (first, hold_until) = (known.first, known.hold_until);
+        let live = |id: &AlertId| self.state.alerts.get(id).is_some_and(|a| a.live());
+        let moved = u32::try_from(alerts.iter().filter(|a| live(a)).count()).unwrap_or(0);
+        let Some(known) = self.state.incidents.get_mut(&from) else {
+            return;
+        };
+        known.live = known.live.saturating_sub(moved);
+        let Some(opening) = alerts.first().copied() else {
+            return;
+        };
+        let stays = known.members.keys().next().copied();
+        if let Some(stays) = stays.and_then(|a| self.state.alerts.get(&a))
+            && !known.members.keys().any(|m| {
+                self.state
+                    .alerts
+                    .get(m)
+                    .is_some_and(|a| a.fingerprint == known.opening)
+            })
+        {
+            known.opening = stays.fingerprint;
+        }
+        let Some(new) = self.new_incident(opening) else {
+            return;
+        };
+        for (place, spot) in &mut spots {
+            let about = self.about(*place);
+            let kept = spot.weight(cause);
+            spot.causes = about.cone.iter().map(|n| (n.ci, n.weight)).collect();
+            if let (Some(weight), Err(at)) =
+                (kept, spot.causes.binary_search_by_key(&cause, |(c, _)| *c))
+            {
+                spot.causes.insert(at, (cause, weight));
+            }
+        }
+        if let Some(part) = self.state.incidents.get_mut(&new) {
+            part.case.spots = spots;
+            part.members = members;
+            part.first = first;
+            part.last = at;
+            part.hold_until = hold_until;
+            part.live = moved;
+            part.root = cause;
+        }
+        for id in alerts {
+            if let Some(alert) = self.state.alerts.get_mut(&id) {
+                alert.incident = Some(new);
+            }
+            self.effects.moves.push((id, from, new));
+        }
+        self.reindex(new);
+        self.rescore(new);
+        self.set_timer(hold_until, Timer::Hold(new));
+        let name = self.ci_name(cause);
+        self.line(
+            Some(from),
+            format!("{new} split off before any ticket: {name} explains its part better"),
+        );
+        self.touch(new);
+        self.touch(from);
+        let _ = value::SLACK;
+    }
+}

@@ -1,0 +1,151 @@
+//! What a hypothesis is worth: "one fault at this CI explains these alerts".
+//!
+//! value(c) = base(c) + best over the fractions f of ( ln P(f) + absence of the dependants + gains of the places )
+
+use super::case::Case;
+use super::scale::{self, Each, FRACTION, FRACTIONS, NAT, Nats, RARITY, nats};
+use crate::engine::Engine;
+use crate::model::{CiId, IncidentId, Millis};
+
+/// ln of how rare a fault is at the start, with the sign turned: 4.5 nats.
+pub const PRIOR: Nats = nats(45);
+/// More for what fails only with its parts: groups, applications, facades.
+const COMPOSITE: Nats = nats(15);
+/// More for what people call a service: it has no fault of its own.
+const SERVICE: Nats = nats(30);
+/// Price of a cause without an alert: of its own, if something would report it.
+const SILENT_MONITORED: Nats = nats(19);
+/// And if nothing would.
+const SILENT_UNMONITORED: Nats = nats(5);
+/// What is worth that a CI was changed shortly before.
+const CHANGED: Nats = nats(15);
+/// What it is worth to alert first.
+pub const FIRST: Nats = nats(5);
+/// Alerts this close to the first one are first as well.
+pub const ALSO_FIRST: Millis = Millis::secs(30);
+/// Dependants have had time to be detected after this.
+const MATURE: Millis = Millis::secs(150);
+/// Lead or lag between the alerts of a cause and of its effect that costs nothing.
+pub const SLACK: Millis = Millis::secs(180);
+/// Beyond that, one nat per this.
+pub const LAG: Millis = Millis::secs(90);
+/// An incident older than the window costs one nat per this.
+pub const AGE: Millis = Millis::secs(120);
+
+impl Engine {
+    /// Prior of a CI as a cause, and the price of its silence.
+    pub(super) fn prior_of(&self, ci: CiId) -> (Nats, Nats) {
+        let Some(known) = self.force.ci(ci) else {
+            return (-PRIOR, SILENT_UNMONITORED);
+        };
+        let rules = &self.state.rules;
+        let more = match () {
+            () if rules.priority.service_classes.contains(&known.class) => SERVICE,
+            () if rules.correlate.composite_classes.contains(&known.class) => COMPOSITE,
+            () => 0,
+        };
+        let silence = match known.monitored {
+            true => SILENT_MONITORED,
+            false => SILENT_UNMONITORED,
+        };
+        (-PRIOR - more, silence)
+    }
+
+    /// How likely `ci` is the cause of anything at `at`.
+    pub(super) fn base(&mut self, ci: CiId, at: Millis, alerts: bool) -> Nats {
+        let about = self.about(ci);
+        let mut base = about.prior;
+        if !alerts {
+            base -= about.silence;
+        }
+        if self.changed_recently(ci, at) {
+            base += CHANGED;
+        }
+        base
+    }
+
+    /// Share of its dependants that an alerting CI of an incident seems to take down, as ln of per mille.
+    pub(super) fn takes_down(&mut self, incident: IncidentId, ci: CiId, at: Millis) -> Nats {
+        let absence = self.absence(ci);
+        let Some(known) = self.state.incidents.get(&incident) else {
+            return 0;
+        };
+        let first = known.case.spots.get(&ci).map_or(at, |s| s.first);
+        let gains = known.case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
+        let all = scale::plus(
+            scale::plus(RARITY, gains),
+            scale::part(absence, maturity(first, at)),
+        );
+        let top = all.into_iter().max().unwrap_or(0);
+        let (mut sum, mut total) = (0_i64, 0_i64);
+        for (f, value) in FRACTION.into_iter().zip(all) {
+            let likely = scale::exp_of_minus(top.saturating_sub(value));
+            sum = sum.saturating_add(f.saturating_mul(likely));
+            total = total.saturating_add(likely);
+        }
+        scale::ln(u16::try_from(sum / total.max(1)).unwrap_or(1))
+    }
+
+    /// Value of a cause of an incident whose gains are `gains`, as seen at `at`.
+    pub(super) fn value(&mut self, case: &Case, cause: CiId, gains: Each, at: Millis) -> Nats {
+        let absence = self.absence(cause);
+        let own = case.spots.get(&cause);
+        let mut base = self.base(cause, case.first, own.is_some());
+        if own.is_some_and(|s| s.first <= case.first.plus(ALSO_FIRST)) {
+            base += FIRST;
+        }
+        base + best(gains, absence, maturity(case.first, at))
+    }
+
+    /// Looks for the best cause of an incident anew.
+    pub(super) fn rescore(&mut self, incident: IncidentId) {
+        let Some(known) = self.state.incidents.get_mut(&incident) else {
+            return;
+        };
+        let case = std::mem::take(&mut known.case);
+        let mut found: Option<(Nats, CiId)> = None;
+        for (cause, sum) in &case.sums {
+            let value = self.value(&case, *cause, sum.gain, case.last);
+            if found.is_none_or(|(v, _)| value > v) {
+                found = Some((value, *cause));
+            }
+        }
+        if let Some(known) = self.state.incidents.get_mut(&incident) {
+            known.case = case;
+            if let Some((score, root)) = found {
+                known.case.score = score;
+                known.case.root = root;
+            }
+        }
+    }
+
+    /// Price of the time between an alert that began at `began` and what `cause` explains of an incident.
+    pub(super) fn ageing(&self, case: &Case, cause: Option<CiId>, began: Millis) -> Nats {
+        let (first, last) = cause
+            .and_then(|c| case.sums.get(&c))
+            .filter(|s| s.first <= s.last)
+            .map_or((case.first, case.last), |s| (s.first, s.last));
+        let apart = began.since(last).max(first.since(began));
+        let window = self.state.rules.correlate.window;
+        scale::price(apart, LAG) + scale::price(Millis(began.since(first).0 - window.0), AGE)
+    }
+}
+
+/// How much of the absence counts, in 256ths: a tenth at once, all of it when dependants had their time.
+pub fn maturity(first: Millis, at: Millis) -> i64 {
+    let share = at.since(first).0.max(0).saturating_mul(256) / MATURE.0;
+    share.clamp(26, 256)
+}
+
+/// The best fraction's value of absence and gains.
+pub fn best(gains: Each, absence: Each, maturity: i64) -> Nats {
+    scale::plus(scale::plus(RARITY, gains), scale::part(absence, maturity))
+        .into_iter()
+        .max()
+        .unwrap_or(-1000 * NAT)
+}
+
+/// Price of the time between the alerts of a cause and of its effect.
+pub fn gap(a: Millis, b: Millis) -> Nats {
+    scale::price(Millis(a.since(b).0.saturating_abs() - SLACK.0), LAG)
+}
