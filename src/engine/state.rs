@@ -47,6 +47,8 @@ pub struct State {
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// Outbox rows.
     pub outbox: BTreeMap<RowId, Row>,
+    /// What is known of the names of alerts.
+    pub names: BTreeMap<CiId, NameStat>,
     /// Maintenance windows that are not long over, by name.
     pub windows: BTreeMap<Arc<str>, Window>,
     /// Changes of the last day, by CI.
@@ -252,6 +254,15 @@ pub enum Suppression {
     Source,
 }
 
+/// What is known of the name of an alert.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameStat {
+    /// Alerts ever.
+    pub seen: u32,
+    /// The last of them, with their begin.
+    pub recent: Vec<(Millis, AlertId)>,
+}
+
 /// A maintenance window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
@@ -285,6 +296,8 @@ pub struct Incident {
     pub members: BTreeMap<AlertId, Member>,
     /// What is known about its causes.
     pub case: Case,
+    /// The name that gathered it, where no CI did.
+    pub burst: Option<CiId>,
     /// The CI that explains the others best.
     pub root: CiId,
     /// The root has no alert itself.
@@ -476,6 +489,7 @@ impl State {
             strangers: BTreeSet::new(),
             incidents: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            names: BTreeMap::new(),
             windows: BTreeMap::new(),
             changes: BTreeMap::new(),
             valves: BTreeMap::new(),

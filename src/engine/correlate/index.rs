@@ -28,12 +28,19 @@ pub struct Need {
 /// What the graph in force says about a CI.
 #[derive(Clone, Debug, Default)]
 pub struct About {
-    /// The CI itself first... sorted by number: what it needs, itself included with its own weight.
+    /// What it needs, itself included with its own weight; sorted by number.
     pub cone: Vec<Need>,
+}
+
+/// What speaks for and against a CI as a cause, before anything alerts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standing {
     /// ln of how common it is that it is the cause of anything.
     pub prior: Nats,
     /// What it costs as a cause to have no alert of its own.
     pub silence: Nats,
+    /// What it costs that all its monitored dependants are silent, for each fraction.
+    pub absence: Each,
 }
 
 impl About {
@@ -50,7 +57,7 @@ pub struct Index {
     at: BTreeMap<CiId, BTreeSet<IncidentId>>,
     causes: BTreeMap<CiId, BTreeSet<IncidentId>>,
     about: BTreeMap<CiId, Arc<About>>,
-    absence: BTreeMap<CiId, Each>,
+    standing: BTreeMap<CiId, Standing>,
 }
 
 impl Index {
@@ -83,19 +90,14 @@ impl Engine {
             hops: 0,
         });
         cone.sort_unstable_by_key(|n| n.ci);
-        let (prior, silence) = self.prior_of(ci);
-        let about = Arc::new(About {
-            cone,
-            prior,
-            silence,
-        });
+        let about = Arc::new(About { cone });
         self.index.about.insert(ci, about.clone());
         about
     }
 
-    /// What it costs a fault of `ci` that all its monitored dependants are silent, for each fraction.
-    pub(super) fn absence(&mut self, ci: CiId) -> Each {
-        if let Some(known) = self.index.absence.get(&ci) {
+    /// See [`Standing`]; asked once per graph.
+    pub(super) fn standing(&mut self, ci: CiId) -> Standing {
+        if let Some(known) = self.index.standing.get(&ci) {
             return *known;
         }
         let mut sum = [0; FRACTIONS];
@@ -106,8 +108,14 @@ impl Engine {
                 }
             }
         }
-        self.index.absence.insert(ci, sum);
-        sum
+        let (prior, silence) = self.prior_of(ci);
+        let standing = Standing {
+            prior,
+            silence,
+            absence: sum,
+        };
+        self.index.standing.insert(ci, standing);
+        standing
     }
 
     /// What a CI needs, by the best path to each, without keeping it.
@@ -173,7 +181,7 @@ impl Engine {
     /// Forgets what the old graph said.
     pub(in crate::engine) fn forget_graph(&mut self) {
         self.index.about.clear();
-        self.index.absence.clear();
+        self.index.standing.clear();
     }
 }
 

@@ -23,9 +23,11 @@ pub mod case;
 pub mod explain;
 pub mod impact;
 pub mod index;
+mod burst;
 mod late;
 mod life;
 mod merge;
+mod names;
 mod place;
 mod root;
 pub mod scale;
@@ -38,8 +40,10 @@ use super::state::{How, Incident, IncidentState, Member, Told, Turn};
 use super::{Engine, suppress};
 use crate::model::{AlertId, CiId, IncidentId, Millis, Priority, Severity};
 use case::Case;
+use index::About;
 use place::New;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Turning points kept per incident.
 const MAX_TURNS: usize = 32;
@@ -50,7 +54,7 @@ impl Engine {
         let Some(new) = self.new_at(id) else {
             return;
         };
-        let about = self.about(new.ci);
+        let about = self.about_alert(id, new.ci);
         let (way, _) = self.best_way(new, &about);
         let mut via = None;
         let mut mine = match way {
@@ -87,7 +91,29 @@ impl Engine {
         };
         self.learn(mine, new, &about, via, false);
         mine = self.take_effects(mine, new);
-        self.find_cause(mine, new);
+        mine = self.find_cause(mine, new);
+        self.gather_burst(id, mine);
+    }
+
+    /// What may be behind an alert: what its CI needs, and the far ends that it names.
+    fn about_alert(&mut self, id: AlertId, ci: CiId) -> Arc<About> {
+        let about = self.about(ci);
+        let far_ends = self.far_ends(id, ci);
+        if far_ends.is_empty() {
+            return about;
+        }
+        let mut more = About::clone(&about);
+        for need in far_ends {
+            match more.cone.binary_search_by_key(&need.ci, |n| n.ci) {
+                Ok(at) => {
+                    if let Some(known) = more.cone.get_mut(at) {
+                        known.weight = known.weight.max(need.weight);
+                    }
+                }
+                Err(at) => more.cone.insert(at, need),
+            }
+        }
+        Arc::new(more)
     }
 
     /// What the place of an alert depends on.
@@ -151,6 +177,7 @@ impl Engine {
             state: IncidentState::Pending,
             members: BTreeMap::new(),
             case: Case::default(),
+            burst: None,
             root: alert.ci,
             silent_root: false,
             shadow,
@@ -280,7 +307,7 @@ impl Engine {
             let Some(new) = self.new_at(alert) else {
                 continue;
             };
-            let about = self.about(new.ci);
+            let about = self.about_alert(alert, new.ci);
             self.learn(id, new, &about, None, false);
             if self.state.alerts.get(&alert).is_some_and(|a| !a.live()) {
                 self.count_live(id, new.ci, false);

@@ -14,8 +14,8 @@ use crate::engine::state::How;
 use crate::model::{CiId, IncidentId, Millis, Severity};
 use std::collections::BTreeMap;
 
-/// ln .5: another alert on a CI that alerts already.
-const SAME_CI: Nats = -710;
+/// ln .25: another alert on a CI that alerts already.
+const SAME_CI: Nats = -1420;
 /// ln .3: a warning seldom stands for what takes others down.
 pub const ONLY_WARNINGS: Nats = -1233;
 /// Incidents looked at per common cause, the newest.
@@ -25,7 +25,7 @@ pub const TOLL: Nats = nats(60);
 /// Weight of a hard path, per mille.
 const HARD: u16 = 600;
 /// An alert may come this late to a cause that still fires over a hard path.
-const FIRING_CAUSE: Millis = Millis::mins(120);
+const FIRING_CAUSE: Millis = Millis::mins(20);
 
 /// A new alert, as far as its place depends on it.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ impl Engine {
 
     /// What it is worth that the alert is a fault of its own.
     fn alone(&mut self, new: New) -> Nats {
-        let absence = self.absence(new.ci);
+        let absence = self.standing(new.ci).absence;
         self.base(new.ci, new.began, true)
             + value::best(scale::own_gain(new.chance), absence, 26)
             + FIRST
@@ -204,7 +204,7 @@ impl Engine {
         let base = self.base(cause, new.began, alerts);
         let fixed = scale::plus(
             scale::plus(RARITY, own),
-            scale::part(self.absence(cause), mature),
+            scale::part(self.standing(cause).absence, mature),
         );
         let mut best: Option<Way> = None;
         for (k, fixed) in fixed.into_iter().enumerate() {
@@ -297,9 +297,15 @@ impl Engine {
                 }
             }
             self.index.add_place(new.ci, incident);
-            for cause in causes.keys() {
-                self.index.add_cause(*cause, incident);
+        } else {
+            for need in &about.cone {
+                if case.raise(new.ci, need.ci, need.weight) {
+                    causes.insert(need.ci, true);
+                }
             }
+        }
+        for cause in causes.keys() {
+            self.index.add_cause(*cause, incident);
         }
         self.rescore(incident);
     }

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::place::{ONLY_WARNINGS, only_warns};
-use super::scale::{self, Nats};
+use super::scale::{self, Nats, nats};
 use super::value::{self, ALSO_FIRST, FIRST};
 use super::{Engine, MAX_TURNS, Turn};
 use crate::engine::state::IncidentState;
@@ -27,6 +27,11 @@ const MAX_LOOKED_AT: usize = 40;
 const MAX_RANKED: usize = 5;
 /// Smallest weight of a path along which an alerting cause explains the winner away, per mille.
 const CLIMB_MIN: u16 = 150;
+
+/// What climbing must gain beyond a fault of its own.
+const CLIMB_MARGIN: Nats = nats(15);
+/// Price of a cause that only warns where something worse is to be explained.
+const WARNING_AS_CAUSE: Nats = nats(10);
 
 /// What a root cause explains.
 #[derive(Clone, Debug, Default)]
@@ -72,17 +77,21 @@ impl Engine {
         let case = known.case.clone();
         let mut values: Vec<(Nats, CiId)> = Vec::new();
         for (cause, sum) in &case.sums {
+            if self.is_name(*cause) {
+                continue;
+            }
             let value = self.value(&case, *cause, sum.gain, Millis(i64::MAX));
             values.push((value, *cause));
         }
         values.sort_unstable_by_key(|(value, cause)| (Reverse(*value), *cause));
         values.truncate(MAX_LOOKED_AT);
+        let outage = case.spots.values().any(|s| !only_warns(s.worst));
         let mut ranked: Vec<(CiId, Nats)> = Vec::new();
         for (_, cause) in values {
-            let mut absence = self.absence(cause);
+            let mut absence = self.standing(cause).absence;
             for (place, spot) in &case.spots {
                 if *place != cause && spot.weight(cause).is_some() {
-                    for (a, b) in absence.iter_mut().zip(self.absence(*place)) {
+                    for (a, b) in absence.iter_mut().zip(self.standing(*place).absence) {
                         *a = (*a).min(b);
                     }
                 }
@@ -91,6 +100,9 @@ impl Engine {
             let mut base = self.base(cause, case.first, own.is_some());
             if own.is_some_and(|s| s.first <= case.first.plus(ALSO_FIRST)) {
                 base += FIRST;
+            }
+            if outage && own.is_some_and(|s| only_warns(s.worst)) {
+                base -= WARNING_AS_CAUSE;
             }
             let gain = case.sums.get(&cause).map_or([0; 5], |s| s.gain);
             ranked.push((cause, base + value::best(gain, absence, 256)));
@@ -137,7 +149,7 @@ impl Engine {
                 if only_warns(spot.worst) {
                     link += ONLY_WARNINGS;
                 }
-                if link <= own {
+                if link <= own + CLIMB_MARGIN {
                     continue;
                 }
                 let value = ranked.iter().find(|(c, _)| *c == cause).map_or(i64::MIN, |(_, v)| *v);

@@ -3,7 +3,6 @@
 
 use super::case::Spot;
 use super::scale::{Nats, nats};
-use super::value;
 use crate::engine::Engine;
 use crate::engine::state::{How, Timer};
 use crate::model::{AlertId, CiId, IncidentId, Millis};
@@ -141,7 +140,9 @@ impl Engine {
         for (place, spot) in &mut spots {
             let about = self.about(*place);
             let kept = spot.weight(cause);
-            spot.causes = about.cone.iter().map(|n| (n.ci, n.weight)).collect();
+            spot.causes.retain(|(c, _)| self.is_name(*c));
+            spot.causes.extend(about.cone.iter().map(|n| (n.ci, n.weight)));
+            spot.causes.sort_unstable();
             if let (Some(weight), Err(at)) =
                 (kept, spot.causes.binary_search_by_key(&cause, |(c, _)| *c))
             {
@@ -173,6 +174,5 @@ impl Engine {
         );
         self.touch(new);
         self.touch(from);
-        let _ = value::SLACK;
     }
 }

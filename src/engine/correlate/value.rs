@@ -7,12 +7,14 @@ use super::scale::{self, Each, FRACTION, FRACTIONS, NAT, Nats, RARITY, nats};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId, Millis};
 
-/// ln of how rare a fault is at the start, with the sign turned: 4.5 nats.
-pub const PRIOR: Nats = nats(45);
+/// ln of how rare a fault is at the start, with the sign turned: 4 nats.
+const PRIOR: Nats = nats(40);
 /// More for what fails only with its parts: groups, applications, facades.
 const COMPOSITE: Nats = nats(15);
 /// More for what people call a service: it has no fault of its own.
 const SERVICE: Nats = nats(30);
+/// More for a cause of which only the name of its alerts is known.
+const ONLY_A_NAME: Nats = nats(15);
 /// Price of a cause without an alert: of its own, if something would report it.
 const SILENT_MONITORED: Nats = nats(19);
 /// And if nothing would.
@@ -26,15 +28,18 @@ pub const ALSO_FIRST: Millis = Millis::secs(30);
 /// Dependants have had time to be detected after this.
 const MATURE: Millis = Millis::secs(150);
 /// Lead or lag between the alerts of a cause and of its effect that costs nothing.
-pub const SLACK: Millis = Millis::secs(180);
+const SLACK: Millis = Millis::secs(150);
 /// Beyond that, one nat per this.
-pub const LAG: Millis = Millis::secs(90);
+const LAG: Millis = Millis::secs(60);
 /// An incident older than the window costs one nat per this.
-pub const AGE: Millis = Millis::secs(120);
+const AGE: Millis = Millis::secs(120);
 
 impl Engine {
     /// Prior of a CI as a cause, and the price of its silence.
     pub(super) fn prior_of(&self, ci: CiId) -> (Nats, Nats) {
+        if self.is_name(ci) {
+            return (-PRIOR - ONLY_A_NAME, 0);
+        }
         let Some(known) = self.force.ci(ci) else {
             return (-PRIOR, SILENT_UNMONITORED);
         };
@@ -53,10 +58,10 @@ impl Engine {
 
     /// How likely `ci` is the cause of anything at `at`.
     pub(super) fn base(&mut self, ci: CiId, at: Millis, alerts: bool) -> Nats {
-        let about = self.about(ci);
-        let mut base = about.prior;
+        let standing = self.standing(ci);
+        let mut base = standing.prior;
         if !alerts {
-            base -= about.silence;
+            base -= standing.silence;
         }
         if self.changed_recently(ci, at) {
             base += CHANGED;
@@ -66,7 +71,7 @@ impl Engine {
 
     /// Share of its dependants that an alerting CI of an incident seems to take down, as ln of per mille.
     pub(super) fn takes_down(&mut self, incident: IncidentId, ci: CiId, at: Millis) -> Nats {
-        let absence = self.absence(ci);
+        let absence = self.standing(ci).absence;
         let Some(known) = self.state.incidents.get(&incident) else {
             return 0;
         };
@@ -88,7 +93,7 @@ impl Engine {
 
     /// Value of a cause of an incident whose gains are `gains`, as seen at `at`.
     pub(super) fn value(&mut self, case: &Case, cause: CiId, gains: Each, at: Millis) -> Nats {
-        let absence = self.absence(cause);
+        let absence = self.standing(cause).absence;
         let own = case.spots.get(&cause);
         let mut base = self.base(cause, case.first, own.is_some());
         if own.is_some_and(|s| s.first <= case.first.plus(ALSO_FIRST)) {

@@ -1,0 +1,107 @@
+//! Bursts: one name on many CIs at once, far above its own rate, and no CI that explains them.
+//!
+//! Not all that fails is in the CMDB: a time server, a monitoring proxy, a bad signature file show as one name
+//! on many CIs. The name itself is the cause then. Only small incidents are gathered, those that no CI
+//! explained, so that a burst never joins what the graph keeps apart.
+
+use crate::engine::Engine;
+use crate::model::{AlertId, CiId, IncidentId};
+use std::collections::BTreeSet;
+
+/// Alerts of one name remembered.
+const MAX_RECENT: usize = 256;
+/// CIs that make a burst.
+const LEAST: i64 = 5;
+/// Incidents of more places have a cause of their own.
+const SMALL: usize = 2;
+/// How many times its own rate a name must come.
+const ABOVE: i64 = 8;
+/// Weight by which the fault behind a name shows at a CI, per mille.
+const BY_NAME: u16 = 800;
+
+impl Engine {
+    /// Remembers the name of a new alert, and gathers the small incidents of that name if they are a burst.
+    pub(super) fn gather_burst(&mut self, id: AlertId, mine: IncidentId) {
+        let Some(name) = self.name_cause(id) else {
+            return;
+        };
+        let (recent, seen) = self.remember_name(id, name);
+        let (mut cis, mut all) = (BTreeSet::new(), BTreeSet::new());
+        let mut small: BTreeSet<IncidentId> = BTreeSet::new();
+        for alert in recent.iter().filter_map(|id| self.state.alerts.get(id)) {
+            all.insert(alert.ci);
+            let incident = alert.incident.map(|i| self.incident_of(i));
+            let known = incident.and_then(|i| Some((i, self.state.incidents.get(&i)?)));
+            if let Some((incident, known)) = known
+                && known.state.lives()
+                && (known.case.spots.len() <= SMALL || known.burst == Some(name))
+            {
+                cis.insert(alert.ci);
+                small.insert(incident);
+            }
+        }
+        if !small.contains(&mine) || !self.is_burst(count(&cis), count(&all), seen - count(&recent)) {
+            return;
+        }
+        let shadow = self.state.incidents.get(&mine).is_some_and(|i| i.shadow);
+        let mut chosen: Vec<IncidentId> = small
+            .into_iter()
+            .filter(|i| self.state.incidents.get(i).is_some_and(|i| i.shadow == shadow))
+            .collect();
+        chosen.sort_by_key(|i| self.seniority(*i));
+        let mut chosen = chosen.into_iter();
+        let Some(mut first) = chosen.next() else {
+            return;
+        };
+        for other in chosen {
+            first = self.merge(first, other, name);
+        }
+        let Some(known) = self.state.incidents.get_mut(&first) else {
+            return;
+        };
+        known.burst = Some(name);
+        for place in known.case.spots.keys().copied().collect::<Vec<CiId>>() {
+            if known.case.raise(place, name, BY_NAME) {
+                self.index.add_cause(name, first);
+            }
+        }
+        self.rescore(first);
+    }
+
+    /// The alerts of a name in the last window, and how many there ever were.
+    fn remember_name(&mut self, id: AlertId, name: CiId) -> (Vec<AlertId>, i64) {
+        let at = self.state.at;
+        let window = self.state.rules.correlate.window;
+        let Some(began) = self.state.alerts.get(&id).map(|a| a.started) else {
+            return (Vec::new(), 0);
+        };
+        let Some(stat) = self.state.names.get_mut(&name) else {
+            return (Vec::new(), 0);
+        };
+        stat.seen = stat.seen.saturating_add(1);
+        stat.recent.retain(|(began, _)| at.since(*began) <= window);
+        if stat.recent.len() >= MAX_RECENT {
+            stat.recent.remove(0);
+        }
+        stat.recent.push((began, id));
+        let recent = stat.recent.iter().map(|(_, id)| *id).collect();
+        (recent, i64::from(stat.seen))
+    }
+
+    /// `small` of `all` CIs with a name in this window are in small incidents; `before` alerts of it came in
+    /// all windows before.
+    fn is_burst(&self, small: i64, all: i64, before: i64) -> bool {
+        let window = self.state.rules.correlate.window.0.max(1);
+        let first = self.state.sources.values().map(|s| s.first_contact).min();
+        let windows = first.map_or(1, |f| self.state.at.since(f).0.max(0) / window).max(4);
+        small >= LEAST
+            && small.saturating_mul(windows)
+                >= before.saturating_mul(ABOVE).saturating_add(windows.saturating_mul(2))
+            && small.saturating_mul(2) >= all
+    }
+}
+
+fn count<T>(of: impl IntoIterator<Item = T>) -> i64 {
+    i64::try_from(of.into_iter().count()).unwrap_or(i64::MAX)
+}
+
