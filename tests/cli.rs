@@ -187,7 +187,7 @@ fn the_shadow_report_and_the_upgrade_check_read_a_store_that_a_daemon_left() {
     for service in ["disk", "load", "ping"] {
         say("nagios", 20, EventState::Resolved, service);
     }
-    say("old-zabbix", 40, EventState::Firing, "x");
+    say("old-zabbix", 5, EventState::Firing, "x");
     drop(node);
     let store = folder.to_str().unwrap();
     let report = correlated(&[

@@ -3,6 +3,7 @@
 mod ask;
 mod demo;
 mod log;
+mod replay;
 mod report;
 mod send;
 mod upgrade;
@@ -83,6 +84,18 @@ enum Command {
     Log {
         #[command(subcommand)]
         what: Log,
+    },
+    /// Run a recording through the engine and say what it would have done. Nothing is written to any tool.
+    Replay {
+        /// Configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Recording, one JSON object a line.
+        #[arg(long)]
+        recording: PathBuf,
+        /// Write each decision there, as JSON.
+        #[arg(long, value_name = "FILE")]
+        predictions: Option<PathBuf>,
     },
     /// Say what happened and what would have, from the history of the store.
     Report {
@@ -188,6 +201,11 @@ pub fn main() -> ExitCode {
                     full,
                 },
         } => log::show(&store, from, limit, full),
+        Command::Replay {
+            config,
+            recording,
+            predictions,
+        } => replay::run(&config, &recording, predictions.as_deref()).map(|text| print(&text)),
         Command::Report {
             what: ReportOf::Shadow { days, store, json },
         } => report::shadow(&store, days, json),

@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 /// Text that came with repeats is written to the log at most this often per alert.
 const TEXT_EVERY: Millis = Millis::mins(10);
-/// An alert that is over is remembered this long, so that a late event of its episode is known as late.
-/// Prometheus repeats a resolved alert for 15 minutes.
+/// So long a late event of an alert that is over is known as late. Prometheus repeats it for 15 minutes.
 pub(super) const REMEMBER: Millis = Millis::mins(60);
 /// Recoveries of alerts that we never saw, remembered at once; the oldest is forgotten before its time.
 const MAX_STRANGERS: usize = 20_000;

@@ -1,13 +1,16 @@
 //! Maintenance windows and changes: what people said they would do to a CI.
 //!
-//! A window is judged at the incident, along the graph: it keeps back the ticket if every live alert began in
-//! it and is about its CI or (if that was said) about something that needs its CI. A fault of something else
-//! opens its ticket, window or not. What is still broken some time after the end opens one as well.
+//! A window is judged at the incident, along the graph: it keeps back the ticket if the live alerts began in it
+//! and are about its CI or (if that was said) about something that needs its CI. A fault of something else opens
+//! its ticket, window or not. What is still broken some time after the end opens one as well.
 
 use super::Engine;
-use super::state::{Change, Timer, Window};
-use crate::model::{CiId, IncidentId, Millis};
+use super::incident::Incident;
+use super::state::Timer;
+use crate::model::{CiId, IncidentId, Millis, Priority};
 use crate::record::{ChangeV1, MaintenanceV1};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Windows kept; more are refused with a warning.
@@ -21,15 +24,49 @@ const BEFORE: Millis = Millis::secs(60);
 pub const SETTLES: Millis = Millis::mins(10);
 /// Weight from which a CI counts as needing another, per mille.
 const NEEDS: u16 = 100;
+/// Places of a maintenance with which others may have begun.
+const MANY: usize = 10;
+/// Places of an incident that may have begun with a maintenance.
+const SMALL: usize = 2;
+/// So long after the first alert of a maintenance others begin with it.
+const WITH: Millis = Millis::mins(5);
 /// A change is suspect for this long.
 const SUSPECT: Millis = Millis::mins(30);
 /// Changes are forgotten after this.
 const KEEP: Millis = Millis::mins(24 * 60);
 
+/// A maintenance window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// The CI by its CMDB id.
+    pub ci: Arc<str>,
+    /// From.
+    pub from: Millis,
+    /// To.
+    pub to: Millis,
+    /// What needs the CI is in it too.
+    pub include_dependents: bool,
+}
+
+/// A change of a CI.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its number in the ITSM tool.
+    pub id: Arc<str>,
+    /// When.
+    pub at: Millis,
+    /// What was changed.
+    pub summary: Arc<str>,
+}
+
 impl Engine {
     pub(super) fn maintenance(&mut self, record: &MaintenanceV1) {
-        if self.state.windows.len() >= MAX_WINDOWS && !self.state.windows.contains_key(&*record.id) {
-            let text = format!("maintenance {:?} left out: {MAX_WINDOWS} windows are the limit", record.id);
+        if self.state.windows.len() >= MAX_WINDOWS && !self.state.windows.contains_key(&*record.id)
+        {
+            let text = format!(
+                "maintenance {:?} left out: {MAX_WINDOWS} windows are the limit",
+                record.id
+            );
             return self.warn(None, text);
         }
         let id: Arc<str> = record.id.as_str().into();
@@ -41,7 +78,14 @@ impl Engine {
         };
         self.state.windows.insert(id.clone(), window);
         self.set_timer(record.to.plus(SETTLES), Timer::Window(id.clone()));
-        self.line(None, format!("maintenance {id} on {} until {}", record.ci, record.to.rfc3339()));
+        self.line(
+            None,
+            format!(
+                "maintenance {id} on {} until {}",
+                record.ci,
+                record.to.rfc3339()
+            ),
+        );
         self.touch_held_back();
     }
 
@@ -68,41 +112,82 @@ impl Engine {
         }
     }
 
-    /// The window that keeps back the ticket of an incident.
+    /// The window that keeps back the ticket of an incident. Places that no window covers are set aside first,
+    /// if they are the lesser part: a fault beside the maintenance has a ticket of its own.
     pub(super) fn in_maintenance(&mut self, id: IncidentId) -> Option<Arc<str>> {
         if self.state.windows.is_empty() {
             return None;
         }
-        let known = self.state.incidents.get(&id)?;
-        let mut places: Vec<(CiId, Millis)> = Vec::new();
-        for (alert, member) in &known.members {
-            let alert = self.state.alerts.get(alert)?;
-            if alert.live() || known.live == 0 {
-                places.push((member.ci, alert.started));
-            }
-        }
+        let places = self.places(id)?;
         let windows: Vec<(Arc<str>, Window)> = self
             .state
             .windows
             .iter()
             .map(|(id, w)| (id.clone(), w.clone()))
             .collect();
-        for (id, window) in windows {
+        for (name, window) in windows {
             let Some(ci) = self.state.cis.find(&window.ci) else {
                 continue;
             };
-            let covers = places.iter().all(|(place, began)| {
-                let inside = began.plus(BEFORE) >= window.from && *began <= window.to.plus(SETTLES);
-                inside
-                    && (*place == ci
-                        || (window.include_dependents
-                            && self.about(*place).weight(ci).is_some_and(|w| w >= NEEDS)))
-            });
-            if covers && !places.is_empty() {
-                return Some(id);
+            let mut beside: Vec<CiId> = Vec::new();
+            for (place, began) in &places {
+                if !self.covers(&window, ci, *place, *began) {
+                    beside.push(*place);
+                }
+            }
+            if beside.len().saturating_mul(2) < places.len() {
+                if !beside.is_empty() {
+                    self.set_aside(id, &beside, &name);
+                }
+                if let Some(known) = self.state.incidents.get_mut(&id) {
+                    known.maintenance = Some(name.clone());
+                }
+                return Some(name);
             }
         }
-        None
+        let name = self.began_with_maintenance(id);
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.maintenance.clone_from(&name);
+        }
+        name
+    }
+
+    /// Places of an incident with the begin of the last alert that counts there.
+    fn places(&self, id: IncidentId) -> Option<BTreeMap<CiId, Millis>> {
+        let known = self.state.incidents.get(&id)?;
+        let mut places = BTreeMap::new();
+        for (alert, member) in &known.members {
+            let alert = self.state.alerts.get(alert)?;
+            if alert.live() || known.live == 0 {
+                let began = places.entry(member.ci).or_insert(alert.started);
+                *began = alert.started.max(*began);
+            }
+        }
+        (!places.is_empty()).then_some(places)
+    }
+
+    fn covers(&mut self, window: &Window, ci: CiId, place: CiId, began: Millis) -> bool {
+        began.plus(BEFORE) >= window.from
+            && began <= window.to.plus(SETTLES)
+            && (place == ci
+                || (window.include_dependents
+                    && self.about(place).weight(ci).is_some_and(|w| w >= NEEDS)))
+    }
+
+    /// What begins with the many alerts of a maintenance, and of which the CMDB knows no relation to it, is
+    /// most likely part of it: it waits for the end of the window, unless it is small no more or P1.
+    fn began_with_maintenance(&self, id: IncidentId) -> Option<Arc<str>> {
+        let known = self.state.incidents.get(&id)?;
+        if known.case.spots.len() > SMALL || known.priority == Priority::P1 {
+            return None;
+        }
+        let with = |other: &&Incident| {
+            let late = known.case.first.since(other.case.first);
+            other.case.spots.len() >= MANY && late > Millis(-BEFORE.0) && late <= WITH
+        };
+        let of = self.state.incidents.values().filter(with);
+        of.filter_map(|i| i.maintenance.clone())
+            .find(|name| self.state.windows.contains_key(name))
     }
 
     pub(super) fn change(&mut self, record: &ChangeV1) {

@@ -10,6 +10,7 @@ mod dedup;
 mod expiry;
 mod fallback;
 pub mod identity;
+pub mod incident;
 pub mod maintenance;
 mod notes;
 mod outbox;
@@ -38,7 +39,7 @@ pub use expiry::OURSELVES;
 
 /// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
 /// decisions change and the number does not.
-pub const ENGINE: u32 = 2;
+pub const ENGINE: u32 = 3;
 
 /// Timers that may fire in one entry; more are a bug (a timer that sets itself for the same moment).
 const MAX_TIMERS: usize = 2_000_000;

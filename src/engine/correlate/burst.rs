@@ -5,7 +5,8 @@
 //! explained, so that a burst never joins what the graph keeps apart.
 
 use crate::engine::Engine;
-use crate::model::{AlertId, CiId, IncidentId};
+use crate::model::{AlertId, CiId, IncidentId, Millis};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Alerts of one name remembered.
@@ -18,6 +19,15 @@ const SMALL: usize = 2;
 const ABOVE: i64 = 8;
 /// Weight by which the fault behind a name shows at a CI, per mille.
 const BY_NAME: u16 = 800;
+
+/// What is known of the name of an alert.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameStat {
+    /// Alerts ever.
+    pub seen: u32,
+    /// The last of them, with their begin.
+    pub recent: Vec<(Millis, AlertId)>,
+}
 
 impl Engine {
     /// Remembers the name of a new alert, and gathers the small incidents of that name if they are a burst.
@@ -40,13 +50,19 @@ impl Engine {
                 small.insert(incident);
             }
         }
-        if !small.contains(&mine) || !self.is_burst(count(&cis), count(&all), seen - count(&recent)) {
+        if !small.contains(&mine) || !self.is_burst(count(&cis), count(&all), seen - count(&recent))
+        {
             return;
         }
         let shadow = self.state.incidents.get(&mine).is_some_and(|i| i.shadow);
         let mut chosen: Vec<IncidentId> = small
             .into_iter()
-            .filter(|i| self.state.incidents.get(i).is_some_and(|i| i.shadow == shadow))
+            .filter(|i| {
+                self.state
+                    .incidents
+                    .get(i)
+                    .is_some_and(|i| i.shadow == shadow)
+            })
             .collect();
         chosen.sort_by_key(|i| self.seniority(*i));
         let mut chosen = chosen.into_iter();
@@ -93,10 +109,14 @@ impl Engine {
     fn is_burst(&self, small: i64, all: i64, before: i64) -> bool {
         let window = self.state.rules.correlate.window.0.max(1);
         let first = self.state.sources.values().map(|s| s.first_contact).min();
-        let windows = first.map_or(1, |f| self.state.at.since(f).0.max(0) / window).max(4);
+        let windows = first
+            .map_or(1, |f| self.state.at.since(f).0.max(0) / window)
+            .max(4);
         small >= LEAST
             && small.saturating_mul(windows)
-                >= before.saturating_mul(ABOVE).saturating_add(windows.saturating_mul(2))
+                >= before
+                    .saturating_mul(ABOVE)
+                    .saturating_add(windows.saturating_mul(2))
             && small.saturating_mul(2) >= all
     }
 }
@@ -104,4 +124,3 @@ impl Engine {
 fn count<T>(of: impl IntoIterator<Item = T>) -> i64 {
     i64::try_from(of.into_iter().count()).unwrap_or(i64::MAX)
 }
-

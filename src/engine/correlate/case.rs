@@ -12,8 +12,10 @@ pub const MAX_CAUSES: usize = 160;
 /// A CI with alerts in an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spot {
-    /// When its first alert began.
+    /// When its first and its last alert began.
     pub first: Millis,
+    /// See `first`.
+    pub last: Millis,
     /// Its worst severity.
     pub worst: Severity,
     /// ln of the chance that it alerts by itself, from its first alert.
@@ -77,7 +79,14 @@ fn gain_of(cause: CiId, place: CiId, weight: u16, chance: Nats) -> Each {
 
 impl Case {
     /// Counts another alert at a place. Answers whether the place is new.
-    pub fn count(&mut self, ci: CiId, began: Millis, severity: Severity, chance: Nats, late: bool) -> bool {
+    pub fn count(
+        &mut self,
+        ci: CiId,
+        began: Millis,
+        severity: Severity,
+        chance: Nats,
+        late: bool,
+    ) -> bool {
         if self.spots.is_empty() {
             (self.first, self.last) = (began, began);
         } else if !late {
@@ -85,11 +94,12 @@ impl Case {
             self.last = self.last.max(began);
         }
         if let Some(spot) = self.spots.get_mut(&ci) {
-            if began < spot.first {
-                spot.first = began;
+            if began < spot.first || began > spot.last {
+                spot.first = spot.first.min(began);
+                spot.last = spot.last.max(began);
                 for (cause, _) in spot.causes.iter().filter(|_| !spot.late) {
                     if let Some(sum) = self.sums.get_mut(cause) {
-                        sum.first = sum.first.min(began);
+                        sum.reaches(spot);
                     }
                 }
             }
@@ -100,6 +110,7 @@ impl Case {
         }
         let spot = Spot {
             first: began,
+            last: began,
             worst: severity,
             chance,
             alerts: 1,
@@ -115,10 +126,11 @@ impl Case {
     pub fn take_over(&mut self, ci: CiId, other: &Spot) {
         let late = other.late || self.spots.get(&ci).is_some_and(|s| s.late);
         self.count(ci, other.first, other.worst, other.chance, late);
+        self.count(ci, other.last, other.worst, other.chance, late);
         if let Some(spot) = self.spots.get_mut(&ci) {
-            // `count` has counted one alert that fires.
-            spot.alerts = spot.alerts.saturating_add(other.alerts).saturating_sub(1);
-            spot.live = spot.live.saturating_add(other.live).saturating_sub(1);
+            // `count` has counted two alerts that fire.
+            spot.alerts = spot.alerts.saturating_add(other.alerts).saturating_sub(2);
+            spot.live = spot.live.saturating_add(other.live).saturating_sub(2);
         }
     }
 
@@ -165,8 +177,9 @@ impl Case {
                 sum.count(spot);
             }
         }
-        let counted = || self.spots.values().filter(|s| !s.late).map(|s| s.first);
-        if let (Some(first), Some(last)) = (counted().min(), counted().max()) {
+        let counted = || self.spots.values().filter(|s| !s.late);
+        let first = counted().map(|s| s.first).min();
+        if let (Some(first), Some(last)) = (first, counted().map(|s| s.last).max()) {
             (self.first, self.last) = (first, last);
         }
     }
@@ -188,10 +201,16 @@ impl Case {
 impl Sum {
     fn count(&mut self, spot: &Spot) {
         if !spot.late {
-            self.first = self.first.min(spot.first);
-            self.last = self.last.max(spot.first);
+            self.reaches(spot);
         }
         self.places = self.places.saturating_add(1);
+    }
+}
+
+impl Sum {
+    fn reaches(&mut self, spot: &Spot) {
+        self.first = self.first.min(spot.first);
+        self.last = self.last.max(spot.last);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why: the explanation of an incident and of an alert, as data for `explain` and the API.
 
 use crate::engine::Engine;
-use crate::engine::state::{Alert, AlertState, IncidentState, Suppression};
+use crate::engine::state::{Alert, AlertState, Incident, IncidentState, Suppression};
 use crate::engine::wanted::{correlation_key, text_of};
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId};
 use crate::ticket::Cause;
@@ -52,14 +52,21 @@ impl Engine {
             "acknowledged": known.acknowledged,
             "merged_into": known.merged_into.map(|i| i.to_string()),
             "tickets": tickets,
-            "no_ticket_because": (!may || known.shadow).then(|| self.why_no_ticket(id)),
+            "no_ticket_because": (!may || known.shadow || (known.maintenance.is_some() && known.opened.is_none())).then(|| self.why_no_ticket(id)),
         }))
     }
 
-    fn why_no_ticket(&self, id: IncidentId) -> &'static str {
+    fn why_no_ticket(&self, id: IncidentId) -> String {
         let Some(known) = self.state().incidents.get(&id) else {
-            return "";
+            return String::new();
         };
+        if let Some(window) = &known.maintenance {
+            return format!("maintenance {window} covers it");
+        }
+        self.why_not(known).to_owned()
+    }
+
+    fn why_not(&self, known: &Incident) -> &'static str {
         let alerts = || {
             known
                 .members

@@ -3,7 +3,7 @@
 use super::root::{EXPECTED, MAX_IMPACT};
 use super::{Engine, Severity};
 use crate::engine::state::UNBOUND_MARK;
-use crate::graph::Ci;
+use crate::graph::{Ci, Graph, Ix};
 use crate::model::{CiId, IncidentId, Priority};
 use crate::rules::PriorityRules;
 
@@ -29,8 +29,19 @@ pub fn bare_name(key: &str) -> &str {
     rest.split_once(':').map_or(rest, |(_, name)| name)
 }
 
-fn is_service(rules: &PriorityRules, ci: &Ci) -> bool {
-    rules.service_classes.contains(&ci.class)
+/// Whether a CI is a service to people: of a class that is, and not merely a part of one of an earlier class
+/// (a business service stands on services of the platform).
+fn is_service(rules: &PriorityRules, graph: &Graph, ix: Ix) -> bool {
+    let rank = |ix: Ix| {
+        let class = &graph.ci(ix)?.class;
+        rules.service_classes.iter().position(|c| c == class)
+    };
+    rank(ix).is_some_and(|mine| {
+        mine == 0
+            || !graph
+                .dependants(ix)
+                .any(|link| rank(link.ci).is_some_and(|other| other < mine))
+    })
 }
 
 /// Impact of a CI by its criticality, 1 the highest; 4 without one.
@@ -52,7 +63,10 @@ impl Engine {
             return out;
         };
         let spots: Vec<CiId> = self.spots(incident).into_keys().collect();
-        let service = |ci: &CiId| self.force.ci(*ci).is_some_and(|c| is_service(rules, c));
+        let service = |ci: &CiId| {
+            let ix = self.force.ix(*ci);
+            ix.is_some_and(|ix| is_service(rules, graph, ix))
+        };
         out.observed = spots.iter().copied().filter(service).collect();
         if let Some(ix) = self.force.ix(known.root) {
             out.at_risk = graph

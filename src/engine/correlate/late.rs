@@ -72,12 +72,15 @@ impl Engine {
         let alerts = known.spots.contains_key(&root);
         let spot = self.spot(cause, at)?;
         let (began, worst) = (spot.first, spot.worst);
-        let weight = self.about(root).weight(at).filter(|w| *w >= MIN_LINK && root != at)?;
+        let weight = self
+            .about(root)
+            .weight(at)
+            .filter(|w| *w >= MIN_LINK && root != at)?;
         let mut gain = scale::ln(weight) + self.takes_down(cause, at, new.began);
         if only_warns(worst) {
             gain += ONLY_WARNINGS;
         }
-        gain -= self.base(root, first, alerts) + value::gap(first, began);
+        gain -= self.base(root, first, alerts) + value::gap(began, first);
         let ticket = |i: IncidentId| {
             let known = self.state.incidents.get(&i);
             known.is_some_and(|i| i.opened.is_some())

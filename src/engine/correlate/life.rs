@@ -188,7 +188,12 @@ impl Engine {
     /// An alert of the incident is over.
     pub(in crate::engine) fn member_over(&mut self, incident: IncidentId, alert: AlertId) {
         let id = self.incident_of(incident);
-        let ci = self.state.incidents.get(&id).and_then(|i| i.members.get(&alert)).map(|m| m.ci);
+        let ci = self
+            .state
+            .incidents
+            .get(&id)
+            .and_then(|i| i.members.get(&alert))
+            .map(|m| m.ci);
         if let Some(ci) = ci {
             self.count_live(id, ci, false);
         }

@@ -18,12 +18,12 @@
 //! | `root`, `impact` | the cause for people, and what it hits |
 //! | `life`, `explain` | held, open, over; and why |
 
-pub mod check;
+pub mod burst;
 pub mod case;
+pub mod check;
 pub mod explain;
 pub mod impact;
 pub mod index;
-mod burst;
 mod late;
 mod life;
 mod merge;
@@ -134,16 +134,6 @@ impl Engine {
         (opened.is_none(), opened, id)
     }
 
-    /// When the first alert of an incident began.
-    pub(super) fn begin(&self, incident: &Incident) -> Millis {
-        let begins = incident
-            .members
-            .keys()
-            .filter_map(|id| self.state.alerts.get(id))
-            .map(|a| a.started);
-        begins.min().unwrap_or(incident.first)
-    }
-
     /// Opens an incident for an alert that is better explained by a fault of its own.
     fn open(&mut self, id: AlertId) -> Option<IncidentId> {
         let incident = self.new_incident(id)?;
@@ -178,6 +168,7 @@ impl Engine {
             members: BTreeMap::new(),
             case: Case::default(),
             burst: None,
+            maintenance: None,
             root: alert.ci,
             silent_root: false,
             shadow,

@@ -24,7 +24,11 @@ pub fn name_of(labels: &Labels) -> Option<String> {
     let name = labels.get("alertname").or_else(|| labels.get("service"))?;
     let words = name.split_whitespace().map(|word| {
         let varies = word.chars().any(|c| c.is_ascii_digit());
-        if varies { "#".to_owned() } else { word.to_lowercase() }
+        if varies {
+            "#".to_owned()
+        } else {
+            word.to_lowercase()
+        }
     });
     let words: Vec<String> = words.collect();
     (!words.is_empty()).then(|| words.join(" "))
@@ -34,7 +38,11 @@ impl Engine {
     /// The cause that stands for the name of an alert.
     pub(super) fn name_cause(&mut self, alert: AlertId) -> Option<CiId> {
         let alert = self.state.alerts.get(&alert)?;
-        let key = format!("{UNBOUND_MARK}name:{}|{}", alert.source, name_of(&alert.labels)?);
+        let key = format!(
+            "{UNBOUND_MARK}name:{}|{}",
+            alert.source,
+            name_of(&alert.labels)?
+        );
         if let Some(known) = self.state.cis.find(&key) {
             return Some(known);
         }

@@ -16,12 +16,12 @@ use std::collections::BTreeMap;
 
 /// ln .25: another alert on a CI that alerts already.
 const SAME_CI: Nats = -1420;
-/// ln .3: a warning seldom stands for what takes others down.
-pub const ONLY_WARNINGS: Nats = -1233;
+/// ln .1: a warning seldom stands for what takes others down.
+pub const ONLY_WARNINGS: Nats = -2358;
 /// Incidents looked at per common cause, the newest.
 const MAX_SHARED: usize = 64;
 /// A ticket that would become one too many.
-pub const TOLL: Nats = nats(60);
+pub const TOLL: Nats = nats(10);
 /// Weight of a hard path, per mille.
 const HARD: u16 = 600;
 /// An alert may come this late to a cause that still fires over a hard path.
@@ -90,7 +90,13 @@ impl Engine {
         })
     }
 
-    fn is_usable(&self, incident: IncidentId, new: New, about: &About, usable: &mut Usable) -> bool {
+    fn is_usable(
+        &self,
+        incident: IncidentId,
+        new: New,
+        about: &About,
+        usable: &mut Usable,
+    ) -> bool {
         if let Some(known) = usable.get(&incident) {
             return *known;
         }
@@ -125,6 +131,9 @@ impl Engine {
                 continue;
             };
             let (began, worst) = (spot.first, spot.worst);
+            if cause != new.ci && only_warns(worst) && new.severity == Severity::Critical {
+                continue; // a warning explains no outage
+            }
             let mut value = match cause == new.ci {
                 true => SAME_CI,
                 false => scale::ln(weight) + self.takes_down(incident, cause, new.began),
@@ -133,7 +142,7 @@ impl Engine {
             if cause != new.ci && only_warns(worst) && !only_warns(new.severity) {
                 value += ONLY_WARNINGS;
             }
-            value -= value::gap(new.began, began);
+            value -= value::gap(began, new.began);
             if best.is_none_or(|(v, _)| value > v) {
                 best = Some((value, incident));
             }
@@ -188,7 +197,7 @@ impl Engine {
             };
             alerts |= case.spots.contains_key(&cause);
             mature = mature.max(value::maturity(case.first, new.began));
-            let mut less = case.score + self.ageing(case, Some(cause), new.began);
+            let mut less = case.score + self.ageing(case, cause, new.began, cause == new.ci);
             if case.spots.contains_key(&new.ci) {
                 counted = true;
                 less -= SAME_CI - new.chance;

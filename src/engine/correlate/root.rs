@@ -141,19 +141,26 @@ impl Engine {
                 let Some(spot) = case.spots.get(&cause) else {
                     continue;
                 };
-                let weight = about.weight(cause).filter(|w| *w >= CLIMB_MIN && !seen.contains(&cause));
+                let weight = about
+                    .weight(cause)
+                    .filter(|w| *w >= CLIMB_MIN && !seen.contains(&cause));
                 let Some(weight) = weight else {
                     continue;
                 };
-                let mut link = scale::ln(weight) + self.takes_down(incident, cause, Millis(i64::MAX));
+                let mut link =
+                    scale::ln(weight) + self.takes_down(incident, cause, Millis(i64::MAX));
                 if only_warns(spot.worst) {
                     link += ONLY_WARNINGS;
                 }
                 if link <= own + CLIMB_MARGIN {
                     continue;
                 }
-                let value = ranked.iter().find(|(c, _)| *c == cause).map_or(i64::MIN, |(_, v)| *v);
-                if best.is_none_or(|(v, w, c)| (value, weight, Reverse(cause)) > (v, w, Reverse(c))) {
+                let value = ranked
+                    .iter()
+                    .find(|(c, _)| *c == cause)
+                    .map_or(i64::MIN, |(_, v)| *v);
+                if best.is_none_or(|(v, w, c)| (value, weight, Reverse(cause)) > (v, w, Reverse(c)))
+                {
                     best = Some((value, weight, cause));
                 }
             }
@@ -169,13 +176,20 @@ impl Engine {
 
     /// The CIs that may be the cause of an incident, best first, at most five.
     pub fn ranked_roots(&mut self, incident: IncidentId) -> Vec<CiId> {
-        self.ranked(incident).into_iter().map(|(ci, _)| ci).collect()
+        self.ranked(incident)
+            .into_iter()
+            .map(|(ci, _)| ci)
+            .collect()
     }
 
     /// Chooses the root anew.
     pub(super) fn choose_root(&mut self, incident: IncidentId) {
         let ranked = self.ranked(incident);
-        let places = self.state.incidents.get(&incident).map_or(0, |i| i.case.spots.len());
+        let places = self
+            .state
+            .incidents
+            .get(&incident)
+            .map_or(0, |i| i.case.spots.len());
         if let Some((best, _)) = ranked.first() {
             let alerts = self.spot(incident, *best).is_some();
             self.set_root(incident, *best, !alerts);

@@ -105,7 +105,10 @@ static GAIN: [[i32; FRACTIONS]; 1001] = gain_table();
 static LOSS: [[i32; FRACTIONS]; 1001] = loss_table();
 
 /// ln(num / den) in 1/1024 nat, by repeated squaring.
-#[expect(clippy::as_conversions, reason = "a const fn has no other conversion; all values are small")]
+#[expect(
+    clippy::as_conversions,
+    reason = "a const fn has no other conversion; all values are small"
+)]
 const fn ln_of(num: u128, den: u128) -> i32 {
     const ONE: u128 = 1 << 40;
     let mut mantissa = (num << 40) / den;
@@ -131,7 +134,10 @@ const fn ln_of(num: u128, den: u128) -> i32 {
     ((log2 * 726_817 + (1 << 29)) >> 30) as i32
 }
 
-#[expect(clippy::indexing_slicing, reason = "bounded by the length of the table, checked by the compiler")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "bounded by the length of the table, checked by the compiler"
+)]
 const fn ln_table() -> [i32; 1001] {
     let mut table = [0; 1001];
     let mut n = 1_u128;
@@ -144,8 +150,14 @@ const fn ln_table() -> [i32; 1001] {
     table
 }
 
-#[expect(clippy::indexing_slicing, reason = "bounded by the length of the table, checked by the compiler")]
-#[expect(clippy::as_conversions, reason = "a const fn has no other conversion; all values are small")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "bounded by the length of the table, checked by the compiler"
+)]
+#[expect(
+    clippy::as_conversions,
+    reason = "a const fn has no other conversion; all values are small"
+)]
 const fn loss_table() -> [[i32; FRACTIONS]; 1001] {
     let mut table = [[0; FRACTIONS]; 1001];
     let mut at = 0;
@@ -161,8 +173,14 @@ const fn loss_table() -> [[i32; FRACTIONS]; 1001] {
     table
 }
 
-#[expect(clippy::indexing_slicing, reason = "bounded by the length of the table, checked by the compiler")]
-#[expect(clippy::as_conversions, reason = "a const fn has no other conversion; all values are small")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "bounded by the length of the table, checked by the compiler"
+)]
+#[expect(
+    clippy::as_conversions,
+    reason = "a const fn has no other conversion; all values are small"
+)]
 const fn gain_table() -> [[i32; FRACTIONS]; 1001] {
     let mut table = [[0; FRACTIONS]; 1001];
     let mut at = 1;
@@ -178,8 +196,14 @@ const fn gain_table() -> [[i32; FRACTIONS]; 1001] {
     table
 }
 
-#[expect(clippy::indexing_slicing, reason = "bounded by the length of the table, checked by the compiler")]
-#[expect(clippy::as_conversions, reason = "a const fn has no other conversion; all values are small")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "bounded by the length of the table, checked by the compiler"
+)]
+#[expect(
+    clippy::as_conversions,
+    reason = "a const fn has no other conversion; all values are small"
+)]
 const fn exp_table() -> [u32; 512] {
     // 4162825044 is e^(-1/32) times 2^32.
     let mut table = [0; 512];
@@ -205,14 +229,20 @@ mod tests {
             for k in 0..FRACTIONS {
                 let fw = FRACTION[k] as f64 / 1000.0 * f64::from(w) / 1000.0;
                 let (gain, loss) = (gain(w, 0)[k] as f64, loss(w)[k] as f64);
-                assert!((gain - (fw / (1.0 - fw)).ln() * 1024.0).abs() <= 2.0, "gain {w}");
+                assert!(
+                    (gain - (fw / (1.0 - fw)).ln() * 1024.0).abs() <= 2.0,
+                    "gain {w}"
+                );
                 assert!((loss - (1.0 - fw).ln() * 1024.0).abs() <= 1.0, "loss {w}");
             }
         }
         for x in 0..16 {
             let exact = (-f64::from(x)).exp() * 65536.0;
             let got = exp_of_minus(i64::from(x) * NAT) as f64;
-            assert!((got - exact).abs() <= 2.0 + exact / 1000.0, "e^-{x}: {got} {exact}");
+            assert!(
+                (got - exact).abs() <= 2.0 + exact / 1000.0,
+                "e^-{x}: {got} {exact}"
+            );
         }
     }
 }

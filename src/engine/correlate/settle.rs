@@ -1,7 +1,7 @@
 //! Settling: at the end of its hold an incident is explained anew, and split if several faults explain it
 //! better than one.
 
-use super::case::Spot;
+use super::case::{Case, Spot};
 use super::scale::{Nats, nats};
 use crate::engine::Engine;
 use crate::engine::state::{How, Timer};
@@ -27,27 +27,50 @@ impl Engine {
             return;
         };
         let places = known.case.spots.len();
-        if !(3..=MAX_PLACES).contains(&places) {
+        if !(2..=MAX_PLACES).contains(&places) {
             return;
         }
-        let score = known.case.score;
-        let Some((total, parts)) = self.partition(id) else {
+        let case = known.case.clone();
+        // By now dependants have had their time: the whole is judged by what it is worth now.
+        let at = self.state.at.max(case.last.plus(SEEN_BY));
+        let whole = case
+            .sums
+            .iter()
+            .map(|(c, s)| self.value(&case, *c, s.gain, at))
+            .max();
+        let Some((total, parts)) = self.partition(&case, at) else {
             return;
         };
-        if parts.len() < 2 || total <= score + MARGIN {
+        if parts.len() < 2 || total <= whole.unwrap_or(total) + MARGIN {
             return;
         }
         self.unindex(id);
         for (cause, places) in parts.into_iter().skip(1) {
-            self.split_off(id, cause, &places);
+            let why = format!("{} explains its part better", self.ci_name(cause));
+            self.split_off(id, cause, &places, &why);
         }
         self.reindex(id);
         self.rescore(id);
     }
 
+    /// Makes an incident of its own of places that a maintenance window does not cover.
+    pub(in crate::engine) fn set_aside(&mut self, id: IncidentId, places: &[CiId], window: &str) {
+        let Some(cause) = places.first().copied() else {
+            return;
+        };
+        self.unindex(id);
+        self.split_off(
+            id,
+            cause,
+            places,
+            &format!("it is beside maintenance {window}"),
+        );
+        self.reindex(id);
+        self.rescore(id);
+    }
+
     /// Greedily: the cause that explains most of what is left, not the present one first.
-    fn partition(&mut self, id: IncidentId) -> Option<(Nats, Vec<Part>)> {
-        let case = self.state.incidents.get(&id)?.case.clone();
+    fn partition(&mut self, case: &Case, at: Millis) -> Option<(Nats, Vec<Part>)> {
         let mut rest: BTreeSet<CiId> = case.spots.keys().copied().collect();
         let mut parts: Vec<Part> = Vec::new();
         let mut total = 0;
@@ -70,7 +93,7 @@ impl Engine {
                     continue;
                 }
                 let gains = case.gain_from(cause, &places);
-                let value = self.value(&case, cause, gains, case.last.plus(SEEN_BY));
+                let value = self.value(case, cause, gains, at);
                 if best.as_ref().is_none_or(|(v, _)| value > *v) {
                     best = Some((value, (cause, places)));
                 }
@@ -86,7 +109,7 @@ impl Engine {
     }
 
     /// Makes an incident of its own of some places of a held one.
-    fn split_off(&mut self, from: IncidentId, cause: CiId, places: &[CiId]) {
+    fn split_off(&mut self, from: IncidentId, cause: CiId, places: &[CiId], why: &str) {
         let at = self.state.at;
         let Some(known) = self.state.incidents.get_mut(&from) else {
             return;
@@ -141,7 +164,8 @@ impl Engine {
             let about = self.about(*place);
             let kept = spot.weight(cause);
             spot.causes.retain(|(c, _)| self.is_name(*c));
-            spot.causes.extend(about.cone.iter().map(|n| (n.ci, n.weight)));
+            spot.causes
+                .extend(about.cone.iter().map(|n| (n.ci, n.weight)));
             spot.causes.sort_unstable();
             if let (Some(weight), Err(at)) =
                 (kept, spot.causes.binary_search_by_key(&cause, |(c, _)| *c))
@@ -167,10 +191,9 @@ impl Engine {
         self.reindex(new);
         self.rescore(new);
         self.set_timer(hold_until, Timer::Hold(new));
-        let name = self.ci_name(cause);
         self.line(
             Some(from),
-            format!("{new} split off before any ticket: {name} explains its part better"),
+            format!("{new} split off before any ticket: {why}"),
         );
         self.touch(new);
         self.touch(from);

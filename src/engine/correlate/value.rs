@@ -31,6 +31,8 @@ const MATURE: Millis = Millis::secs(150);
 const SLACK: Millis = Millis::secs(150);
 /// Beyond that, one nat per this.
 const LAG: Millis = Millis::secs(60);
+/// And one per this where the cause is what alerts last.
+const LATE: Millis = Millis::secs(120);
 /// An incident older than the window costs one nat per this.
 const AGE: Millis = Millis::secs(120);
 
@@ -125,14 +127,20 @@ impl Engine {
     }
 
     /// Price of the time between an alert that began at `began` and what `cause` explains of an incident.
-    pub(super) fn ageing(&self, case: &Case, cause: Option<CiId>, began: Millis) -> Nats {
-        let (first, last) = cause
-            .and_then(|c| case.sums.get(&c))
+    pub(super) fn ageing(&self, case: &Case, cause: CiId, began: Millis, late_cause: bool) -> Nats {
+        let (first, last) = case
+            .sums
+            .get(&cause)
             .filter(|s| s.first <= s.last)
             .map_or((case.first, case.last), |s| (s.first, s.last));
         let apart = began.since(last).max(first.since(began));
         let window = self.state.rules.correlate.window;
-        scale::price(apart, LAG) + scale::price(Millis(began.since(first).0 - window.0), AGE)
+        // A cause that is detected late has the time that detection takes.
+        let lag = match late_cause {
+            true => scale::price(Millis(apart.0 - SLACK.0), LATE),
+            false => scale::price(apart, LAG),
+        };
+        lag + scale::price(Millis(began.since(first).0 - window.0), AGE)
     }
 }
 
@@ -150,7 +158,9 @@ pub fn best(gains: Each, absence: Each, maturity: i64) -> Nats {
         .unwrap_or(-1000 * NAT)
 }
 
-/// Price of the time between the alerts of a cause and of its effect.
-pub fn gap(a: Millis, b: Millis) -> Nats {
-    scale::price(Millis(a.since(b).0.saturating_abs() - SLACK.0), LAG)
+/// Price of the time between the alert of a cause and that of its effect.
+pub fn gap(cause: Millis, effect: Millis) -> Nats {
+    let late = cause.since(effect).0;
+    let per = if late > 0 { LATE } else { LAG };
+    scale::price(Millis(late.saturating_abs() - SLACK.0), per)
 }
