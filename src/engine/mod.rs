@@ -5,11 +5,14 @@
 //! records are applied, and at the end every incident that was touched is looked at once.
 
 pub mod bind;
+mod cis;
 pub mod correlate;
 mod dedup;
 mod expiry;
 mod fallback;
+pub mod hands;
 pub mod identity;
+mod loud;
 mod notes;
 mod outbox;
 mod over;
@@ -24,10 +27,11 @@ pub mod wanted;
 use crate::graph::{Graph, RawGraph};
 use crate::invariant::{self, Invariant};
 use crate::model::{AlertId, DeliveryId, Fingerprint, IncidentId, Millis, Outcome, Seq};
-use crate::record::{CommandV1, EventsV1, History, Record, StepName};
+use crate::record::{EventsV1, History, Record, StepName};
 use crate::rules::{Rules, RulesText};
 use crate::ticket::{Note, Wanted};
 use correlate::index::Index;
+use hands::CommandOutcome;
 use state::{GraphRef, InForce, State, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,7 +41,7 @@ pub use expiry::OURSELVES;
 
 /// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
 /// decisions change and the number does not.
-pub const ENGINE: u32 = 2;
+pub const ENGINE: u32 = 3;
 
 /// Timers that may fire in one entry; more are a bug (a timer that sets itself for the same moment).
 const MAX_TIMERS: usize = 2_000_000;
@@ -47,6 +51,8 @@ const MAX_TIMERS: usize = 2_000_000;
 pub struct Effects {
     /// What became of each event, in the order of the records.
     pub answers: Vec<Answer>,
+    /// What came of each command, in the order of the records.
+    pub commands: Vec<CommandOutcome>,
     /// What is to be carried out.
     pub deliveries: Vec<Delivery>,
     /// One line each for the log.
@@ -248,10 +254,7 @@ impl Engine {
             Record::Sent(sent) => self.sent(sent),
             Record::Receipt(receipt) => self.receipt(receipt),
             Record::TicketChange(change) => self.ticket_change(change),
-            Record::Operator(operator) => match &operator.command {
-                CommandV1::Acknowledge(id) => self.acknowledge(*id, &operator.actor),
-                CommandV1::Promote(id) => self.promote(*id, &operator.actor),
-            },
+            Record::Operator(operator) => self.command(operator),
             Record::Started(_) => self.restart_deliveries(),
             Record::Repeats(_)
             | Record::ClockStep(_)
@@ -295,6 +298,7 @@ impl Engine {
                 Timer::Heartbeat(source, fingerprint) => self.heartbeat_due(&source, fingerprint),
                 Timer::GraphWait => self.graph_wait_over(),
                 Timer::Inherited(source) => self.inherited_due(&source),
+                Timer::Silence(incident) => self.touch(incident),
             }
         }
         invariant::check(&mut self.effects.violations, Invariant::L1, false);

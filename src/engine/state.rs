@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use super::cis::{Cis, UNBOUND_MARK};
+pub use super::hands::Hands;
 pub use super::rows::{InFlight, Row, RowId, Unknown, Valve};
 
 /// Everything the engine knows.
@@ -65,41 +67,6 @@ pub struct GraphRef {
     pub digest: u64,
     /// When the CMDB was read.
     pub as_of: Millis,
-}
-
-/// CI numbers: handed out once per CI key, in the log's order, never used again.
-///
-/// Hosts that the CMDB does not know get numbers too, under keys that no CMDB id can have (`\u{1}host:web1`).
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Cis {
-    names: Vec<Arc<str>>,
-    numbers: BTreeMap<Arc<str>, CiId>,
-}
-
-/// First character of the key of something that is no CI.
-pub const UNBOUND_MARK: char = '\u{1}';
-
-impl Cis {
-    /// The number of `key`, handed out now if it is new.
-    pub fn intern(&mut self, key: &str) -> CiId {
-        if let Some(id) = self.numbers.get(key) {
-            return *id;
-        }
-        let id = CiId(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
-        let key: Arc<str> = key.into();
-        self.names.push(key.clone());
-        self.numbers.insert(key, id);
-        id
-    }
-    /// The number of `key`, if it has one.
-    pub fn find(&self, key: &str) -> Option<CiId> {
-        self.numbers.get(key).copied()
-    }
-    /// The key of a number.
-    pub fn key(&self, id: CiId) -> &str {
-        let at = usize::try_from(id.0).unwrap_or(usize::MAX);
-        self.names.get(at).map(|n| &**n).unwrap_or_default()
-    }
 }
 
 /// What is known of a source.
@@ -292,6 +259,9 @@ pub struct Incident {
     pub turns: Vec<Turn>,
     /// When the cause was last changed, and what tickets say since.
     pub told: Told,
+    /// What people said about it.
+    #[serde(default)]
+    pub hands: Hands,
 }
 
 /// What tickets were last told, so that a note says only what is new.
@@ -316,6 +286,8 @@ pub struct Merge {
     pub from: IncidentId,
     /// The CI whose alert joined them.
     pub because: CiId,
+    /// The person who merged them; `None` if it was us.
+    pub by: Option<String>,
     /// When.
     pub at: Millis,
 }
@@ -387,6 +359,8 @@ pub enum How {
     Cause,
     /// It explains nothing, but shares a silent cause.
     CommonCause,
+    /// A person put it here.
+    Person,
 }
 
 /// A turning point, kept for the explanation.
@@ -421,6 +395,8 @@ pub enum Timer {
     GraphWait,
     /// What was there before us has been told by its source: one line says how much it was.
     Inherited(Arc<str>),
+    /// The time for which a person wanted an incident quiet is over.
+    Silence(IncidentId),
 }
 
 impl State {

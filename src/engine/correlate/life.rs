@@ -33,6 +33,7 @@ impl Engine {
             self.choose_root(id);
             self.judge_hold(id);
             self.want_ticket(id);
+            self.tell_severe(id);
         }
         self.write_notes(id);
         self.pump(id);
@@ -259,6 +260,7 @@ impl Engine {
         if let Some(alert) = self.state.alerts.get_mut(&alert) {
             alert.incident = Some(id);
         }
+        self.placed_anew(id, before, alert);
         let returns = self.returns_to_incident(alert);
         // One firing stands for the condition: a trigger that flaps for days must not fill its incident.
         let leaves = if returns { before } else { alert };
@@ -306,6 +308,7 @@ impl Engine {
                 }
                 known.live = known.live.saturating_add(1);
                 known.state = IncidentState::Open;
+                known.hands.ended = None;
                 known.resolved = None;
                 known.quiet_since = None;
                 turn(known, at, "reopened");
@@ -335,10 +338,13 @@ impl Engine {
             return;
         };
         let over = known.resolved.unwrap_or(known.last);
-        let waits = self.state.at.since(over) < KEEP || self.rows_under_way(id);
+        // An alert that rests in an incident which a person ended still needs it.
+        let rests = known.hands.ended.is_some() && known.live > 0;
+        let waits = rests || self.state.at.since(over) < KEEP || self.rows_under_way(id);
         if waits {
             return self.forget_later(id);
         }
+        self.forget_hands(id);
         self.state.incidents.remove(&id);
         let rows: Vec<_> = self
             .state

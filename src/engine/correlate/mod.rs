@@ -16,13 +16,13 @@ mod root;
 
 pub(super) use root::EXPECTED;
 
-use super::state::{How, Incident, IncidentState, Member, Timer, Told, Turn};
+use super::state::{Hands, How, Incident, IncidentState, Member, Timer, Told, Turn};
 use super::{Engine, suppress};
 use crate::model::{AlertId, CiId, IncidentId, Millis, Priority, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Turning points kept per incident.
-const MAX_TURNS: usize = 32;
+pub(super) const MAX_TURNS: usize = 32;
 /// A gap up to this costs nothing: detection takes its time.
 const SLACK: Millis = Millis::secs(180);
 /// A cause that still fires may take an alert at this distance, over a path of at least `HARD` weight.
@@ -57,8 +57,9 @@ impl Engine {
         };
         let (ci, started, severity) = (alert.ci, alert.started, alert.severity);
         let shadow = suppress::in_shadow(&self.state.rules.suppress, &alert.source);
+        let kept_out = self.kept_out_of(id);
         let mut ways = self.ways(ci, started, severity);
-        ways.retain(|w| self.is_shadow(w.incident) == shadow);
+        ways.retain(|w| self.is_shadow(w.incident) == shadow && self.may_join(id, w.incident));
         let incident = match ways.first().copied() {
             Some(best) => {
                 let also = ways
@@ -79,6 +80,7 @@ impl Engine {
             }
             None => self.open(id),
         };
+        self.keep_apart(incident, kept_out);
         self.take_effects(incident, ci, started, severity);
     }
 
@@ -211,6 +213,7 @@ impl Engine {
                 what: "opened".to_owned(),
             }],
             told: Told::default(),
+            hands: Hands::default(),
         };
         self.state.incidents.insert(incident, new);
         self.index_member(incident, ci);
@@ -233,7 +236,6 @@ impl Engine {
         known.members.insert(id, member);
         self.wake(incident);
         self.index_member(incident, ci);
-        self.note_late_critical(incident, id);
         self.touch(incident);
     }
 
@@ -304,6 +306,7 @@ impl Engine {
                 .needing(need.ci)
                 .filter(|i| self.shares(*i, begin) && self.is_shadow(*i) == shadow)
                 .collect();
+            let others = self.may_be_one(incident, others);
             if others.len() < usize::try_from(rules.silent_cause_min).unwrap_or(usize::MAX) {
                 continue;
             }
@@ -398,10 +401,11 @@ impl Engine {
             let Some(incident) = alert.incident else {
                 continue;
             };
+            let stays = !self.may_leave(*id);
             let Some(known) = self.state.incidents.get_mut(&incident) else {
                 continue;
             };
-            if known.opened.is_some() || !known.state.lives() {
+            if stays || known.opened.is_some() || !known.state.lives() {
                 if let Some(member) = known.members.get_mut(id) {
                     member.ci = ci;
                 }
@@ -424,6 +428,7 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for id in empty {
+            self.forget_hands(id);
             self.state.incidents.remove(&id);
             self.touched.remove(&id);
         }
