@@ -40,6 +40,11 @@
 //!   plumbing and happens before the log, the second is a rule, for it changes what tickets say.
 //! * A step that is done may name one request more that is sent besides (`Next::Besides`: rows of affected CIs):
 //!   whatever becomes of it, the step is neither repeated nor of unknown outcome.
+//! * What people say about an incident is kept in it (`engine::hands`) and asked for by the correlation before it
+//!   acts. An alert that a person took out of an incident stays out of it even after its own incident is over.
+//! * Severe alerts of which a touched ticket knows nothing are found by level (`engine::loud`), not where an
+//!   alert joins: a merge or a rise in severity is as loud as a join.
+//! * In the quiet that a person asked for nothing is lost: what still holds at its end is told then.
 //! * A source in shadow has incidents of its own, so that a trial can touch no real ticket.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.

@@ -36,6 +36,13 @@ fn receipt(outcome: OutcomeV1) -> Record {
     })
 }
 
+fn named() -> NamedV1 {
+    NamedV1 {
+        alerts: vec!["0a1b".into()],
+        cis: vec!["web1".into(), "web2".into()],
+    }
+}
+
 fn all() -> Vec<(&'static str, Record)> {
     let event = Event {
         state: EventState::Firing,
@@ -160,6 +167,53 @@ fn all() -> Vec<(&'static str, Record)> {
         (
             "operator_promote",
             operator(CommandV1::Promote(IncidentId(1))),
+        ),
+        (
+            "operator_split",
+            operator(CommandV1::Split(SplitV1 {
+                incident: IncidentId(1),
+                named: named(),
+            })),
+        ),
+        (
+            "operator_move",
+            operator(CommandV1::Move(MoveV1 {
+                incident: IncidentId(1),
+                named: named(),
+                to: IncidentId(2),
+            })),
+        ),
+        (
+            "operator_merge",
+            operator(CommandV1::Merge(PairV1 {
+                incident: IncidentId(1),
+                other: IncidentId(2),
+            })),
+        ),
+        (
+            "operator_cause",
+            operator(CommandV1::Cause(CauseV1 {
+                incident: IncidentId(1),
+                ci: Some("web1".into()),
+            })),
+        ),
+        (
+            "operator_keep_apart",
+            operator(CommandV1::KeepApart(PairV1 {
+                incident: IncidentId(1),
+                other: IncidentId(2),
+            })),
+        ),
+        (
+            "operator_resolve",
+            operator(CommandV1::Resolve(IncidentId(1))),
+        ),
+        (
+            "operator_quiet",
+            operator(CommandV1::Quiet(QuietV1 {
+                incident: IncidentId(1),
+                span: Millis(7_200_000),
+            })),
         ),
         (
             "maintenance",

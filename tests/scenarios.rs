@@ -4,7 +4,10 @@
 //! `CORRELATED_REWRITE=1` writes the lower part anew. Words: `NAME down|up`, `NAME fails|works` (a
 //! service or application by its name, critical), `NAME warns`, `tool away MM:SS`, `lose the answer`
 //! (of the next create), `late SECONDS` (the next create is executed so much later), `take T1` (a person takes the ticket), `resolve T1`, `close T1`, `restart`, `kill`,
-//! `until MM:SS`, `graph later`.
+//! `until MM:SS`, `graph later`, `graph` (the sample again), `graph other` (the sample and one CI more).
+//! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
+//! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
+//! is a line below, with an exclamation mark if it was refused.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +22,7 @@ mod world;
 
 use correlated::itsm::TicketState;
 use correlated::model::{EventState, IncidentId, Millis};
+use correlated::record::{CauseV1, CommandV1, MoveV1, NamedV1, PairV1, QuietV1, SplitV1};
 use std::path::Path;
 use world::{SAMPLE, START, World, event, host, rules};
 
@@ -106,9 +110,66 @@ fn step(world: &mut World, what: &str) {
         }
         ["kill"] => world.crash(Millis::secs(2)),
         ["graph"] => world.load(SAMPLE),
+        ["graph", "other"] => {
+            let more = SAMPLE.replacen("\"cis\": [", "\"cis\": [{\"id\": \"one-more\"},", 1);
+            assert_ne!(more, SAMPLE);
+            world.load(&more);
+        }
+        [
+            "split" | "move" | "merge" | "apart" | "cause" | "end" | "quiet" | "ack",
+            ..,
+        ] => {
+            command(world, &words);
+        }
         ["graph", "later"] | ["until"] => {}
         other => panic!("word {other:?}"),
     }
+}
+
+fn command(world: &mut World, words: &[&str]) {
+    let id = |text: &str| text.parse::<IncidentId>().unwrap();
+    let named = |cis: &[&str]| NamedV1 {
+        alerts: Vec::new(),
+        cis: cis.iter().map(|c| (*c).to_owned()).collect(),
+    };
+    let command = match words {
+        ["split", i, cis @ ..] => CommandV1::Split(SplitV1 {
+            incident: id(i),
+            named: named(cis),
+        }),
+        ["move", i, to, cis @ ..] => CommandV1::Move(MoveV1 {
+            incident: id(i),
+            named: named(cis),
+            to: id(to),
+        }),
+        ["merge", i, other] => CommandV1::Merge(PairV1 {
+            incident: id(i),
+            other: id(other),
+        }),
+        ["apart", i, other] => CommandV1::KeepApart(PairV1 {
+            incident: id(i),
+            other: id(other),
+        }),
+        ["cause", i, ci] => CommandV1::Cause(CauseV1 {
+            incident: id(i),
+            ci: Some((*ci).to_owned()).filter(|c| c != "unknown"),
+        }),
+        ["end", i] => CommandV1::Resolve(id(i)),
+        ["ack", i] => CommandV1::Acknowledge(id(i)),
+        ["quiet", i, minutes] => CommandV1::Quiet(QuietV1 {
+            incident: id(i),
+            span: Millis::mins(minutes.parse().unwrap()),
+        }),
+        other => panic!("command {other:?}"),
+    };
+    let now = world.now;
+    // Told before what follows from it.
+    let at = world.tool.log.len();
+    let line = match world.command("uid 1000 (jane)", command) {
+        Ok(done) => format!("jane: {}", done.text),
+        Err(refused) => format!("jane! {}", refused.text()),
+    };
+    world.tool.log.insert(at, (now, line));
 }
 
 #[test]

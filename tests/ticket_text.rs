@@ -49,6 +49,7 @@ fn tickets_say_what_people_need() {
         ("one-server", one_server()),
         ("failing-database", failing_database()),
         ("merged", merged()),
+        ("split", split()),
         ("hostile", hostile()),
     ];
     let mut wrong = Vec::new();

@@ -11,14 +11,15 @@ const WAIT: Duration = Duration::from_secs(130);
 /// Bytes of an answer.
 const MAX_ANSWER: u64 = 64 << 20;
 
-fn exchange(socket: &str, method: &str, path: &str) -> Result<Value, String> {
+fn exchange(socket: &str, method: &str, path: &str, body: &str) -> Result<Value, String> {
     let wrong = |e: &dyn std::fmt::Display| {
         format!("{socket}: {e}; does correlated run, and may you use its socket")
     };
     let mut stream = UnixStream::connect(socket).map_err(|e| wrong(&e))?;
     stream.set_read_timeout(Some(WAIT)).map_err(|e| wrong(&e))?;
     let request = format!(
-        "{method} /{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n"
+        "{method} /{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
     );
     stream
         .write_all(request.as_bytes())
@@ -74,7 +75,12 @@ fn ids(incident: &Value) -> String {
 
 /// The answer to a question.
 pub(super) fn fetch(socket: &str, path: &str) -> Result<Value, String> {
-    exchange(socket, "GET", path)
+    exchange(socket, "GET", path, "")
+}
+
+/// The answer to a command.
+pub(super) fn post(socket: &str, path: &str, body: &Value) -> Result<Value, String> {
+    exchange(socket, "POST", path, &body.to_string())
 }
 
 pub(super) fn incidents(socket: &str, state: Option<&str>, json: bool) -> Result<(), String> {
@@ -82,7 +88,7 @@ pub(super) fn incidents(socket: &str, state: Option<&str>, json: bool) -> Result
         Some(state) => format!("v1/incidents?state={state}"),
         None => "v1/incidents".to_owned(),
     };
-    let answer = exchange(socket, "GET", &path)?;
+    let answer = exchange(socket, "GET", &path, "")?;
     if json {
         print(&format!("{answer:#}\n"));
         return Ok(());
@@ -136,7 +142,7 @@ pub(super) fn list(answer: &Value) -> String {
 }
 
 pub(super) fn explain(socket: &str, id: &str, json: bool) -> Result<(), String> {
-    let answer = exchange(socket, "GET", &format!("v1/incidents/{id}/explain"))?;
+    let answer = exchange(socket, "GET", &format!("v1/incidents/{id}/explain"), "")?;
     match json {
         true => print(&format!("{answer:#}\n")),
         false => print(&reasons(&answer)),
@@ -182,12 +188,20 @@ pub(super) fn reasons(answer: &Value) -> String {
             text_of(&merge, "at")
         ));
     }
+    for turn in list("turns") {
+        out.push_str(&format!(
+            "TURN     {} {}\n",
+            text_of(&turn, "at"),
+            text_of(&turn, "what")
+        ));
+    }
     out.push_str("ALERTS\n");
     for member in list("members") {
         let path = names(&member, "path").replace(", ", " -> ");
         let how = match text_of(&member, "how") {
             "opened" => "opened the incident".to_owned(),
             "same_ci" => "same CI".to_owned(),
+            "person" => "put here by a person".to_owned(),
             "attach" => format!(
                 "needs {} (weight {}, {} s apart)",
                 text_of(&member, "via"),
@@ -202,7 +216,8 @@ pub(super) fn reasons(answer: &Value) -> String {
             format!("; {path}")
         };
         out.push_str(&format!(
-            "  {} {:8} {}: {} [{how}{path}]\n",
+            "  {} {} {:8} {}: {} [{how}{path}]\n",
+            text_of(&member, "alert").get(..8).unwrap_or_default(),
             text_of(&member, "state"),
             text_of(&member, "severity"),
             text_of(&member, "ci"),
@@ -213,5 +228,5 @@ pub(super) fn reasons(answer: &Value) -> String {
 }
 
 pub(super) fn reload(socket: &str) -> Result<(), String> {
-    exchange(socket, "POST", "v1/reload").map(|_| print("reloaded\n"))
+    exchange(socket, "POST", "v1/reload", "").map(|_| print("reloaded\n"))
 }

@@ -2,6 +2,7 @@
 
 mod ask;
 mod demo;
+mod hands;
 mod log;
 mod replay;
 mod report;
@@ -75,6 +76,8 @@ enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    #[command(flatten)]
+    Hands(hands::Verb),
     /// Read configuration and CMDB again, and wait until they are in force.
     Reload {
         #[command(flatten)]
@@ -191,6 +194,7 @@ pub fn main() -> ExitCode {
             ask::incidents(&admin.admin, state.as_deref(), json)
         }
         Command::Explain { id, json, admin } => ask::explain(&admin.admin, &id, json),
+        Command::Hands(verb) => hands::run(verb),
         Command::Reload { admin } => ask::reload(&admin.admin),
         Command::Log {
             what:

@@ -4,10 +4,9 @@
 use super::board::Board;
 use super::clock;
 use super::inbox::{Command, Inbox};
-use super::serve::{Answer, Handler, Inquiry, Peer};
+use super::serve::{Answer, Handler, Inquiry};
 use crate::metrics::Metrics;
 use crate::model::{IncidentId, Millis};
-use crate::record::CommandV1;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -122,14 +121,9 @@ impl Api {
                 Ok(id) => found(self.explain(id).await, id),
                 Err(answer) => answer,
             },
-            (true, ["v1", "incidents", id, verb]) => match (parse(id), *verb) {
-                (Err(answer), _) => answer,
-                (Ok(id), "acknowledge") => self.command(inquiry, CommandV1::Acknowledge(id)).await,
-                (Ok(id), "promote") => self.command(inquiry, CommandV1::Promote(id)).await,
-                (Ok(_), verb) => Answer::error(
-                    StatusCode::NOT_IMPLEMENTED,
-                    &format!("{verb} is not in this version"),
-                ),
+            (true, ["v1", "incidents", id, verb]) => match parse(id) {
+                Ok(id) => self.command(inquiry, id, verb).await,
+                Err(answer) => answer,
             },
             (true, ["v1", "reload"]) => self.reload().await,
             (_, _) => not_found(),
@@ -160,22 +154,6 @@ impl Api {
         };
         self.inbox.command(Command::Ask(Box::new(look)));
         timeout(ASK, told).await.ok()?.ok()?
-    }
-
-    async fn command(&self, inquiry: &Inquiry, command: CommandV1) -> Answer {
-        let actor = match &inquiry.peer {
-            Peer::User(uid) => format!("uid {uid}"),
-            Peer::Network(address) => address.clone(),
-        };
-        let (tell, told) = oneshot::channel();
-        self.inbox.command(Command::Operator(actor, command, tell));
-        match timeout(ASK, told).await {
-            Ok(Ok(())) => Answer::json(StatusCode::OK, &json!({ "done": true })),
-            Ok(Err(_)) | Err(_) => Answer::error(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the command is not on disk; try again",
-            ),
-        }
     }
 
     async fn reload(&self) -> Answer {

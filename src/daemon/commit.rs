@@ -3,6 +3,7 @@
 use super::board::Board;
 use super::clock::Clock;
 use super::inbox::{Inbox, Job};
+use crate::engine::hands::CommandOutcome;
 use crate::engine::{Delivery, Effects};
 use crate::metrics::Metrics;
 use crate::model::{Fingerprint, Millis, Seq};
@@ -153,20 +154,25 @@ impl Loop {
         if entry.is_empty() && due {
             entry.push(Record::Tick);
         }
-        let answers = if entry.is_empty() {
-            Vec::new()
+        let (answers, outcomes) = if entry.is_empty() {
+            (Vec::new(), Vec::new())
         } else {
             match self.commit(now, &entry) {
-                Ok(answers) => answers,
+                Ok(said) => said,
                 Err(CommitError::Node(NodeError::Store(StoreError::Full(why)))) => {
+                    // A person who is told that it failed must not see it done later.
+                    records.retain(|r| !matches!(r, Record::Operator(_)));
                     self.kept = records;
                     return self.full(now, &why, parts);
                 }
                 Err(error) => return Err(error),
             }
         };
-        for reply in replies {
+        for reply in replies.written {
             reply.send(()).ok(); // whoever asked may have gone
+        }
+        for (reply, outcome) in replies.people.into_iter().zip(outcomes) {
+            reply.send(outcome).ok();
         }
         self.answer(parts, &answers);
         self.housekeeping(now)
@@ -209,7 +215,7 @@ impl Loop {
         &mut self,
         now: Millis,
         entry: &[Record],
-    ) -> Result<Vec<crate::engine::Answer>, CommitError> {
+    ) -> Result<(Vec<crate::engine::Answer>, Vec<CommandOutcome>), CommitError> {
         let begun = Instant::now();
         let mut effects = self.c.node.commit(now, entry)?;
         self.c
@@ -217,13 +223,14 @@ impl Loop {
             .commit_seconds
             .observe(begun.elapsed().as_secs_f64());
         let answers = std::mem::take(&mut effects.answers);
+        let outcomes = std::mem::take(&mut effects.commands);
         let begun = Instant::now();
         self.after(effects)?;
         self.c
             .metrics
             .apply_seconds
             .observe(begun.elapsed().as_secs_f64());
-        Ok(answers)
+        Ok((answers, outcomes))
     }
 
     /// Everything after apply: lines, board, history, and deliveries, whose `Sent` goes to the disk first.

@@ -2,6 +2,7 @@
 
 use super::commit::{CommitError, Loop, MAX_REPEATS, Part};
 use super::inbox::Command;
+use crate::engine::hands::CommandOutcome;
 use crate::engine::{Quick, identity};
 use crate::model::{Event, Fingerprint, Millis, Outcome};
 use crate::node::NodeError;
@@ -14,6 +15,14 @@ use tokio::sync::oneshot;
 
 /// Bytes of events in one entry; the payload is a little more.
 const MAX_BYTES: usize = 192 * 1024;
+
+/// Whom to tell once an entry is written.
+pub(super) struct Replies {
+    /// Those who only wait for it.
+    pub(super) written: Vec<oneshot::Sender<()>>,
+    /// Those who gave commands, in the order of the records.
+    pub(super) people: Vec<oneshot::Sender<CommandOutcome>>,
+}
 
 impl Loop {
     /// What an entry says about the time before it.
@@ -57,17 +66,14 @@ impl Loop {
     }
 
     /// Commands become records. Answers whom to tell once they are written.
-    pub(super) fn commands(
-        &mut self,
-        records: &mut Vec<Record>,
-    ) -> Result<Vec<oneshot::Sender<()>>, CommitError> {
-        let mut replies = Vec::new();
+    pub(super) fn commands(&mut self, records: &mut Vec<Record>) -> Result<Replies, CommitError> {
+        let (mut replies, mut people) = (Vec::new(), Vec::new());
         for command in self.c.inbox.commands() {
             match command {
                 Command::Receipt(receipt) => records.push(Record::Receipt(*receipt)),
                 Command::Operator(actor, command, reply) => {
                     records.push(Record::Operator(OperatorV1 { actor, command }));
-                    replies.push(reply);
+                    people.push(reply);
                 }
                 Command::Rules(text, reply) => {
                     if self.c.node.engine().state().rules.canonical() != text
@@ -107,7 +113,10 @@ impl Loop {
                 Command::Stop => self.stop = true,
             }
         }
-        Ok(replies)
+        Ok(Replies {
+            written: replies,
+            people,
+        })
     }
 
     /// Jobs of the sources in turn, up to the size of an entry. What changes nothing is answered from the

@@ -1,5 +1,6 @@
 //! What waits for the engine thread: one queue per source, served in turn, and a reserved lane.
 
+use crate::engine::hands::CommandOutcome;
 use crate::engine::{Answer, Engine};
 use crate::graph::RawGraph;
 use crate::model::{Event, EventState, Millis};
@@ -31,7 +32,7 @@ pub enum Command {
     /// How a delivery ended.
     Receipt(Box<ReceiptV1>),
     /// What a person wants.
-    Operator(String, CommandV1, oneshot::Sender<()>),
+    Operator(String, CommandV1, oneshot::Sender<CommandOutcome>),
     /// New rules, as canonical text.
     Rules(String, oneshot::Sender<()>),
     /// A graph that was loaded, and when.

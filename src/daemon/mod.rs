@@ -3,6 +3,7 @@
 pub mod api;
 pub mod board;
 pub mod clock;
+mod commands;
 pub mod commit;
 pub mod deliver;
 pub mod doors;

@@ -1,6 +1,7 @@
 //! An incident: alerts that one fault explains.
 
 use super::correlate::case::Case;
+use super::hands::Hands;
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +58,8 @@ pub struct Incident {
     pub turns: Vec<Turn>,
     /// When the cause was last changed, and what tickets say since.
     pub told: Told,
+    /// What people said about it.
+    pub hands: Hands,
 }
 
 /// What tickets were last told, so that a note says only what is new.
@@ -81,6 +84,8 @@ pub struct Merge {
     pub from: IncidentId,
     /// The CI whose alert joined them.
     pub because: CiId,
+    /// The person who merged them; `None` if it was us.
+    pub by: Option<String>,
     /// When.
     pub at: Millis,
 }
@@ -152,6 +157,8 @@ pub enum How {
     Cause,
     /// It explains nothing, but shares a silent cause.
     CommonCause,
+    /// A person put it here.
+    Person,
 }
 
 /// A turning point, kept for the explanation.

@@ -5,12 +5,15 @@
 //! records are applied, and at the end every incident that was touched is looked at once.
 
 pub mod bind;
+mod cis;
 pub mod correlate;
 mod dedup;
 mod expiry;
 mod fallback;
+pub mod hands;
 pub mod identity;
 pub mod incident;
+mod loud;
 pub mod maintenance;
 mod notes;
 mod outbox;
@@ -26,10 +29,11 @@ pub mod wanted;
 use crate::graph::{Graph, RawGraph};
 use crate::invariant::{self, Invariant};
 use crate::model::{AlertId, DeliveryId, Fingerprint, IncidentId, Millis, Outcome, Seq};
-use crate::record::{CommandV1, EventsV1, History, Record, StepName};
+use crate::record::{EventsV1, History, Record, StepName};
 use crate::rules::{Rules, RulesText};
 use crate::ticket::{Note, Wanted};
 use correlate::index::Index;
+use hands::CommandOutcome;
 use state::{GraphRef, InForce, State, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,6 +53,8 @@ const MAX_TIMERS: usize = 2_000_000;
 pub struct Effects {
     /// What became of each event, in the order of the records.
     pub answers: Vec<Answer>,
+    /// What came of each command, in the order of the records.
+    pub commands: Vec<CommandOutcome>,
     /// What is to be carried out.
     pub deliveries: Vec<Delivery>,
     /// One line each for the log.
@@ -252,10 +258,7 @@ impl Engine {
             Record::Sent(sent) => self.sent(sent),
             Record::Receipt(receipt) => self.receipt(receipt),
             Record::TicketChange(change) => self.ticket_change(change),
-            Record::Operator(operator) => match &operator.command {
-                CommandV1::Acknowledge(id) => self.acknowledge(*id, &operator.actor),
-                CommandV1::Promote(id) => self.promote(*id, &operator.actor),
-            },
+            Record::Operator(operator) => self.command(operator),
             Record::Maintenance(window) => self.maintenance(window),
             Record::Change(change) => self.change(change),
             Record::Started(_) => self.restart_deliveries(),
@@ -300,6 +303,7 @@ impl Engine {
                 Timer::GraphWait => self.graph_wait_over(),
                 Timer::Inherited(source) => self.inherited_due(&source),
                 Timer::Window(id) => self.window_due(&id),
+                Timer::Silence(incident) => self.touch(incident),
             }
         }
         invariant::check(&mut self.effects.violations, Invariant::L1, false);

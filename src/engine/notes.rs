@@ -2,8 +2,8 @@
 
 use super::Engine;
 use super::state::{IncidentState, Row, Timer};
-use crate::model::{AlertId, IncidentId, Millis, Priority, Severity};
-use crate::ticket::{Note, NoteKind};
+use crate::model::{AlertId, IncidentId, Millis, Priority};
+use crate::ticket::{Cause, Note, NoteKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,23 +38,13 @@ impl Engine {
     pub(super) fn note_with(&mut self, id: IncidentId, what: impl Fn(&str, String) -> NoteKind) {
         let at = self.state.at;
         let rules = self.state.rules.ticket.clone();
-        let urgent = |kind: &NoteKind| match kind {
-            NoteKind::MergedInto { .. }
-            | NoteKind::Merged { .. }
-            | NoteKind::Reopened { .. }
-            | NoteKind::LateCritical { .. }
-            | NoteKind::Duplicate { .. }
-            | NoteKind::Recovered(_) => true,
-            NoteKind::Grew { .. }
-            | NoteKind::Cause { .. }
-            | NoteKind::Priority { .. }
-            | NoteKind::Late => false,
-        };
+        let quiet = self.quiet_until(id).is_some();
         for row_id in self.rows_of(id) {
             let other = match what(&row_id.target, String::new()) {
-                NoteKind::MergedInto { incident, .. } | NoteKind::Merged { incident, .. } => {
-                    self.ticket_of(incident, &row_id.target)
-                }
+                NoteKind::MergedInto { incident, .. }
+                | NoteKind::Merged { incident, .. }
+                | NoteKind::Left { incident, .. }
+                | NoteKind::Came { incident, .. } => self.ticket_of(incident, &row_id.target),
                 _other_kinds => String::new(),
             };
             let Some(row) = self.state.outbox.get_mut(&row_id) else {
@@ -64,6 +54,10 @@ impl Engine {
                 continue; // the description of the ticket to come says it
             }
             let kind = what(&row_id.target, other);
+            if quiet && !by_person(&kind) {
+                self.effects.notes_suppressed = self.effects.notes_suppressed.saturating_add(1);
+                continue;
+            }
             row.note_times.retain(|t| at.since(*t) < DAY);
             let hour = row
                 .note_times
@@ -84,29 +78,6 @@ impl Engine {
             });
         }
         self.touch(id);
-    }
-
-    /// Nothing severe is ever joined silently: before a critical alert joins a ticket we look whether a
-    /// person has touched it; if so, a note says it at once.
-    pub(super) fn note_late_critical(&mut self, id: IncidentId, alert: AlertId) {
-        let Some(alert) = self.state.alerts.get(&alert) else {
-            return;
-        };
-        if alert.severity != Severity::Critical {
-            return;
-        }
-        let alert = alert.clone();
-        for row in self.rows_of(id) {
-            let joined = (self.ci_name(alert.ci), self.quote(&alert, &row.target));
-            if let Some(row) = self
-                .state
-                .outbox
-                .get_mut(&row)
-                .filter(|r| r.ticket.is_some())
-            {
-                row.joined = Some(joined);
-            }
-        }
     }
 
     /// Everything that tickets will say from the beginning.
@@ -138,6 +109,9 @@ impl Engine {
             .iter()
             .filter_map(|r| self.state.outbox.get(r))
             .collect();
+        if self.quiet_until(id).is_some() {
+            return; // what has changed by then is told when a person's silence is over
+        }
         let touched = rows.iter().any(|r| r.touched);
         if !rows.iter().any(|r| r.ticket.is_some()) {
             return self.told_all(id);
@@ -239,5 +213,40 @@ impl Engine {
             known.told.cis = cis;
             known.told.services.extend(services);
         }
+    }
+}
+
+/// Told at once, whatever the caps say.
+fn urgent(kind: &NoteKind) -> bool {
+    match kind {
+        NoteKind::MergedInto { .. }
+        | NoteKind::Merged { .. }
+        | NoteKind::Reopened { .. }
+        | NoteKind::LateCritical { .. }
+        | NoteKind::Duplicate { .. }
+        | NoteKind::Left { .. }
+        | NoteKind::Came { .. }
+        | NoteKind::Ended { .. }
+        | NoteKind::Recovered(_) => true,
+        NoteKind::Cause { now, .. } => matches!(now, Cause::Named(..)),
+        NoteKind::Grew { .. } | NoteKind::Priority { .. } | NoteKind::Late => false,
+    }
+}
+
+/// Tells what a person did, or what only a person can mend: said in the silence that another asked for, too.
+fn by_person(kind: &NoteKind) -> bool {
+    match kind {
+        NoteKind::Merged { by, .. } | NoteKind::MergedInto { by, .. } => !by.is_empty(),
+        NoteKind::Cause { now, .. } => matches!(now, Cause::Named(..)),
+        NoteKind::Left { .. }
+        | NoteKind::Came { .. }
+        | NoteKind::Ended { .. }
+        | NoteKind::Duplicate { .. } => true,
+        NoteKind::Reopened { .. }
+        | NoteKind::LateCritical { .. }
+        | NoteKind::Recovered(_)
+        | NoteKind::Grew { .. }
+        | NoteKind::Priority { .. }
+        | NoteKind::Late => false,
     }
 }

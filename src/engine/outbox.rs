@@ -152,7 +152,11 @@ impl Engine {
         if let Some((until, _)) = stopped.filter(|(until, _)| *until > at) {
             return Plan::Wait(Some(*until));
         }
-        if row.ticket.is_some() && row.resolved_by_us && incident.state.lives() && !target.reopens {
+        let reopen = row.ticket.is_some() && row.resolved_by_us && incident.state.lives();
+        if reopen && self.quiet_until(id.incident).is_some() {
+            return Plan::Wait(None); // a person wants no reopening; a timer stands for the end of it
+        }
+        if reopen && !target.reopens {
             self.follow_on(id);
             return self.plan_new(id, &target);
         }
@@ -258,7 +262,7 @@ impl Engine {
             }));
         }
         let over = Engine::is_over(incident.state);
-        if !over && row.joined.is_some() {
+        if !over && !row.joined.is_empty() && self.quiet_until(id.incident).is_none() {
             return Ask::only(StepName::Read, ticket);
         }
         if !over && row.resolved_by_us && !notes_only {
@@ -308,6 +312,7 @@ impl Engine {
             incident: into,
             ticket: self.ticket_of(into, target),
             because: merge.map(|m| self.ci_name(m.because)).unwrap_or_default(),
+            by: merge.and_then(|m| m.by.clone()).unwrap_or_default(),
         }
     }
 
@@ -334,8 +339,8 @@ impl Engine {
             || person_ended;
         let what = match incident.merged_into {
             Some(into) => self.merged_into(id.incident, into, &id.target),
-            None => match self.recovery(id.incident, row.touched, !note_only) {
-                Some(recovery) => NoteKind::Recovered(recovery),
+            None => match self.last_word(id.incident, row.touched, !note_only) {
+                Some(word) => word,
                 None => return Plan::Wait(None),
             },
         };
@@ -407,6 +412,9 @@ impl Engine {
         let Some(generation) = self.state.outbox.get(id).map(|r| r.generation) else {
             return;
         };
+        if ask.step == StepName::Create {
+            self.opens_with_severe(id);
+        }
         let key = correlation_key(epoch, id.incident, generation);
         let plain = self.wanted(id.incident, String::new(), "");
         let Some(wanted) = self.wanted(id.incident, key.clone(), &id.target) else {

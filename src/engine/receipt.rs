@@ -297,22 +297,6 @@ impl Engine {
         );
     }
 
-    /// We looked before a critical alert joins: on a touched ticket that is told.
-    fn looked(&mut self, id: &RowId, seen: &Seen) {
-        let Some(row) = self.state.outbox.get_mut(id) else {
-            return;
-        };
-        row.ticket_state = seen.state;
-        row.touched |= seen.touched;
-        let joined = row.joined.take().filter(|_| row.touched);
-        if let Some((ci, text)) = joined {
-            self.note_with(id.incident, |_, _| NoteKind::LateCritical {
-                ci: ci.clone(),
-                text: text.clone(),
-            });
-        }
-    }
-
     pub(super) fn ticket_change(&mut self, change: &TicketChangeV1) {
         let found = self.state.outbox.iter_mut().find(|(id, row)| {
             *id.target == *change.target && row.ticket.as_deref() == Some(change.ticket.as_str())

@@ -1,10 +1,11 @@
 //! Rows of the outbox: per incident and target what the tool has confirmed, and what is under way.
 
 use crate::itsm::TicketState;
-use crate::model::{DeliveryId, IncidentId, Millis};
+use crate::model::{AlertId, DeliveryId, IncidentId, Millis};
 use crate::record::StepName;
 use crate::ticket::Note;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A row of the outbox.
@@ -65,8 +66,11 @@ pub struct Row {
     pub since: Millis,
     /// The valve holds it back.
     pub valved: bool,
-    /// A critical alert (CI and text) that joined since we last looked at the ticket.
-    pub joined: Option<(String, String)>,
+    /// Severe alerts that came in since we last looked at the ticket, in their order.
+    pub joined: Vec<AlertId>,
+    /// Severe alerts that the ticket was opened with, that were told, or that came in before a person touched
+    /// it.
+    pub severe: BTreeSet<AlertId>,
 }
 
 impl Row {
@@ -96,7 +100,8 @@ impl Row {
             failing_since: None,
             since: at,
             valved: false,
-            joined: None,
+            joined: Vec::new(),
+            severe: BTreeSet::new(),
         }
     }
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use super::cis::{Cis, UNBOUND_MARK};
 pub use super::correlate::burst::NameStat;
+pub use super::hands::Hands;
 pub use super::incident::{How, Incident, IncidentState, Member, Merge, Told, Turn};
 pub use super::maintenance::{Change, Window};
 pub use super::rows::{InFlight, Row, RowId, Unknown, Valve};
@@ -72,41 +74,6 @@ pub struct GraphRef {
     pub digest: u64,
     /// When the CMDB was read.
     pub as_of: Millis,
-}
-
-/// CI numbers: handed out once per CI key, in the log's order, never used again.
-///
-/// Hosts that the CMDB does not know get numbers too, under keys that no CMDB id can have (`\u{1}host:web1`).
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Cis {
-    names: Vec<Arc<str>>,
-    numbers: BTreeMap<Arc<str>, CiId>,
-}
-
-/// First character of the key of something that is no CI.
-pub const UNBOUND_MARK: char = '\u{1}';
-
-impl Cis {
-    /// The number of `key`, handed out now if it is new.
-    pub fn intern(&mut self, key: &str) -> CiId {
-        if let Some(id) = self.numbers.get(key) {
-            return *id;
-        }
-        let id = CiId(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
-        let key: Arc<str> = key.into();
-        self.names.push(key.clone());
-        self.numbers.insert(key, id);
-        id
-    }
-    /// The number of `key`, if it has one.
-    pub fn find(&self, key: &str) -> Option<CiId> {
-        self.numbers.get(key).copied()
-    }
-    /// The key of a number.
-    pub fn key(&self, id: CiId) -> &str {
-        let at = usize::try_from(id.0).unwrap_or(usize::MAX);
-        self.names.get(at).map(|n| &**n).unwrap_or_default()
-    }
 }
 
 /// What is known of a source.
@@ -279,6 +246,8 @@ pub enum Timer {
     Inherited(Arc<str>),
     /// A maintenance window is over.
     Window(Arc<str>),
+    /// The time for which a person wanted an incident quiet is over.
+    Silence(IncidentId),
 }
 
 impl State {

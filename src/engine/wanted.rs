@@ -7,7 +7,7 @@ use super::state::{Alert, Incident, IncidentState};
 use crate::model::{CiId, IncidentId, Labels, Millis, Severity, cut};
 use crate::ticket::{
     AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, MAX_LISTED, MAX_NAMES, Recovery,
-    ServiceText, Wanted,
+    ServiceText, SplitFrom, Wanted,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,12 +126,18 @@ impl Engine {
             group: self.group(known, &services.observed),
             held: known
                 .opened
+                .filter(|_| known.hands.split_from.is_none())
                 .map(|o| o.since(known.first))
                 .unwrap_or_default(),
             opened: known.opened.unwrap_or(known.first),
             rules: self.state.rules_no,
             graph_as_of: self.state.graph.map(|g| g.as_of),
             merged_into: known.merged_into,
+            split_from: known.hands.split_from.as_ref().map(|(from, by)| SplitFrom {
+                incident: *from,
+                ticket: self.ticket_of(*from, target),
+                by: by.clone(),
+            }),
         })
     }
 
@@ -173,6 +179,9 @@ impl Engine {
             silent_count: count(explains.silent.len()),
             runner_up: self.runner_up(known, cis),
         };
+        if let Some(named) = super::hands::named_by(known) {
+            return Cause::Named(named.ci.map(|_| text), named.by.clone());
+        }
         match known.confident {
             true => Cause::High(text),
             // A single alert that the CMDB does not know is no guess at a cause.
@@ -408,14 +417,13 @@ impl Engine {
 
     /// Two hashes of what a ticket says: of what is worth writing at once, and of everything.
     pub(super) fn content_hash(wanted: &Wanted) -> (u64, u64) {
-        let cause = match &wanted.cause {
-            Cause::High(text) => text.ci.name.as_str(),
-            Cause::NotKnown(_) => "",
-        };
+        let cause = wanted.cause.known().map_or("", |c| c.ci.name.as_str());
+        let by = wanted.cause.by().unwrap_or_default();
         let services: Vec<&str> = wanted.observed.iter().map(|s| s.name.as_str()).collect();
         let turning = short_hash(&[
             &wanted.subject.name,
             cause,
+            by,
             &services.join("\n"),
             wanted.priority.word(),
             wanted.severity.word(),

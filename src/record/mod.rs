@@ -271,6 +271,76 @@ pub enum CommandV1 {
     Acknowledge(IncidentId),
     /// Let an inherited alert's incident have a ticket.
     Promote(IncidentId),
+    /// Alerts of an incident leave it and become one of their own.
+    Split(SplitV1),
+    /// Alerts of an incident go to another one.
+    Move(MoveV1),
+    /// Two incidents become one.
+    Merge(PairV1),
+    /// What the root cause of an incident is.
+    Cause(CauseV1),
+    /// Two incidents are never merged by us.
+    KeepApart(PairV1),
+    /// An incident is over, though its alerts may still fire.
+    Resolve(IncidentId),
+    /// No notes and no reopening for a while.
+    Quiet(QuietV1),
+}
+
+/// Alerts of an incident, as a person named them; at least one of the two lists has an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedV1 {
+    /// Fingerprints, or their first digits.
+    pub alerts: Vec<String>,
+    /// Names or ids of CIs: all alerts of the incident there.
+    pub cis: Vec<String>,
+}
+
+/// See [`CommandV1::Split`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitV1 {
+    /// The incident.
+    pub incident: IncidentId,
+    /// What leaves it.
+    pub named: NamedV1,
+}
+
+/// See [`CommandV1::Move`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveV1 {
+    /// The incident.
+    pub incident: IncidentId,
+    /// What leaves it.
+    pub named: NamedV1,
+    /// Where it goes.
+    pub to: IncidentId,
+}
+
+/// Two incidents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairV1 {
+    /// The one that the command was given for.
+    pub incident: IncidentId,
+    /// The other.
+    pub other: IncidentId,
+}
+
+/// See [`CommandV1::Cause`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseV1 {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Name or id of the CI; `None` for "not known".
+    pub ci: Option<String>,
+}
+
+/// See [`CommandV1::Quiet`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuietV1 {
+    /// The incident.
+    pub incident: IncidentId,
+    /// For how long; zero ends it.
+    pub span: Millis,
 }
 
 /// Reserved.

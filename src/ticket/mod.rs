@@ -78,6 +78,19 @@ pub struct Wanted {
     pub graph_as_of: Option<Millis>,
     /// The incident was merged into this one.
     pub merged_into: Option<IncidentId>,
+    /// A person split it from another one.
+    pub split_from: Option<SplitFrom>,
+}
+
+/// Where an incident comes from that a person split off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitFrom {
+    /// The other incident.
+    pub incident: IncidentId,
+    /// Its ticket at this target, if any.
+    pub ticket: String,
+    /// Who split it.
+    pub by: String,
 }
 
 /// Names listed of any sort; "... and 8 more" stands for the rest.
@@ -119,6 +132,33 @@ pub enum Cause {
     High(CauseText),
     /// Not known; the best guess if there is one.
     NotKnown(Option<CauseText>),
+    /// What a person said, and who; `None` for "not known".
+    Named(Option<CauseText>, String),
+}
+
+impl Cause {
+    /// The cause, where one may be named.
+    pub fn known(&self) -> Option<&CauseText> {
+        match self {
+            Cause::High(text) => Some(text),
+            Cause::Named(text, _) => text.as_ref(),
+            Cause::NotKnown(_) => None,
+        }
+    }
+    /// The cause or the best guess.
+    pub fn text(&self) -> Option<&CauseText> {
+        match self {
+            Cause::High(text) => Some(text),
+            Cause::Named(text, _) | Cause::NotKnown(text) => text.as_ref(),
+        }
+    }
+    /// The person who named it.
+    pub fn by(&self) -> Option<&str> {
+        match self {
+            Cause::Named(_, by) => Some(by),
+            Cause::High(_) | Cause::NotKnown(_) => None,
+        }
+    }
 }
 
 /// A root cause and why.
@@ -198,12 +238,19 @@ pub enum NoteKind {
         /// Names of some new CIs.
         names: Vec<String>,
     },
-    /// A critical alert joined a ticket that a person has touched.
+    /// A critical alert, or one on a service of the highest criticality, joined a ticket that a person has
+    /// touched.
     LateCritical {
         /// Its CI.
         ci: String,
         /// Its text.
         text: String,
+        /// It is critical.
+        critical: bool,
+        /// Further CIs of which the same is true, at most [`MAX_NAMES`].
+        more: Vec<String>,
+        /// How many those are.
+        count: u32,
     },
     /// The cause changed or became known.
     Cause {
@@ -229,6 +276,8 @@ pub enum NoteKind {
         ticket: String,
         /// The CI whose alert joined them.
         because: String,
+        /// The person who merged them; empty if it was us.
+        by: String,
     },
     /// This incident was merged into another, whose ticket goes on.
     MergedInto {
@@ -238,6 +287,47 @@ pub enum NoteKind {
         ticket: String,
         /// The CI whose alert joined them.
         because: String,
+        /// The person who merged them; empty if it was us.
+        by: String,
+    },
+    /// A person took alerts out.
+    Left {
+        /// Where they went.
+        incident: IncidentId,
+        /// Its ticket here, if it has one.
+        ticket: String,
+        /// How many.
+        alerts: u32,
+        /// Their CIs, at most [`MAX_NAMES`].
+        names: Vec<String>,
+        /// Who.
+        by: String,
+        /// That incident is new.
+        new: bool,
+    },
+    /// A person moved alerts here.
+    Came {
+        /// Where they were.
+        incident: IncidentId,
+        /// Its ticket here, if it has one.
+        ticket: String,
+        /// How many.
+        alerts: u32,
+        /// Their CIs, at most [`MAX_NAMES`].
+        names: Vec<String>,
+        /// Who.
+        by: String,
+    },
+    /// A person ended the incident.
+    Ended {
+        /// Who.
+        by: String,
+        /// Alerts that still fire.
+        firing: u32,
+        /// A person works on the ticket: the state is left to them.
+        touched: bool,
+        /// We resolve the ticket with this note.
+        resolves: bool,
     },
     /// All alerts are over.
     Recovered(Recovery),

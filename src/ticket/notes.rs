@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::render::{Template, TextError, render};
 use super::text::cause_text;
-use super::{Cause, MAX_NAMES, Note, NoteKind, Recovery, ServiceText, Style, Wanted};
+use super::{MAX_NAMES, Note, NoteKind, Recovery, ServiceText, Style, Wanted};
 use crate::model::{Millis, cut};
 use minijinja::{Value, context};
 
@@ -44,13 +44,63 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             services => page.services(services),
             names => page.names(names, 0, MAX_NAMES),
         },
-        NoteKind::LateCritical { ci, text } => context! {
-            kind => "late_critical", ci => page.name(ci), text => page.quote(text),
+        NoteKind::LateCritical {
+            ci,
+            text,
+            critical,
+            more,
+            count,
+        } => context! {
+            kind => "late_critical",
+            ci => page.name(ci),
+            text => page.quote(text),
+            critical => critical,
+            more => page.names(more, *count, MAX_NAMES),
+        },
+        NoteKind::Left {
+            incident,
+            ticket,
+            alerts,
+            names,
+            by,
+            new,
+        } => context! {
+            kind => "left",
+            other => page.other(*incident, ticket),
+            alerts => alerts,
+            names => page.names(names, 0, MAX_NAMES),
+            by => page.name(by),
+            new => new,
+        },
+        NoteKind::Came {
+            incident,
+            ticket,
+            alerts,
+            names,
+            by,
+        } => context! {
+            kind => "came",
+            other => page.other(*incident, ticket),
+            alerts => alerts,
+            names => page.names(names, 0, MAX_NAMES),
+            by => page.name(by),
+        },
+        NoteKind::Ended {
+            by,
+            firing,
+            touched,
+            resolves,
+        } => context! {
+            kind => "ended",
+            by => page.name(by),
+            firing => firing,
+            touched => touched,
+            resolves => resolves,
         },
         NoteKind::Cause { before, now } => context! {
             kind => "cause",
             before => page.name(before),
-            known => matches!(now, Cause::High(_)),
+            known => now.known().is_some(),
             cause => cause_text(now, page)?,
         },
         NoteKind::Priority {
@@ -67,15 +117,23 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             incident,
             ticket,
             because,
+            by,
         } => context! {
-            kind => "merged", other => page.other(*incident, ticket), because => page.name(because),
+            kind => "merged",
+            other => page.other(*incident, ticket),
+            because => page.name(because),
+            by => page.name(by),
         },
         NoteKind::MergedInto {
             incident,
             ticket,
             because,
+            by,
         } => context! {
-            kind => "merged_into", other => page.other(*incident, ticket), because => page.name(because),
+            kind => "merged_into",
+            other => page.other(*incident, ticket),
+            because => page.name(because),
+            by => page.name(by),
         },
         NoteKind::Recovered(recovery) => recovered(recovery, now, page),
         NoteKind::Reopened { ci, text } => context! {

@@ -23,15 +23,12 @@ const MAX_KEY: usize = MAX_NAME;
 /// A bug in our templates.
 pub fn content(wanted: &Wanted, style: &Style) -> Result<Content, TextError> {
     let page = Page::new(style);
-    let root = match &wanted.cause {
-        Cause::High(cause) => page.name(&cause.ci.name),
-        Cause::NotKnown(_) => String::new(),
-    };
+    let root = wanted.cause.known().map(|c| page.name(&c.ci.name));
     Ok(Content {
         title: title(wanted, &page, style),
         description: description(wanted, &page, style)?,
         ci: page.name(&wanted.subject.name),
-        root_ci: root,
+        root_ci: root.unwrap_or_default(),
         severity: wanted.severity.word().to_owned(),
         priority: wanted.priority.word().to_owned(),
         services: wanted.observed.iter().map(|s| page.name(&s.name)).collect(),
@@ -50,14 +47,13 @@ pub fn sentence(cause: &Cause, language: Language) -> String {
 
 /// The cause in one sentence, on the page of a target.
 pub(super) fn cause_text(cause: &Cause, page: &Page) -> Result<String, TextError> {
-    let (text, high) = match cause {
-        Cause::High(text) => (Some(text), true),
-        Cause::NotKnown(text) => (text.as_ref(), false),
-    };
+    let (text, high) = (cause.text(), cause.known().is_some());
+    let by = cause.by().map(|by| page.name(by)).unwrap_or_default();
     let values = match text {
-        None => context! { high => high, ci => "" },
+        None => context! { high => high, ci => "", by => by },
         Some(text) => context! {
             high => high,
+            by => by,
             ci => page.name(&text.ci.name),
             itself => text.alerts_itself,
             first => text.first,
@@ -127,10 +123,7 @@ fn tail_values(wanted: &Wanted, page: &Page) -> Value {
 }
 
 fn values(wanted: &Wanted, page: &Page, style: &Style, detail: Detail) -> Result<Value, TextError> {
-    let (cause, high) = match &wanted.cause {
-        Cause::High(cause) => (Some(cause), true),
-        Cause::NotKnown(cause) => (cause.as_ref(), false),
-    };
+    let (cause, high) = (wanted.cause.text(), wanted.cause.known().is_some());
     let several = wanted.cis > 1;
     let why = detail.why && (several || wanted.alerts > 1);
     let down = does_not_answer(&wanted.symptom);
@@ -144,6 +137,10 @@ fn values(wanted: &Wanted, page: &Page, style: &Style, detail: Detail) -> Result
     let classes = detail.names.filter(|_| several);
     Ok(context! {
         merged_into => wanted.merged_into.map(|id| id.to_string()),
+        split_from => wanted.split_from.as_ref().map(|s| {
+            context! { other => page.other(s.incident, &s.ticket), by => page.name(&s.by) }
+        }),
+        by_hand => wanted.cause.by().is_some(),
         subject => page.ci(&wanted.subject, true),
         shared => silent_root.then(|| page.ci(&wanted.subject, false)),
         known => wanted.subject.known,

@@ -7,7 +7,7 @@
 
 use super::harmless::cut_at_word;
 use super::page::Page;
-use super::{Cause, CauseText, ServiceText, Style, Wanted};
+use super::{CauseText, ServiceText, Style, Wanted};
 
 /// Bytes of a title, whatever the tool bears.
 const MAX_TITLE: usize = 100;
@@ -49,11 +49,11 @@ pub(super) fn title(wanted: &Wanted, page: &Page, style: &Style) -> String {
     let id = format!("[{}]", wanted.incident);
     let max = MAX_TITLE.min(style.limits.title);
     let room = max.saturating_sub(id.len()).saturating_sub(1);
-    let text = match &wanted.cause {
-        Cause::High(cause) if !cause.alerts_itself => caused(wanted, cause, page, room),
-        Cause::High(_) | Cause::NotKnown(_) if wanted.cis <= 1 => lone(wanted, page),
-        Cause::High(cause) => caused(wanted, cause, page, room),
-        Cause::NotKnown(_) => unsure(wanted, page, room),
+    let text = match wanted.cause.known() {
+        Some(cause) if !cause.alerts_itself => caused(wanted, cause, page, room),
+        Some(_) | None if wanted.cis <= 1 => lone(wanted, page),
+        Some(cause) => caused(wanted, cause, page, room),
+        None => unsure(wanted, page, room),
     };
     match room {
         0..=3 => id,

@@ -5,7 +5,7 @@ use super::facts::*;
 use correlated::model::{IncidentId, Millis, Priority, Severity};
 use correlated::ticket::{
     AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, Note, NoteKind, Recovery,
-    ServiceText, Wanted, content, note,
+    ServiceText, SplitFrom, Wanted, content, note,
 };
 
 /// A small generator of numbers that is the same on every machine.
@@ -100,8 +100,10 @@ impl Noise {
                 .yes()
                 .then(|| (self.text(), self.number(), self.number())),
         };
-        match self.below(3) {
+        match self.below(5) {
             0 => Cause::High(text),
+            3 => Cause::Named(Some(text), self.text()),
+            4 => Cause::Named(None, self.text()),
             1 => Cause::NotKnown(Some(text)),
             _ => Cause::NotKnown(None),
         }
@@ -151,20 +153,52 @@ impl Noise {
             rules: u64::MAX,
             graph_as_of: self.yes().then(|| self.moment()),
             merged_into: self.yes().then_some(IncidentId(9)),
+            split_from: self.yes().then(|| SplitFrom {
+                incident: IncidentId(8),
+                ticket: self.text(),
+                by: self.text(),
+            }),
         }
     }
 
     fn note(&mut self) -> NoteKind {
         let (ci, text) = (self.text(), self.text());
         let incident = IncidentId(self.below(1 << 31));
-        match self.below(8) {
+        match self.below(11) {
             0 => NoteKind::Grew {
                 alerts: self.number(),
                 cis: self.number(),
                 services: self.services(),
                 names: self.texts(),
             },
-            1 => NoteKind::LateCritical { ci, text },
+            1 => NoteKind::LateCritical {
+                ci,
+                text,
+                critical: self.yes(),
+                more: self.texts(),
+                count: self.number(),
+            },
+            8 => NoteKind::Left {
+                incident,
+                ticket: text,
+                alerts: self.number(),
+                names: self.texts(),
+                by: ci,
+                new: self.yes(),
+            },
+            9 => NoteKind::Came {
+                incident,
+                ticket: text,
+                alerts: self.number(),
+                names: self.texts(),
+                by: ci,
+            },
+            10 => NoteKind::Ended {
+                by: ci,
+                firing: self.number(),
+                touched: self.yes(),
+                resolves: self.yes(),
+            },
             2 => NoteKind::Cause {
                 before: text,
                 now: self.cause(),
@@ -178,6 +212,7 @@ impl Noise {
                 incident,
                 ticket: text,
                 because: ci,
+                by: self.text(),
             },
             5 => NoteKind::Duplicate { ticket: text },
             6 => NoteKind::Late,

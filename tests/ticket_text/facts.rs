@@ -3,7 +3,8 @@
 use correlated::itsm::{Limits, Markup};
 use correlated::model::{IncidentId, Millis, Priority, Severity};
 use correlated::ticket::{
-    AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, Language, ServiceText, Style, Wanted,
+    AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, Language, ServiceText, SplitFrom,
+    Style, Wanted,
 };
 
 /// 2026-11-22T01:14:07Z, a night from Saturday to Sunday.
@@ -134,6 +135,7 @@ pub fn switch() -> Wanted {
         rules: 14,
         graph_as_of: Some(after(-2 * 3600)),
         merged_into: None,
+        split_from: None,
     }
 }
 
@@ -376,6 +378,19 @@ pub fn failing_database() -> Wanted {
         links: vec![],
         also_open: vec![],
         ..switch()
+    }
+}
+
+pub fn split() -> Wanted {
+    let switch = switch();
+    Wanted {
+        cause: Cause::Named(switch.cause.known().cloned(), "uid 1000 (jane)".into()),
+        split_from: Some(SplitFrom {
+            incident: IncidentId(119),
+            ticket: "61905".into(),
+            by: "uid 1000 (jane)".into(),
+        }),
+        ..switch
     }
 }
 

@@ -30,6 +30,7 @@ fn cases() -> Vec<Case> {
     let root = |wanted: Wanted| wanted.cause;
     let (incident, ticket) = (IncidentId(119), String::from("61905"));
     let because = String::from("agg-cph1-01");
+    let by = String::from("uid 1000 (jane)");
     let (ci, text) = (
         String::from("payroll-app"),
         String::from("HTTP CRITICAL - 503"),
@@ -60,6 +61,111 @@ fn cases() -> Vec<Case> {
             NoteKind::LateCritical {
                 ci: ci.clone(),
                 text: text.clone(),
+                critical: true,
+                more: vec![],
+                count: 0,
+            },
+            None,
+        ),
+        (
+            "late-top-service",
+            NoteKind::LateCritical {
+                ci: "Payroll".into(),
+                text: text.clone(),
+                critical: false,
+                more: strings("Webshop payroll-db"),
+                count: 4,
+            },
+            None,
+        ),
+        (
+            "split",
+            NoteKind::Left {
+                incident,
+                ticket: String::new(),
+                alerts: 2,
+                names: strings("srv-web-01 srv-web-02"),
+                by: by.clone(),
+                new: true,
+            },
+            None,
+        ),
+        (
+            "moved",
+            NoteKind::Left {
+                incident,
+                ticket: ticket.clone(),
+                alerts: 1,
+                names: strings("srv-web-01"),
+                by: by.clone(),
+                new: false,
+            },
+            None,
+        ),
+        (
+            "moved-here",
+            NoteKind::Came {
+                incident,
+                ticket: ticket.clone(),
+                alerts: 1,
+                names: strings("srv-web-01"),
+                by: by.clone(),
+            },
+            None,
+        ),
+        (
+            "merged-by-a-person",
+            NoteKind::Merged {
+                incident,
+                ticket: ticket.clone(),
+                because: because.clone(),
+                by: by.clone(),
+            },
+            None,
+        ),
+        (
+            "merged-into-by-a-person",
+            NoteKind::MergedInto {
+                incident,
+                ticket: ticket.clone(),
+                because: because.clone(),
+                by: by.clone(),
+            },
+            None,
+        ),
+        (
+            "ended-while-firing",
+            NoteKind::Ended {
+                by: by.clone(),
+                firing: 2,
+                touched: false,
+                resolves: true,
+            },
+            None,
+        ),
+        (
+            "ended-on-a-touched-ticket",
+            NoteKind::Ended {
+                by: by.clone(),
+                firing: 0,
+                touched: true,
+                resolves: false,
+            },
+            None,
+        ),
+        (
+            "cause-named",
+            NoteKind::Cause {
+                before: "fw-cph1-02".into(),
+                now: Cause::Named(root(switch()).known().cloned(), by.clone()),
+            },
+            None,
+        ),
+        (
+            "cause-named-unknown",
+            NoteKind::Cause {
+                before: "fw-cph1-02".into(),
+                now: Cause::Named(None, by.clone()),
             },
             None,
         ),
@@ -102,6 +208,7 @@ fn cases() -> Vec<Case> {
                 incident,
                 ticket: ticket.clone(),
                 because: because.clone(),
+                by: String::new(),
             },
             None,
         ),
@@ -111,6 +218,7 @@ fn cases() -> Vec<Case> {
                 incident,
                 ticket: ticket.clone(),
                 because,
+                by: String::new(),
             },
             None,
         ),
@@ -120,6 +228,7 @@ fn cases() -> Vec<Case> {
                 incident,
                 ticket: String::new(),
                 because: String::new(),
+                by: String::new(),
             },
             None,
         ),
@@ -177,7 +286,13 @@ fn cases() -> Vec<Case> {
         ("still-open", NoteKind::Late, None),
         (
             "late-critical-and-late",
-            NoteKind::LateCritical { ci, text },
+            NoteKind::LateCritical {
+                ci,
+                text,
+                critical: true,
+                more: vec![],
+                count: 0,
+            },
             Some((AT, after(48 * 60))),
         ),
         (
@@ -185,6 +300,9 @@ fn cases() -> Vec<Case> {
             NoteKind::LateCritical {
                 ci: "srv\u{202e}\n".into(),
                 text: hostile().symptom,
+                critical: true,
+                more: vec![],
+                count: 0,
             },
             None,
         ),
@@ -241,6 +359,13 @@ fn the_cause_is_said_in_one_sentence() {
         Cause::NotKnown(Some(cause(true, true, 0, 3, 3, None))),
         Cause::NotKnown(Some(cause(false, false, 0, 3, 3, None))),
         Cause::NotKnown(None),
+        Cause::Named(
+            Some(cause(true, true, 3, 9, 6, None)),
+            "uid 0 (jane)".into(),
+        ),
+        Cause::Named(Some(cause(false, false, 0, 9, 9, None)), "uid 0".into()),
+        Cause::Named(Some(cause(false, false, 9, 9, 0, None)), "uid 0".into()),
+        Cause::Named(None, "uid 0".into()),
     ];
     let mut wrong = Vec::new();
     for (language, folder) in LANGUAGES {

@@ -12,14 +12,15 @@
     reason = "test support; each test uses a part of it"
 )]
 
+use correlated::engine::hands::CommandOutcome;
 use correlated::engine::{Answer, Delivery, Effects, Quick};
 use correlated::graph::GraphBuilder;
 use correlated::itsm::{Limits, Markup, Refusal, Seen, TicketState};
 use correlated::model::{Event, EventState, Labels, Millis};
 use correlated::node::{self, Node, Recovered};
 use correlated::record::{
-    ClockStepV1, EventsV1, GraphV1, HitV1, OutcomeV1, ReceiptV1, Record, RepeatV1, RepeatsV1,
-    RulesV1, SentV1, StepName,
+    ClockStepV1, CommandV1, EventsV1, GraphV1, HitV1, OperatorV1, OutcomeV1, ReceiptV1, Record,
+    RepeatV1, RepeatsV1, RulesV1, SentV1, StepName,
 };
 use correlated::rules::{Mode, OnRecovery, RulesText, Target};
 use correlated::store::ChunkKind;
@@ -314,6 +315,7 @@ pub struct World {
     pub answers: Vec<Answer>,
     pub recovered: Recovered,
     pub expired: u64,
+    pub outcomes: Vec<CommandOutcome>,
     pending: BTreeMap<(correlated::model::Fingerprint, String, String), RepeatV1>,
     heard: BTreeMap<String, Millis>,
 }
@@ -336,6 +338,7 @@ impl World {
             answers: Vec::new(),
             recovered,
             expired: 0,
+            outcomes: Vec::new(),
             pending: BTreeMap::new(),
             heard: BTreeMap::new(),
         };
@@ -405,6 +408,7 @@ impl World {
         loop {
             assert!(effects.violations.is_empty(), "{:?}", effects.violations);
             self.expired += effects.expired;
+            self.outcomes.append(&mut effects.commands);
             self.answers.append(&mut effects.answers);
             for line in &effects.lines {
                 let incident = line.incident.map(|i| i.to_string()).unwrap_or_default();
@@ -482,6 +486,17 @@ impl World {
             correlated::engine::snapshot::encode(self.node.engine().state()).expect("snapshot");
         let head = self.node.opened().head;
         node::put(self.node.store(), ChunkKind::Snapshot, head.0, &bytes).expect("put");
+    }
+
+    /// The command of a person.
+    pub fn command(&mut self, actor: &str, command: CommandV1) -> CommandOutcome {
+        self.commit(&[Record::Operator(OperatorV1 {
+            actor: actor.into(),
+            command,
+        })]);
+        let outcome = self.outcomes.pop().expect("an outcome");
+        self.deliver();
+        outcome
     }
 
     /// A gap in which nothing could be heard.

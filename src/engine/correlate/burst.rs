@@ -32,7 +32,7 @@ pub struct NameStat {
 impl Engine {
     /// Remembers the name of a new alert, and gathers the small incidents of that name if they are a burst.
     pub(super) fn gather_burst(&mut self, id: AlertId, mine: IncidentId) {
-        let Some(name) = self.name_cause(id) else {
+        let Some(name) = self.cause_of_name(id) else {
             return;
         };
         let (recent, seen) = self.remember_name(id, name);

@@ -1,6 +1,8 @@
 //! What must hold after every entry. For tests and the simulator; too dear for the daemon.
 
 use crate::engine::Engine;
+use crate::engine::state::Incident;
+use crate::model::IncidentId;
 use std::collections::BTreeMap;
 
 /// Every broken invariant, in words.
@@ -14,7 +16,9 @@ pub fn broken(engine: &Engine) -> Vec<String> {
         let incident = alert.incident.map(|i| engine.incident_of(i));
         let known = incident.and_then(|i| state.incidents.get(&i));
         match known {
-            Some(known) if known.state.lives() && known.members.contains_key(id) => {}
+            Some(known)
+                if (known.state.lives() || known.hands.ended.is_some())
+                    && known.members.contains_key(id) => {}
             Some(_) | None => out.push(format!("A1: live alert {id:?} is in no live incident")),
         }
     }
@@ -35,6 +39,7 @@ pub fn broken(engine: &Engine) -> Vec<String> {
                 incident.live
             ));
         }
+        hands(engine, *id, incident, &mut out);
         if incident
             .merged_into
             .is_some_and(|i| !state.incidents.contains_key(&i))
@@ -42,6 +47,7 @@ pub fn broken(engine: &Engine) -> Vec<String> {
             out.push(format!("I2: {id} was merged into nothing"));
         }
     }
+    out.extend(engine.untold());
     let mut tickets: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for (row, known) in &state.outbox {
         if let Some(ticket) = &known.ticket {
@@ -63,4 +69,36 @@ pub fn broken(engine: &Engine) -> Vec<String> {
         }
     }
     out
+}
+
+/// What people said holds, and both sides of it agree.
+fn hands(engine: &Engine, id: IncidentId, incident: &Incident, out: &mut Vec<String>) {
+    let incidents = &engine.state().incidents;
+    for other in &incident.hands.apart {
+        let both = incidents
+            .get(other)
+            .is_some_and(|o| o.hands.apart.contains(&id));
+        if !both || engine.incident_of(*other) == engine.incident_of(id) {
+            out.push(format!("H1: {id} and {other} are not kept apart"));
+        }
+    }
+    let named = engine.named_cause(id).filter(|_| incident.state.lives());
+    if named.is_some_and(|ci| ci != incident.root || !incident.confident) {
+        out.push(format!("H1: {id} has another cause than a person named"));
+    }
+    for alert in incident
+        .hands
+        .placed
+        .iter()
+        .filter(|_| incident.state.lives())
+    {
+        let elsewhere = engine
+            .state()
+            .alerts
+            .get(alert)
+            .is_some_and(|a| a.live() && a.incident != Some(id));
+        if elsewhere {
+            out.push(format!("H1: {alert:?} left {id}, where a person put it"));
+        }
+    }
 }

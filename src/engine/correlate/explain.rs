@@ -120,9 +120,11 @@ impl Engine {
                 }))
             })
             .collect();
-        let (text, high) = match &cause {
-            Cause::High(text) => (Some(text), true),
-            Cause::NotKnown(text) => (text.as_ref(), false),
+        let text = cause.text();
+        let confidence = match &cause {
+            Cause::High(_) => "high",
+            Cause::NotKnown(_) => "not known",
+            Cause::Named(..) => "named by a person",
         };
         Some(json!({
             "incident": id.to_string(),
@@ -132,7 +134,8 @@ impl Engine {
             "sentence": crate::ticket::sentence(&cause, crate::ticket::Language::En),
             "root": {
                 "ci": self.ci_name(known.root),
-                "confidence": if high { "high" } else { "not known" },
+                "confidence": confidence,
+                "named_by": cause.by(),
                 "silent": known.silent_root,
                 "first": text.is_some_and(|t| t.first),
             },
@@ -149,9 +152,13 @@ impl Engine {
             "merges": known.merges.iter().map(|m| json!({
                 "from": m.from.to_string(),
                 "because": self.ci_name(m.because),
+                "by": m.by,
                 "at": m.at.rfc3339(),
             })).collect::<Vec<_>>(),
             "turns": known.turns.iter().map(|t| json!({"at": t.at.rfc3339(), "what": t.what})).collect::<Vec<_>>(),
+            "split_from": known.hands.split_from.as_ref().map(|(from, _)| from.to_string()),
+            "kept_apart": known.hands.apart.iter().map(|i| i.to_string()).collect::<Vec<_>>(),
+            "quiet_until": self.quiet_until(id).map(|t| t.rfc3339()),
             "rules": self.state().rules_no,
             "graph": self.state().graph.map(|g| format!("{:016x}", g.digest)),
         }))

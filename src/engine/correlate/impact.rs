@@ -53,6 +53,11 @@ pub fn impact_of(rules: &PriorityRules, ci: &Ci) -> u8 {
         .unwrap_or(4)
 }
 
+/// A service of the highest criticality.
+pub fn is_top_service(rules: &PriorityRules, graph: &Graph, ix: Ix) -> bool {
+    is_service(rules, graph, ix) && graph.ci(ix).is_some_and(|ci| impact_of(rules, ci) == 1)
+}
+
 impl Engine {
     /// See [`Services`].
     pub(in crate::engine) fn services(&self, incident: IncidentId) -> Services {

@@ -55,6 +55,7 @@ impl Engine {
     fn may_link(&self, mine: IncidentId, other: IncidentId, new: New) -> bool {
         let shadow = self.state.incidents.get(&other).map(|i| i.shadow);
         shadow == Some(new.shadow)
+            && self.may_merge(mine, other)
             && self.is_open_for(other, new.began)
             && self.incident_of(mine) != self.incident_of(other)
     }

@@ -33,6 +33,7 @@ impl Engine {
             self.choose_root(id);
             self.judge_hold(id);
             self.want_ticket(id);
+            self.tell_severe(id);
         }
         self.write_notes(id);
         self.pump(id);
@@ -275,6 +276,7 @@ impl Engine {
         if let Some(alert) = self.state.alerts.get_mut(&alert) {
             alert.incident = Some(id);
         }
+        self.placed_anew(id, before, alert);
         let returns = self.returns_to_incident(alert, ended);
         // One firing stands for the condition: a trigger that flaps for days must not fill its incident.
         let leaves = if returns { before } else { alert };
@@ -307,6 +309,7 @@ impl Engine {
             .get(&alert)
             .map(|a| a.ci)
             .unwrap_or_default();
+        let free = self.may_leave(alert);
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return false;
         };
@@ -316,7 +319,7 @@ impl Engine {
         member.ci = ci;
         match known.state {
             IncidentState::Pending | IncidentState::Open | IncidentState::Recovering => {
-                if known.live > 0 && ended.is_some_and(|e| at.since(e) > within) {
+                if free && known.live > 0 && ended.is_some_and(|e| at.since(e) > within) {
                     // The incident lives on for others: this may be another fault.
                     known.members.remove(&alert);
                     return false;
@@ -331,6 +334,7 @@ impl Engine {
                 }
                 known.live = known.live.saturating_add(1);
                 known.state = IncidentState::Open;
+                known.hands.ended = None;
                 known.resolved = None;
                 known.quiet_since = None;
                 turn(known, at, "reopened");
@@ -355,10 +359,13 @@ impl Engine {
             return;
         };
         let over = known.resolved.unwrap_or(known.last);
-        let waits = self.state.at.since(over) < KEEP || self.rows_under_way(id);
+        // An alert that rests in an incident which a person ended still needs it.
+        let rests = known.hands.ended.is_some() && known.live > 0;
+        let waits = rests || self.state.at.since(over) < KEEP || self.rows_under_way(id);
         if waits {
             return self.forget_later(id);
         }
+        self.forget_hands(id);
         self.state.incidents.remove(&id);
         let rows: Vec<_> = self
             .state

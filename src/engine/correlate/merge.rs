@@ -9,13 +9,27 @@ use crate::record::History;
 use crate::ticket::NoteKind;
 
 impl Engine {
-    /// Merges two live incidents because of a fault at `because`, which explains that of `effect`. Answers
-    /// which of them goes on.
+    /// Merges two live incidents because of a fault at `because`, which explains that of `effect`, unless a
+    /// person keeps them apart. Answers which incident goes on.
     pub(super) fn merge(
         &mut self,
         cause: IncidentId,
         effect: IncidentId,
         because: CiId,
+    ) -> IncidentId {
+        match self.may_merge(cause, effect) {
+            true => self.merge_as(cause, effect, because, None),
+            false => self.incident_of(cause),
+        }
+    }
+
+    /// The same by the word of a person, if `by` names one.
+    pub(in crate::engine) fn merge_as(
+        &mut self,
+        cause: IncidentId,
+        effect: IncidentId,
+        because: CiId,
+        by: Option<&str>,
     ) -> IncidentId {
         let (cause, effect) = (self.incident_of(cause), self.incident_of(effect));
         if cause == effect {
@@ -60,6 +74,7 @@ impl Engine {
         known.merges.push(Merge {
             from: goes,
             because,
+            by: by.map(str::to_owned),
             at,
         });
         let turn = Turn {
@@ -72,14 +87,16 @@ impl Engine {
         if live > 0 {
             self.wake(stays);
         }
+        self.join_hands(stays, goes);
         self.unite(stays, case, explained.map(|root| (root, because)));
         let name = self.ci_name(because);
-        self.line(
-            Some(stays),
-            format!("{goes} merged into {stays} because of {name}"),
-        );
-        if opened.is_some() {
-            self.tell_merge(stays, goes, &name);
+        let why = match by {
+            Some(by) => format!("by {by}"),
+            None => format!("because of {name}"),
+        };
+        self.line(Some(stays), format!("{goes} merged into {stays} {why}"));
+        if opened.is_some() || by.is_some() {
+            self.tell_merge(stays, goes, &name, by);
         }
         self.effects.history.push(History::Incident {
             id: goes,
@@ -140,15 +157,17 @@ impl Engine {
 
     /// Both had a ticket, or were about to: the one that goes on says so. (The other says it when it is
     /// closed.)
-    fn tell_merge(&mut self, stays: IncidentId, goes: IncidentId, because: &str) {
+    fn tell_merge(&mut self, stays: IncidentId, goes: IncidentId, because: &str, by: Option<&str>) {
         let cis = u32::try_from(self.spots(stays).len()).unwrap_or(u32::MAX);
         if let Some(known) = self.state.incidents.get_mut(&stays) {
             known.told.cis = known.told.cis.max(cis);
         }
+        self.told_with(goes, stays, None);
         self.note_with(stays, |_, ticket| NoteKind::Merged {
             incident: goes,
             ticket,
             because: because.to_owned(),
+            by: by.unwrap_or_default().to_owned(),
         });
     }
 }

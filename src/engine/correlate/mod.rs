@@ -36,7 +36,7 @@ mod value;
 
 pub(super) use root::EXPECTED;
 
-use super::state::{How, Incident, IncidentState, Member, Told, Turn};
+use super::state::{Hands, How, Incident, IncidentState, Member, Told, Turn};
 use super::{Engine, suppress};
 use crate::model::{AlertId, CiId, IncidentId, Millis, Priority, Severity};
 use case::Case;
@@ -46,7 +46,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Turning points kept per incident.
-const MAX_TURNS: usize = 32;
+pub(super) const MAX_TURNS: usize = 32;
 
 impl Engine {
     /// Decides the incident of a new or newly firing alert.
@@ -54,6 +54,7 @@ impl Engine {
         let Some(new) = self.new_at(id) else {
             return;
         };
+        let kept_out = self.kept_out_of(id);
         let about = self.about_alert(id, new.ci);
         let (way, _) = self.best_way(new, &about);
         let mut via = None;
@@ -90,6 +91,7 @@ impl Engine {
             }
         };
         self.learn(mine, new, &about, via, false);
+        self.keep_apart(mine, kept_out);
         mine = self.take_effects(mine, new);
         mine = self.find_cause(mine, new);
         self.gather_burst(id, mine);
@@ -120,6 +122,7 @@ impl Engine {
     fn new_at(&self, id: AlertId) -> Option<New> {
         let alert = self.state.alerts.get(&id)?;
         Some(New {
+            alert: id,
             ci: alert.ci,
             began: alert.started,
             severity: alert.severity,
@@ -191,6 +194,7 @@ impl Engine {
                 what: "opened".to_owned(),
             }],
             told: Told::default(),
+            hands: Hands::default(),
         };
         self.state.incidents.insert(incident, new);
         self.touch(incident);
@@ -209,7 +213,6 @@ impl Engine {
         known.live = known.live.saturating_add(1);
         known.members.insert(id, member);
         self.wake(incident);
-        self.note_late_critical(incident, id);
         self.touch(incident);
     }
 
@@ -238,10 +241,11 @@ impl Engine {
             let Some(incident) = alert.incident else {
                 continue;
             };
+            let stays = !self.may_leave(*id);
             let Some(known) = self.state.incidents.get_mut(&incident) else {
                 continue;
             };
-            if known.opened.is_some() || !known.state.lives() {
+            if stays || known.opened.is_some() || !known.state.lives() {
                 if let Some(member) = known.members.get_mut(id) {
                     member.ci = ci;
                 }
@@ -267,6 +271,7 @@ impl Engine {
             .collect();
         for id in empty {
             self.unindex(id);
+            self.forget_hands(id);
             self.state.incidents.remove(&id);
             self.touched.remove(&id);
         }

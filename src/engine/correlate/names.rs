@@ -36,7 +36,7 @@ pub fn name_of(labels: &Labels) -> Option<String> {
 
 impl Engine {
     /// The cause that stands for the name of an alert.
-    pub(super) fn name_cause(&mut self, alert: AlertId) -> Option<CiId> {
+    pub(super) fn cause_of_name(&mut self, alert: AlertId) -> Option<CiId> {
         let alert = self.state.alerts.get(&alert)?;
         let key = format!(
             "{UNBOUND_MARK}name:{}|{}",

@@ -11,7 +11,7 @@ use super::scale::{self, Each, FRACTIONS, Nats, RARITY, nats};
 use super::value::{self, FIRST};
 use crate::engine::Engine;
 use crate::engine::state::How;
-use crate::model::{CiId, IncidentId, Millis, Severity};
+use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
 use std::collections::BTreeMap;
 
 /// ln .25: another alert on a CI that alerts already.
@@ -30,6 +30,7 @@ const FIRING_CAUSE: Millis = Millis::mins(20);
 /// A new alert, as far as its place depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct New {
+    pub alert: AlertId,
     pub ci: CiId,
     pub began: Millis,
     pub severity: Severity,
@@ -103,6 +104,7 @@ impl Engine {
         let answer = self.state.incidents.get(&incident).is_some_and(|i| {
             let root = i.case.root;
             i.shadow == new.shadow
+                && self.may_join(new.alert, incident)
                 && (self.is_open_for(incident, new.began)
                     || (i.live > 0
                         && i.case.spots.contains_key(&root)
@@ -195,7 +197,11 @@ impl Engine {
             let Some(sum) = case.sums.get(&cause) else {
                 continue;
             };
-            alerts |= case.spots.contains_key(&cause);
+            let own = case.spots.get(&cause);
+            if own.is_some_and(|s| only_warns(s.worst)) && new.severity == Severity::Critical {
+                continue; // a warning explains no outage
+            }
+            alerts |= own.is_some();
             mature = mature.max(value::maturity(case.first, new.began));
             let mut less = case.score + self.ageing(case, cause, new.began, cause == new.ci);
             if case.spots.contains_key(&new.ci) {

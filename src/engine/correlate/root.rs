@@ -197,7 +197,8 @@ impl Engine {
         self.judge_confidence(incident, places);
     }
 
-    pub(super) fn set_root(&mut self, incident: IncidentId, root: CiId, silent: bool) {
+    pub(in crate::engine) fn set_root(&mut self, incident: IncidentId, root: CiId, silent: bool) {
+        let (root, silent) = self.root_by_hand(incident, root, silent);
         let Some(known) = self.state.incidents.get(&incident) else {
             return;
         };
@@ -274,6 +275,10 @@ impl Engine {
                     && share >= cis.saturating_mul(EXPLAINS_SHARE)
                     && covered));
         if let Some(known) = self.state.incidents.get_mut(&incident) {
+            if let Some(named) = &known.hands.cause {
+                known.confident = named.ci.is_some();
+                return;
+            }
             // What tickets say is not taken back because one more CI is silent or alerts.
             known.confident = high || (known.told.cause == Some(root) && !silent);
         }

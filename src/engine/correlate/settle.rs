@@ -27,6 +27,9 @@ impl Engine {
             return;
         };
         let places = known.case.spots.len();
+        if !known.hands.placed.is_empty() {
+            return;
+        }
         if !(2..=MAX_PLACES).contains(&places) {
             return;
         }
@@ -38,7 +41,12 @@ impl Engine {
             .iter()
             .map(|(c, s)| self.value(&case, *c, s.gain, at))
             .max();
-        let Some((total, parts)) = self.partition(&case, at) else {
+        let greedy = self.partition(&case, at);
+        let Some((total, parts)) = greedy
+            .into_iter()
+            .chain([self.each_alone(&case, at)])
+            .max_by_key(|(v, _)| *v)
+        else {
             return;
         };
         if parts.len() < 2 || total <= whole.unwrap_or(total) + MARGIN {
@@ -58,15 +66,28 @@ impl Engine {
         let Some(cause) = places.first().copied() else {
             return;
         };
+        let by_hand = self.state.incidents.get(&id).is_none_or(|i| !i.hands.placed.is_empty());
+        if by_hand {
+            return;
+        }
         self.unindex(id);
-        self.split_off(
-            id,
-            cause,
-            places,
-            &format!("it is beside maintenance {window}"),
-        );
+        let why = format!("it is beside maintenance {window}");
+        if let Some(new) = self.split_off(id, cause, places, &why) {
+            self.keep_apart(new, BTreeSet::from([id]));
+        }
         self.reindex(id);
         self.rescore(id);
+    }
+
+    /// Each place a fault of its own.
+    fn each_alone(&mut self, case: &Case, at: Millis) -> (Nats, Vec<Part>) {
+        let mut total = 0;
+        let mut parts = Vec::new();
+        for place in case.spots.keys() {
+            total += self.value(case, *place, case.gain_from(*place, &[*place]), at);
+            parts.push((*place, vec![*place]));
+        }
+        (total, parts)
     }
 
     /// Greedily: the cause that explains most of what is left, not the present one first.
@@ -109,10 +130,16 @@ impl Engine {
     }
 
     /// Makes an incident of its own of some places of a held one.
-    fn split_off(&mut self, from: IncidentId, cause: CiId, places: &[CiId], why: &str) {
+    fn split_off(
+        &mut self,
+        from: IncidentId,
+        cause: CiId,
+        places: &[CiId],
+        why: &str,
+    ) -> Option<IncidentId> {
         let at = self.state.at;
         let Some(known) = self.state.incidents.get_mut(&from) else {
-            return;
+            return None;
         };
         let wanted: BTreeSet<CiId> = places.iter().copied().collect();
         let alerts: Vec<AlertId> = known
@@ -122,7 +149,7 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         if alerts.is_empty() || alerts.len() == known.members.len() {
-            return;
+            return None;
         }
         let mut spots: BTreeMap<CiId, Spot> = BTreeMap::new();
         for place in places {
@@ -140,11 +167,11 @@ impl Engine {
         let live = |id: &AlertId| self.state.alerts.get(id).is_some_and(|a| a.live());
         let moved = u32::try_from(alerts.iter().filter(|a| live(a)).count()).unwrap_or(0);
         let Some(known) = self.state.incidents.get_mut(&from) else {
-            return;
+            return None;
         };
         known.live = known.live.saturating_sub(moved);
         let Some(opening) = alerts.first().copied() else {
-            return;
+            return None;
         };
         let stays = known.members.keys().next().copied();
         if let Some(stays) = stays.and_then(|a| self.state.alerts.get(&a))
@@ -158,7 +185,7 @@ impl Engine {
             known.opening = stays.fingerprint;
         }
         let Some(new) = self.new_incident(opening) else {
-            return;
+            return None;
         };
         for (place, spot) in &mut spots {
             let about = self.about(*place);
@@ -177,7 +204,7 @@ impl Engine {
             part.case.spots = spots;
             part.members = members;
             part.first = first;
-            part.last = at;
+            part.last = first;
             part.hold_until = hold_until;
             part.live = moved;
             part.root = cause;
@@ -197,5 +224,6 @@ impl Engine {
         );
         self.touch(new);
         self.touch(from);
+        Some(new)
     }
 }

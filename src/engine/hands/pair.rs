@@ -1,0 +1,48 @@
+//! Two incidents: made one, or kept apart, by the word of a person.
+
+use super::super::Engine;
+use super::{CommandDone, CommandRefused, done};
+use crate::model::{AlertId, IncidentId};
+use std::collections::BTreeSet;
+
+impl Engine {
+    pub(super) fn merge_pair(
+        &mut self,
+        id: IncidentId,
+        other: IncidentId,
+        by: &str,
+    ) -> Result<CommandDone, CommandRefused> {
+        let (a, b) = self.living_pair(id, other)?;
+        self.same_shadow(a, b)?;
+        // The later word of a person counts.
+        self.let_together(a, b);
+        let because = self
+            .state
+            .incidents
+            .get(&a)
+            .map(|i| i.root)
+            .unwrap_or_default();
+        self.merge_as(a, b, because, Some(by));
+        let stays = self.incident_of(a);
+        let goes = if stays == a { b } else { a };
+        if let Some(known) = self.state.incidents.get_mut(&stays) {
+            let all: Vec<AlertId> = known.members.keys().copied().collect();
+            known.hands.placed.extend(all);
+        }
+        self.turn(stays, format!("merged with {goes} by {by}"));
+        Ok(done(format!("{goes} is part of {stays} now"), &[stays]))
+    }
+
+    pub(super) fn keep_pair_apart(
+        &mut self,
+        id: IncidentId,
+        other: IncidentId,
+        by: &str,
+    ) -> Result<CommandDone, CommandRefused> {
+        let (a, b) = self.living_pair(id, other)?;
+        self.keep_apart(a, BTreeSet::from([b]));
+        self.said(a, format!("kept apart from {b} by {by}"));
+        self.said(b, format!("kept apart from {a} by {by}"));
+        Ok(done(format!("{a} and {b} are kept apart"), &[a, b]))
+    }
+}

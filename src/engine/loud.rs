@@ -1,0 +1,153 @@
+//! Nothing severe is joined silently: a critical alert, or one on a service of the highest criticality, that
+//! comes into an incident whose ticket a person has touched is told there at once.
+//!
+//! Whichever way it came (joined, merged, grown worse), it is found here: each row knows the severe alerts
+//! that its ticket knows of. For the others we look at the ticket first, and write if a person has it.
+
+use super::Engine;
+use super::correlate::impact::is_top_service;
+use super::rows::RowId;
+use super::state::{Alert, Incident};
+use crate::invariant::{self, Invariant};
+use crate::itsm::Seen;
+use crate::model::{AlertId, IncidentId, Severity};
+use crate::ticket::{MAX_NAMES, NoteKind};
+use std::collections::BTreeSet;
+
+impl Engine {
+    fn is_severe(&self, alert: &Alert) -> bool {
+        let rules = &self.state.rules.priority;
+        let place = self.force.graph.as_ref().zip(self.force.ix(alert.ci));
+        alert.severity == Severity::Critical
+            || place.is_some_and(|(graph, ix)| is_top_service(rules, graph, ix))
+    }
+
+    fn severe_of(&self, incident: &Incident) -> BTreeSet<AlertId> {
+        let live = |id: &&AlertId| {
+            let alert = self.state.alerts.get(id).filter(|a| a.live());
+            alert.is_some_and(|a| self.is_severe(a))
+        };
+        incident.members.keys().filter(live).copied().collect()
+    }
+
+    /// Finds severe alerts of which a ticket knows nothing yet.
+    pub(super) fn tell_severe(&mut self, id: IncidentId) {
+        let rows = self.rows_of(id);
+        let Some(known) = self.state.incidents.get(&id).filter(|_| !rows.is_empty()) else {
+            return;
+        };
+        let severe = self.severe_of(known);
+        let members: BTreeSet<AlertId> = known.members.keys().copied().collect();
+        for row in rows {
+            let Some(row) = self.state.outbox.get_mut(&row) else {
+                continue;
+            };
+            row.severe.retain(|a| members.contains(a));
+            if row.ticket.is_none() {
+                continue; // the description of the ticket to come says it
+            }
+            for alert in &severe {
+                if row.severe.insert(*alert) {
+                    row.joined.push(*alert);
+                }
+            }
+        }
+    }
+
+    /// A note tells the tickets of `to` of alerts that came from `from`, with everything that tickets of `from`
+    /// knew. `only` names them, if not all came.
+    pub(super) fn told_with(
+        &mut self,
+        from: IncidentId,
+        to: IncidentId,
+        only: Option<&BTreeSet<AlertId>>,
+    ) {
+        for id in self.rows_of(to) {
+            let theirs = RowId {
+                incident: from,
+                target: id.target.clone(),
+            };
+            let theirs = self.state.outbox.get(&theirs).map(|r| r.severe.clone());
+            let told = only.cloned().or(theirs).unwrap_or_default();
+            if let Some(row) = self.state.outbox.get_mut(&id) {
+                row.severe.extend(told);
+            }
+        }
+    }
+
+    /// A ticket is about to be opened with what is known now.
+    pub(super) fn opens_with_severe(&mut self, id: &RowId) {
+        let known = self.state.incidents.get(&id.incident);
+        let severe = known.map(|i| self.severe_of(i)).unwrap_or_default();
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.severe = severe;
+            row.joined.clear();
+        }
+    }
+
+    /// We looked at the ticket: on a touched one the severe alerts that came are told.
+    pub(super) fn looked(&mut self, id: &RowId, seen: &Seen) {
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        row.ticket_state = seen.state;
+        row.touched |= seen.touched;
+        let joined = std::mem::take(&mut row.joined);
+        if !row.touched {
+            return;
+        }
+        let alerts: Vec<Alert> = joined
+            .iter()
+            .filter_map(|a| self.state.alerts.get(a))
+            .filter(|a| a.incident.map(|i| self.incident_of(i)) == Some(id.incident))
+            .cloned()
+            .collect();
+        let Some(worst) = alerts.iter().min_by_key(|a| (a.severity, a.arrived)) else {
+            return;
+        };
+        let (ci, text) = (self.ci_name(worst.ci), self.quote(worst, &id.target));
+        let critical = worst.severity == Severity::Critical;
+        let more: BTreeSet<String> = alerts.iter().map(|a| self.ci_name(a.ci)).collect();
+        let more: Vec<String> = more.into_iter().filter(|n| *n != ci).collect();
+        let count = u32::try_from(more.len()).unwrap_or(u32::MAX);
+        let more: Vec<String> = more.into_iter().take(MAX_NAMES).collect();
+        let at = self.state.at;
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        row.note_times.push(at);
+        row.notes.push(crate::ticket::Note {
+            at,
+            what: NoteKind::LateCritical {
+                ci,
+                text,
+                critical,
+                more,
+                count,
+            },
+            delayed: None,
+        });
+        let told = row.joined.is_empty() && !row.notes.is_empty();
+        invariant::check(&mut self.effects.violations, Invariant::P1, told);
+        self.touch(id.incident);
+    }
+
+    /// P1: severe live alerts of an incident whose touched ticket knows nothing of them.
+    pub(super) fn untold(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for (id, row) in &self.state.outbox {
+            let known = self.state.incidents.get(&id.incident);
+            let known = known.filter(|i| i.state.lives() && row.touched && row.ticket.is_some());
+            let Some(known) = known else {
+                continue;
+            };
+            for alert in self.severe_of(known).difference(&row.severe) {
+                out.push(format!(
+                    "P1: {alert:?} is in {} without a word to its ticket at {}",
+                    id.incident, id.target
+                ));
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,267 @@
+//! Commands of people through the real program: command line, admin socket, log; and what is said to a person
+//! who names the wrong thing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it does not expect"
+)]
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Daemon {
+    folder: PathBuf,
+    child: Child,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+const CMDB: &str = r#"{"cis": [
+    {"id": "A1", "name": "app-a"}, {"id": "A2", "name": "app-b"}, {"id": "SW", "name": "sw1"},
+    {"id": "W1", "name": "web"}, {"id": "W2", "name": "web"}],
+  "relations": [{"from": "A1", "type": "depends-on", "to": "SW"}, {"from": "A2", "type": "depends-on", "to": "SW"}]}"#;
+
+impl Daemon {
+    fn new() -> Daemon {
+        let folder = std::env::temp_dir().join(format!("correlated-hands-{}", std::process::id()));
+        std::fs::remove_dir_all(&folder).ok();
+        std::fs::create_dir_all(&folder).unwrap();
+        let at = folder.display();
+        let config = format!(
+            "[listen]\nintake = [\"{at}/intake.sock\"]\nmetrics = []\nadmin = \"{at}/admin.sock\"\n\
+             [store]\npath = \"{at}/store\"\n\
+             [[source]]\nname = \"nagios\"\nkind = \"nagios\"\n\
+             [[cmdb]]\nname = \"file\"\nkind = \"file\"\npath = \"{at}/cmdb.json\"\n"
+        );
+        std::fs::write(folder.join("cmdb.json"), CMDB).unwrap();
+        std::fs::write(folder.join("c.toml"), config).unwrap();
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_correlated"))
+            .args(["run", "--config"])
+            .arg(folder.join("c.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let daemon = Daemon { folder, child };
+        let begun = Instant::now();
+        while UnixStream::connect(daemon.folder.join("intake.sock")).is_err()
+            || daemon.run(&["incidents"]).is_err()
+        {
+            let log = std::fs::read_to_string(daemon.folder.join("log")).unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(30), "not up: {log}");
+            std::thread::yield_now();
+        }
+        daemon
+    }
+
+    /// The command line: what it printed, or what it complained of.
+    fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        let done = Command::new(env!("CARGO_BIN_EXE_correlated"))
+            .args(arguments)
+            .arg("--admin")
+            .arg(self.folder.join("admin.sock"))
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        match done.status.success() {
+            true => Ok(text(&done.stdout)),
+            false => Err(text(&done.stderr)),
+        }
+    }
+
+    fn exchange(&self, socket: &str, path: &str, kind: &str, body: &str) -> String {
+        let mut stream = UnixStream::connect(self.folder.join(socket)).unwrap();
+        let request = format!(
+            "POST /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn down(&self, host: &str) {
+        let body = format!(
+            "HOSTNAME={host}&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT=gone"
+        );
+        let form = "application/x-www-form-urlencoded";
+        let answer = self.exchange("intake.sock", "v1/events/nagios", form, &body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// Status and error of a command over the socket.
+    fn api(&self, path: &str, body: &str) -> (u16, String) {
+        let answer = self.exchange(
+            "admin.sock",
+            &format!("v1/incidents/{path}"),
+            "application/json",
+            body,
+        );
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let value: serde_json::Value = serde_json::from_str(body).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let text = value["error"].as_str().or(value["text"].as_str());
+        (status, text.unwrap_or_default().to_owned())
+    }
+}
+
+#[test]
+fn a_person_gets_an_answer_that_says_what_was_done_or_what_is_wrong() {
+    let daemon = Daemon::new();
+    for host in ["sw1", "app-a", "app-b", "lonely"] {
+        daemon.down(host);
+    }
+    // One incident of three, and one of its own.
+    let refused = |arguments: &[&str], expected: &str| {
+        let found = daemon.run(arguments).unwrap_err();
+        assert!(found.contains(expected), "{arguments:?}: {found}");
+    };
+    refused(&["split", "I000001"], "--alert");
+    refused(&["split", "x1", "--ci", "app-a"], "no incident id");
+    refused(
+        &["split", "I000077", "--ci", "app-a"],
+        "I000077 is not known",
+    );
+    refused(
+        &["split", "I000001", "--ci", "lonely"],
+        "no CI is called \"lonely\"",
+    );
+    refused(
+        &["split", "I000001", "--ci", "web"],
+        "\"web\" may be several CIs: W1 (web), W2 (web)",
+    );
+    refused(
+        &["split", "I000001", "--alert", "zz"],
+        "\"zz\" is no alert; give its fingerprint",
+    );
+    refused(
+        &["split", "I000001", "--alert", &"0".repeat(32)],
+        "is not in I000001",
+    );
+    refused(
+        &["split", "I000001", "--ci", "sw1", "app-a", "app-b"],
+        "that would leave nothing in it",
+    );
+    refused(
+        &["merge", "I000001", "I000001"],
+        "I000001 and I000001 are the same incident",
+    );
+    refused(&["merge", "I000001", "I000099"], "I000099 is not known");
+    refused(
+        &["cause", "I000001", "nothing"],
+        "no CI is called \"nothing\"",
+    );
+    refused(
+        &["quiet", "I000001", "--for", "soon"],
+        "\"soon\" is no duration",
+    );
+    refused(&["resolve", "I000055"], "I000055 is not known");
+    refused(&["acknowledge", "I000055"], "I000055 is not known");
+
+    let split = daemon
+        .run(&["split", "I000001", "--ci", "app-b", "--by", "jane"])
+        .unwrap();
+    assert!(
+        split.starts_with("1 alert split from I000001 into I000003\nI000001 "),
+        "{split}"
+    );
+    assert!(split.contains("\nI000003 "), "{split}");
+    let explained = daemon.run(&["explain", "I000003"]).unwrap();
+    assert!(
+        explained.contains("split from I000001 by uid ") && explained.contains(" (jane)"),
+        "{explained}"
+    );
+    assert!(explained.contains("put here by a person"), "{explained}");
+    // By the digits that explain shows.
+    let explained = daemon.run(&["explain", "I000001"]).unwrap();
+    let line = explained.lines().find(|l| l.contains(" app-a: ")).unwrap();
+    let digits = line.split_whitespace().next().unwrap();
+    refused(
+        &["move", "I000003", "--to", "I000001", "--alert", digits],
+        &format!("alert {digits} is in I000001, not in I000003"),
+    );
+    let moved = daemon
+        .run(&["move", "I000001", "--to", "I000003", "--alert", digits])
+        .unwrap();
+    assert!(
+        moved.starts_with("1 alert moved from I000001 to I000003"),
+        "{moved}"
+    );
+    let cause = daemon.run(&["cause", "I000003", "sw1"]).unwrap();
+    assert!(
+        cause.starts_with("the cause of I000003 is sw1\nI000003 "),
+        "{cause}"
+    );
+    let explained = daemon.run(&["explain", "I000003"]).unwrap();
+    assert!(
+        explained.contains("CAUSE    sw1, named by uid "),
+        "{explained}"
+    );
+    daemon.run(&["quiet", "I000003", "--for", "2h"]).unwrap();
+    daemon.run(&["keep-apart", "I000002", "I000003"]).unwrap();
+    let merged = daemon.run(&["merge", "I000002", "I000001"]).unwrap();
+    assert!(
+        merged.starts_with("I000002 is part of I000001 now"),
+        "{merged}"
+    );
+    // What was kept apart from the one is kept apart from both, as the explanation says.
+    let json = daemon.run(&["explain", "I000003", "--json"]).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        value["kept_apart"],
+        serde_json::json!(["I000001"]),
+        "{json}"
+    );
+    assert_eq!(value["split_from"], "I000001");
+    daemon.run(&["resolve", "I000003"]).unwrap();
+    refused(&["cause", "I000003", "sw1"], "I000003 is resolved");
+
+    // The API says the same, with a status.
+    let check = |path: &str, body: &str, status: u16, text: &str| {
+        let found = daemon.api(path, body);
+        assert_eq!(found.0, status, "{path} {body}: {found:?}");
+        assert!(found.1.contains(text), "{path} {body}: {found:?}");
+    };
+    check(
+        "I000001/explode",
+        "{}",
+        404,
+        "no command \"explode\"; one of: acknowledge, cause",
+    );
+    check("I000001/merge", "{}", 400, "merge needs \"with\"");
+    check("I000001/merge", "[]", 400, "must be a JSON object");
+    check("I000001/merge", "{", 400, "no JSON");
+    check("I000001/merge", "{\"with\": 7}", 400, "must be a text");
+    check(
+        "I000001/merge",
+        "{\"whit\": \"I1\"}",
+        400,
+        "merge knows no \"whit\"; it knows: with, by",
+    );
+    check("I000001/cause", "{}", 400, "needs \"ci\"");
+    check("I000077/resolve", "", 404, "I000077 is not known");
+    check("I000001/split", "{\"cis\": \"x\"}", 400, "a list of texts");
+    check("I000001/split", "{}", 422, "name the alerts or the CIs");
+    check(
+        "I000001/cause",
+        "{\"ci\": null}",
+        200,
+        "the cause of I000001 is not known",
+    );
+    check("I000001/acknowledge", "", 200, "I000001 is acknowledged");
+}
