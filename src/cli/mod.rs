@@ -3,6 +3,7 @@
 mod ask;
 mod demo;
 mod log;
+mod replay;
 mod report;
 mod send;
 mod upgrade;
@@ -89,6 +90,8 @@ enum Command {
         #[command(subcommand)]
         what: ReportOf,
     },
+    /// Play what happened once more, and say what became of it. Nothing is sent.
+    Replay(replay::Options),
     /// Print a completion script for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -191,6 +194,7 @@ pub fn main() -> ExitCode {
         Command::Report {
             what: ReportOf::Shadow { days, store, json },
         } => report::shadow(&store, days, json),
+        Command::Replay(options) => replay::run(&options),
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "correlated", &mut out);

@@ -323,7 +323,8 @@ impl Loop {
     }
 }
 
-fn sent(delivery: &Delivery) -> Record {
+/// The record that a delivery may write now.
+pub fn sent(delivery: &Delivery) -> Record {
     Record::Sent(SentV1 {
         delivery: delivery.id,
         incident: delivery.incident,

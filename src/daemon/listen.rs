@@ -5,6 +5,7 @@ use super::doors::{Door, Doors};
 use super::inbox::{Busy, Inbox, Job};
 use super::quarantine::Kept;
 use super::serve::{Answer, Handler, Inquiry};
+use crate::config::SourceConf;
 use crate::engine;
 use crate::metrics::Metrics;
 use crate::model::EventState;
@@ -121,21 +122,13 @@ impl Intake {
             body: body.clone(),
         };
         let decode = move || {
-            let mut decoded = Decoded::default();
             let body = Body {
                 tail: &tail,
                 content_type: &content_type,
                 bytes: &inquiry.body,
                 received_at,
             };
-            (door.source.kind.decode)(&door.source.settings, &body, &mut decoded);
-            clean(&door.redaction, &mut decoded);
-            for (_, event) in &mut decoded.events {
-                for (name, value) in door.source.labels.iter() {
-                    event.labels.set(name, value);
-                }
-            }
-            decoded
+            decode(&door.source, &door.redaction, &body)
         };
         let decoded = match body.len() > LARGE {
             false => decode(),
@@ -265,6 +258,19 @@ fn unavailable(why: &str) -> Answer {
     let mut answer = Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
     answer.headers.push(("retry-after", RETRY_AFTER.to_owned()));
     answer
+}
+
+/// Reads a body as its source is configured: decodes it, takes out what may not stay, adds the source's labels.
+pub fn decode(source: &SourceConf, redaction: &Redaction, body: &Body<'_>) -> Decoded {
+    let mut decoded = Decoded::default();
+    (source.kind.decode)(&source.settings, body, &mut decoded);
+    clean(redaction, &mut decoded);
+    for (_, event) in &mut decoded.events {
+        for (name, value) in source.labels.iter() {
+            event.labels.set(name, value);
+        }
+    }
+    decoded
 }
 
 /// Nothing that was decoded, and no reason that quotes it, keeps what the rules take out.

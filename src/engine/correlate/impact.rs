@@ -44,7 +44,7 @@ pub fn impact_of(rules: &PriorityRules, ci: &Ci) -> u8 {
 
 impl Engine {
     /// See [`Services`].
-    pub(in crate::engine) fn services(&self, incident: IncidentId) -> Services {
+    pub fn services(&self, incident: IncidentId) -> Services {
         let rules = &self.state.rules.priority;
         let mut out = Services::default();
         let (Some(known), Some(graph)) = (self.state.incidents.get(&incident), &self.force.graph)

@@ -136,6 +136,12 @@ impl Engine {
         self.touch(incident);
     }
 
+    /// Causes that explain an incident, best first, at most 5; none for an incident that is not there.
+    pub fn ranked_roots(&self, incident: IncidentId) -> Vec<CiId> {
+        let known = self.state.incidents.get(&incident);
+        known.map(|i| i.root).into_iter().collect()
+    }
+
     /// What `root` explains of the CIs of an incident.
     pub(in crate::engine) fn explains(&self, root: CiId, spots: &[CiId]) -> Explains {
         let mut out = Explains::default();

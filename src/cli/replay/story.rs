@@ -1,0 +1,203 @@
+//! What became of the events: collected as it happens, for the engine forgets what is over.
+
+use crate::engine::{Answer, Delivery, Effects, Engine};
+use crate::model::{AlertId, IncidentId, Millis, Priority};
+use crate::record::StepName;
+use std::collections::BTreeMap;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    /// Incident of each event by the event's id.
+    pub(super) assign: BTreeMap<String, IncidentId>,
+    /// Every incident there was.
+    pub(super) incidents: BTreeMap<IncidentId, Facts>,
+    /// What happened to incidents, in order.
+    pub(super) ops: Vec<Op>,
+    alerts: BTreeMap<AlertId, Episode>,
+}
+
+/// An incident as it last stood while it was alive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// When its first ticket was made.
+    pub(super) ticket_at: Option<Millis>,
+    /// CMDB keys of its causes, best first.
+    pub(super) roots: Vec<String>,
+    /// The incident it became part of.
+    pub(super) merged_into: Option<IncidentId>,
+    /// CMDB keys of the services that do not work.
+    pub(super) impact: Vec<String>,
+    /// Its priority.
+    pub(super) priority: Option<Priority>,
+    /// The most alerts it had at once.
+    pub(super) alerts: usize,
+}
+
+/// What happened to an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Op {
+    /// When.
+    pub(super) at: Millis,
+    /// `open`, `merge`, `merge_ticketed`, `root`, `split`, `move`.
+    pub(super) op: &'static str,
+    /// Which.
+    pub(super) incident: IncidentId,
+    /// The incident that alerts left, or that was merged into this one.
+    pub(super) from: Option<IncidentId>,
+}
+
+/// One firing of an alert.
+#[derive(Debug)]
+struct Episode {
+    arrived: Millis,
+    incident: Option<IncidentId>,
+    events: Vec<String>,
+}
+
+impl Story {
+    /// The event `id` was answered: it belongs to the first of the answers that is about an alert.
+    pub(super) fn event(&mut self, engine: &Engine, id: &str, answers: &[Answer]) {
+        let Some(fingerprint) = answers.iter().find_map(|a| a.alert) else {
+            return;
+        };
+        let alert = engine.state().by_fingerprint.get(&fingerprint);
+        let Some(alert) = alert.copied() else {
+            return;
+        };
+        let Some(known) = engine.state().alerts.get(&alert) else {
+            return;
+        };
+        let Some(incident) = known.incident else {
+            return;
+        };
+        let episode = self.alerts.entry(alert).or_insert_with(|| Episode {
+            arrived: known.arrived,
+            incident: Some(incident),
+            events: Vec::new(),
+        });
+        episode.events.push(id.to_owned());
+        self.assign.insert(id.to_owned(), incident);
+    }
+
+    /// A delivery is carried out.
+    pub(super) fn delivered(&mut self, now: Millis, delivery: &Delivery) {
+        let facts = self.incidents.entry(delivery.incident).or_default();
+        if delivery.step == StepName::Create && facts.ticket_at.is_none() {
+            facts.ticket_at = Some(now);
+            self.op(now, "open", delivery.incident, None);
+        }
+    }
+
+    /// An entry was applied.
+    pub(super) fn after(&mut self, engine: &Engine, now: Millis, effects: &Effects) {
+        let cis = &engine.state().cis;
+        for id in &effects.incidents {
+            let Some(known) = engine.state().incidents.get(id) else {
+                continue;
+            };
+            let (new, facts) = match self.incidents.get_mut(id) {
+                Some(facts) => (false, facts),
+                None => (true, self.incidents.entry(*id).or_default()),
+            };
+            if known.state.lives() {
+                let keys = |ids: Vec<crate::model::CiId>| -> Vec<String> {
+                    ids.into_iter().map(|ci| cis.key(ci).to_owned()).collect()
+                };
+                let roots = keys(engine.ranked_roots(*id));
+                let changed = !new && roots.first() != facts.roots.first();
+                facts.roots = roots;
+                facts.impact = keys(engine.services(*id).observed);
+                facts.priority = Some(known.priority);
+                facts.alerts = facts.alerts.max(known.members.len());
+                if changed {
+                    self.op(now, "root", *id, None);
+                }
+            }
+            self.merged(now, *id, known.merged_into);
+        }
+        // Once all merges are known: what came by a merge did not move.
+        for id in &effects.incidents {
+            let Some(known) = engine.state().incidents.get(id) else {
+                continue;
+            };
+            let members: Vec<AlertId> = known.members.keys().copied().collect();
+            self.members(engine, now, *id, &members);
+        }
+    }
+
+    fn merged(&mut self, now: Millis, id: IncidentId, into: Option<IncidentId>) {
+        let Some(into) = into else {
+            return;
+        };
+        let ticketed =
+            |i: &IncidentId| self.incidents.get(i).is_some_and(|f| f.ticket_at.is_some());
+        let both = ticketed(&id) && ticketed(&into);
+        let Some(facts) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        if facts.merged_into.replace(into).is_none() {
+            let op = if both { "merge_ticketed" } else { "merge" };
+            self.op(now, op, into, Some(id));
+        }
+    }
+
+    /// Alerts that are in another incident than before take the events of their firing along.
+    fn members(&mut self, engine: &Engine, now: Millis, id: IncidentId, members: &[AlertId]) {
+        for alert in members {
+            let Some(known) = engine.state().alerts.get(alert) else {
+                continue;
+            };
+            let Some(episode) = self.alerts.get_mut(alert) else {
+                let new = Episode {
+                    arrived: known.arrived,
+                    incident: known.incident,
+                    events: Vec::new(),
+                };
+                self.alerts.insert(*alert, new);
+                continue;
+            };
+            let before = episode.incident;
+            if known.incident != Some(id) || before == Some(id) && episode.arrived == known.arrived
+            {
+                continue;
+            }
+            episode.incident = Some(id);
+            if episode.arrived != known.arrived {
+                episode.arrived = known.arrived;
+                episode.events.clear();
+                continue;
+            }
+            let events = episode.events.clone();
+            if before.is_none_or(|b| self.end_of(b) == self.end_of(id)) {
+                continue; // merged: the events find the way themselves
+            }
+            for event in events {
+                self.assign.insert(event, id);
+            }
+            let new = self.incidents.get(&id).is_none_or(|f| f.alerts <= 1);
+            self.op(now, if new { "split" } else { "move" }, id, before);
+        }
+    }
+
+    /// Where an incident ended up.
+    pub(super) fn end_of(&self, id: IncidentId) -> IncidentId {
+        let mut at = id;
+        for _ in 0..self.incidents.len() {
+            match self.incidents.get(&at).and_then(|f| f.merged_into) {
+                Some(into) => at = into,
+                None => break,
+            }
+        }
+        at
+    }
+
+    fn op(&mut self, at: Millis, op: &'static str, incident: IncidentId, from: Option<IncidentId>) {
+        self.ops.push(Op {
+            at,
+            op,
+            incident,
+            from,
+        });
+    }
+}
