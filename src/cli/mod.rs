@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod copy;
 mod demo;
 mod log;
 mod replay;
@@ -194,7 +195,10 @@ pub fn main() -> ExitCode {
         Command::Report {
             what: ReportOf::Shadow { days, store, json },
         } => report::shadow(&store, days, json),
-        Command::Replay(options) => replay::run(&options),
+        Command::Replay(options) => match replay::run(&options) {
+            Ok(code) => return code,
+            Err(why) => Err(why),
+        },
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "correlated", &mut out);

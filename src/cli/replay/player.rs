@@ -5,9 +5,10 @@ use crate::daemon::{chain, deliver};
 use crate::engine::{Answer, Delivery, Effects, Engine};
 use crate::graph::RawGraph;
 use crate::itsm::{Content, Facts, ItsmSettings, Next, Reply, Step, shadow};
-use crate::model::Millis;
-use crate::node::Node;
-use crate::record::{GraphV1, OutcomeV1, Record, RulesV1, StepName};
+use crate::model::{Millis, Seq};
+use crate::node::{self, Node};
+use crate::record::{GraphV1, OutcomeV1, Record, StepName};
+use crate::store::ChunkKind;
 use crate::store::memory::MemoryStore;
 
 /// Epoch of the stores that are played on: always the same, so that keys are.
@@ -21,27 +22,66 @@ pub(super) struct Player {
     now: Millis,
     /// What has become of it so far.
     pub(super) story: Story,
+    /// Bodies and alerts that could not be used.
+    pub(super) refused: u64,
 }
 
 impl Player {
-    /// Starts an empty node, as the daemon does, with rules and graphs.
+    /// A node in which nothing has happened.
     ///
     /// # Errors
     /// The node's.
-    pub(super) fn start(at: Millis, rules: String, graphs: &[RawGraph]) -> Result<Player, String> {
-        let (node, found) = Node::recover(MemoryStore::new(EPOCH)).map_err(|e| chain(&e))?;
-        let mut player = Player {
-            node,
-            now: at,
-            story: Story::default(),
-        };
-        let started = player.node.start(at, found.last).map_err(|e| chain(&e))?;
-        player.after(started)?;
-        player.commit(at, &[Record::Rules(RulesV1 { text: rules })])?;
+    pub(super) fn empty() -> Result<Player, String> {
+        Player::over(MemoryStore::new(EPOCH))
+    }
+
+    /// A node that stands at a snapshot, which names one of the graphs.
+    ///
+    /// # Errors
+    /// A snapshot that cannot be used.
+    pub(super) fn at<'a>(
+        seq: Seq,
+        snapshot: &[u8],
+        graphs: impl Iterator<Item = &'a RawGraph>,
+    ) -> Result<Player, String> {
+        let mut store = MemoryStore::new(EPOCH);
+        let told = |e: crate::store::StoreError| chain(&e);
         for raw in graphs {
-            player.graph(raw, at)?;
+            node::put(&mut store, ChunkKind::Graph, raw.digest(), &raw.encode()).map_err(told)?;
         }
-        Ok(player)
+        node::put(&mut store, ChunkKind::Snapshot, seq.0, snapshot).map_err(told)?;
+        Player::over(store)
+    }
+
+    fn over(store: MemoryStore) -> Result<Player, String> {
+        let (node, found) = Node::recover(store).map_err(|e| chain(&e))?;
+        if let Some(why) = found.unused_snapshot {
+            return Err(why);
+        }
+        Ok(Player {
+            now: node.engine().state().at,
+            node,
+            story: Story::default(),
+            refused: 0,
+        })
+    }
+
+    /// The process starts, as the daemon does; no time was lost before.
+    ///
+    /// # Errors
+    /// The node's.
+    pub(super) fn started(&mut self, at: Millis) -> Result<(), String> {
+        self.now = self.now.max(at);
+        let started = self.node.start(at, None).map_err(|e| chain(&e))?;
+        self.after(started)
+    }
+
+    /// Keeps a graph, so that a record may put it in force.
+    ///
+    /// # Errors
+    /// The node's.
+    pub(super) fn keep(&mut self, raw: &RawGraph) -> Result<(), String> {
+        self.node.put_graph(raw).map(drop).map_err(|e| chain(&e))
     }
 
     /// Puts a graph in force, if it is another than that in force.
@@ -87,9 +127,9 @@ impl Player {
         Ok(())
     }
 
-    /// The event `id` of the recording got these answers.
+    /// The body `id` got these answers.
     pub(super) fn event(&mut self, id: &str, answers: &[Answer]) {
-        self.story.event(self.node.engine(), id, answers);
+        self.story.events(self.node.engine(), id, answers);
     }
 
     /// The engine, to read.

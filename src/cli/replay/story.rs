@@ -1,7 +1,8 @@
 //! What became of the events: collected as it happens, for the engine forgets what is over.
 
+use crate::engine::correlate::impact::bare_name;
 use crate::engine::{Answer, Delivery, Effects, Engine};
-use crate::model::{AlertId, IncidentId, Millis, Priority};
+use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
 use crate::record::StepName;
 use std::collections::BTreeMap;
 
@@ -14,6 +15,10 @@ pub(super) struct Story {
     pub(super) incidents: BTreeMap<IncidentId, Facts>,
     /// What happened to incidents, in order.
     pub(super) ops: Vec<Op>,
+    /// The first event of each firing of an alert, with the name and the CI of the alert.
+    pub(super) firings: BTreeMap<String, String>,
+    /// Events that were answered.
+    pub(super) events: usize,
     alerts: BTreeMap<AlertId, Episode>,
 }
 
@@ -22,6 +27,8 @@ pub(super) struct Story {
 pub(super) struct Facts {
     /// When its first ticket was made.
     pub(super) ticket_at: Option<Millis>,
+    /// Name of the first of its causes.
+    pub(super) cause: String,
     /// CMDB keys of its causes, best first.
     pub(super) roots: Vec<String>,
     /// The incident it became part of.
@@ -55,17 +62,33 @@ struct Episode {
     events: Vec<String>,
 }
 
+/// The name people know a CI by.
+fn name_of(engine: &Engine, ci: CiId) -> String {
+    match engine.in_force().ci(ci) {
+        Some(known) => known.name.clone(),
+        None => bare_name(engine.state().cis.key(ci)).to_owned(),
+    }
+}
+
 impl Story {
-    /// The event `id` was answered: it belongs to the first of the answers that is about an alert.
-    pub(super) fn event(&mut self, engine: &Engine, id: &str, answers: &[Answer]) {
-        let Some(fingerprint) = answers.iter().find_map(|a| a.alert) else {
-            return;
-        };
-        let alert = engine.state().by_fingerprint.get(&fingerprint);
-        let Some(alert) = alert.copied() else {
-            return;
-        };
-        let Some(known) = engine.state().alerts.get(&alert) else {
+    /// The events of the body `id` were answered. The first that is about an alert has the name of the body,
+    /// the others `id#2`, `id#3`, ...
+    pub(super) fn events(&mut self, engine: &Engine, id: &str, answers: &[Answer]) {
+        self.events = self.events.saturating_add(answers.len());
+        let about = answers.iter().filter_map(|a| a.alert);
+        for (n, fingerprint) in (1u32..).zip(about) {
+            let id = match n {
+                1 => id.to_owned(),
+                _ => format!("{id}#{n}"),
+            };
+            self.event(engine, id, fingerprint);
+        }
+    }
+
+    fn event(&mut self, engine: &Engine, id: String, fingerprint: Fingerprint) {
+        let state = engine.state();
+        let alert = state.by_fingerprint.get(&fingerprint);
+        let Some((alert, known)) = alert.and_then(|id| Some((*id, state.alerts.get(id)?))) else {
             return;
         };
         let Some(incident) = known.incident else {
@@ -76,8 +99,14 @@ impl Story {
             incident: Some(incident),
             events: Vec::new(),
         });
-        episode.events.push(id.to_owned());
-        self.assign.insert(id.to_owned(), incident);
+        if episode.events.is_empty() {
+            let ci = state.cis.key(known.ci);
+            let name = known.labels.get("alertname").unwrap_or_default();
+            let text = format!("{name} on {}", bare_name(ci));
+            self.firings.insert(id.clone(), text);
+        }
+        episode.events.push(id.clone());
+        self.assign.insert(id, incident);
     }
 
     /// A delivery is carried out.
@@ -101,11 +130,12 @@ impl Story {
                 None => (true, self.incidents.entry(*id).or_default()),
             };
             if known.state.lives() {
-                let keys = |ids: Vec<crate::model::CiId>| -> Vec<String> {
+                let keys = |ids: Vec<CiId>| -> Vec<String> {
                     ids.into_iter().map(|ci| cis.key(ci).to_owned()).collect()
                 };
                 let roots = keys(engine.ranked_roots(*id));
                 let changed = !new && roots.first() != facts.roots.first();
+                facts.cause = name_of(engine, known.root);
                 facts.roots = roots;
                 facts.impact = keys(engine.services(*id).observed);
                 facts.priority = Some(known.priority);
