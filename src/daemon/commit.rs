@@ -3,6 +3,7 @@
 use super::board::Board;
 use super::clock::Clock;
 use super::inbox::{Inbox, Job};
+use super::recorder::Recorder;
 use crate::engine::{Delivery, Effects};
 use crate::metrics::Metrics;
 use crate::model::{Fingerprint, Millis, Seq};
@@ -54,6 +55,8 @@ pub struct Committer {
     pub deliveries: UnboundedSender<Delivery>,
     /// Time between snapshots.
     pub snapshot_every: Millis,
+    /// The intake as it came, if it is asked for.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// Why the thread ended, if not by a stop.
@@ -165,6 +168,9 @@ impl Loop {
                 Err(error) => return Err(error),
             }
         };
+        if let Some(recorder) = &self.c.recorder {
+            records.iter().for_each(|r| recorder.told(now, r));
+        }
         for reply in replies {
             reply.send(()).ok(); // whoever asked may have gone
         }

@@ -3,12 +3,13 @@
 use super::board::Board;
 use super::doors::{Door, Doors};
 use super::inbox::{Busy, Inbox, Job};
-use super::quarantine::Kept;
+use super::quarantine::{Kept, Quarantine};
+use super::recorder::{Recorder, Taken};
 use super::serve::{Answer, Handler, Inquiry};
 use crate::config::SourceConf;
 use crate::engine;
 use crate::metrics::Metrics;
-use crate::model::EventState;
+use crate::model::{EventState, Millis};
 use crate::redact::Redaction;
 use crate::source::{Body, Decoded, Refused};
 use hyper::{Method, StatusCode};
@@ -34,6 +35,15 @@ pub struct Room {
     pub max_alerts: usize,
 }
 
+/// Where bodies are kept.
+#[derive(Clone, Debug)]
+pub struct Keeping {
+    /// Those that were refused.
+    pub quarantine: Quarantine,
+    /// Those that were taken in, if that is asked for.
+    pub recorder: Option<Arc<Recorder>>,
+}
+
 /// What answers `/v1/events/...`.
 pub fn handler(
     doors: Doors,
@@ -41,12 +51,12 @@ pub fn handler(
     metrics: Metrics,
     room: Room,
     answer_timeout: Duration,
-    quarantine: super::quarantine::Quarantine,
+    keeping: Keeping,
     link_base: Arc<str>,
 ) -> Handler {
     Arc::new(move |inquiry| {
         let doors = doors.read().map(|d| d.clone()).unwrap_or_default();
-        let (inbox, metrics, quarantine) = (inbox.clone(), metrics.clone(), quarantine.clone());
+        let (inbox, metrics, keeping) = (inbox.clone(), metrics.clone(), keeping.clone());
         let (room, link_base) = (room.clone(), link_base.clone());
         Box::pin(async move {
             let intake = Intake {
@@ -55,7 +65,7 @@ pub fn handler(
                 metrics,
                 room,
                 answer_timeout,
-                quarantine,
+                keeping,
                 link_base,
             };
             intake.answer(inquiry).await
@@ -69,7 +79,7 @@ struct Intake {
     metrics: Metrics,
     room: Room,
     answer_timeout: Duration,
-    quarantine: super::quarantine::Quarantine,
+    keeping: Keeping,
     link_base: Arc<str>,
 }
 
@@ -115,6 +125,7 @@ impl Intake {
         let (body, received_at) = (inquiry.body.clone(), inquiry.at);
         let content_type = inquiry.header("content-type").to_owned();
         let reads_answer = door.source.kind.reads_answer;
+        let kept_tail = tail.clone();
         let rate = door.rate.clone();
         let kept = Kept {
             redaction: door.redaction.clone(),
@@ -182,6 +193,7 @@ impl Intake {
         if let Err(busy) = self.inbox.submit(job) {
             return self.busy(busy);
         }
+        self.record(&name, kept_tail, kept, received_at).await;
         match timeout(self.answer_timeout, answered).await {
             Ok(Ok(answers)) => report(&decoded, &answers, reads_answer.then_some(&self.link_base)),
             Ok(Err(_)) => self.busy(Busy::Full),
@@ -192,6 +204,28 @@ impl Intake {
                     .inc();
                 unavailable("the alerts are not on disk yet; send them again")
             }
+        }
+    }
+
+    async fn record(&self, name: &str, tail: String, kept: Kept, at: Millis) {
+        let Some(recorder) = self.keeping.recorder.clone() else {
+            return;
+        };
+        let (large, source) = (kept.body.len() > LARGE, name.to_owned());
+        let write = move || {
+            let taken = Taken {
+                source: &source,
+                tail: &tail,
+                content_type: &kept.content_type,
+                bytes: &kept.body,
+                at,
+            };
+            recorder.body(&kept.redaction, &taken);
+        };
+        match large {
+            false => write(),
+            // A panic there is logged by itself, and costs only this line.
+            true => drop(tokio::task::spawn_blocking(write).await),
         }
     }
 
@@ -212,7 +246,7 @@ impl Intake {
                 .with_label_values(&[name])
                 .inc_by(rejects);
             tracing::warn!(source = name, rejects, "alert {n}: {why}");
-            self.quarantine.keep(name, kept);
+            self.keeping.quarantine.keep(name, kept);
         }
     }
 
@@ -224,7 +258,7 @@ impl Intake {
         };
         self.count_refused(name, status);
         tracing::warn!(source = name, status = status.as_u16(), "{why}");
-        self.quarantine.keep(name, kept);
+        self.keeping.quarantine.keep(name, kept);
         Answer::error(status, why)
     }
 

@@ -1,6 +1,7 @@
 //! What became of the events: collected as it happens, for the engine forgets what is over.
 
 use crate::engine::correlate::impact::bare_name;
+use crate::engine::wanted::text_of;
 use crate::engine::{Answer, Delivery, Effects, Engine};
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
 use crate::record::StepName;
@@ -15,7 +16,7 @@ pub(super) struct Story {
     pub(super) incidents: BTreeMap<IncidentId, Facts>,
     /// What happened to incidents, in order.
     pub(super) ops: Vec<Op>,
-    /// The first event of each firing of an alert, with the name and the CI of the alert.
+    /// The first event of each firing of an alert, with the text and the CI of the alert.
     pub(super) firings: BTreeMap<String, String>,
     /// Events that were answered.
     pub(super) events: usize,
@@ -100,9 +101,8 @@ impl Story {
             events: Vec::new(),
         });
         if episode.events.is_empty() {
-            let ci = state.cis.key(known.ci);
-            let name = known.labels.get("alertname").unwrap_or_default();
-            let text = format!("{name} on {}", bare_name(ci));
+            let text = text_of(&known.labels, &known.annotations);
+            let text = format!("{text} ({})", name_of(engine, known.ci));
             self.firings.insert(id.clone(), text);
         }
         episode.events.push(id.clone());
@@ -133,9 +133,11 @@ impl Story {
                 let keys = |ids: Vec<CiId>| -> Vec<String> {
                     ids.into_iter().map(|ci| cis.key(ci).to_owned()).collect()
                 };
-                let roots = keys(engine.ranked_roots(*id));
+                let ranked = engine.ranked_roots(*id);
+                let cause = ranked.first().copied().unwrap_or(known.root);
+                let roots = keys(ranked);
                 let changed = !new && roots.first() != facts.roots.first();
-                facts.cause = name_of(engine, known.root);
+                facts.cause = name_of(engine, cause);
                 facts.roots = roots;
                 facts.impact = keys(engine.services(*id).observed);
                 facts.priority = Some(known.priority);
