@@ -242,7 +242,11 @@ fn get(store: &mut dyn Store, kind: ChunkKind, id: u64) -> Result<Option<Vec<u8>
     Err(StoreError::Damaged(format!("{kind:?} {id} has no end")))
 }
 
-fn load_graph(store: &mut dyn Store, digest: u64) -> Result<Option<Arc<RawGraph>>, NodeError> {
+/// The graph with this digest, if the store has it.
+///
+/// # Errors
+/// The store's, and a graph that is damaged.
+pub fn load_graph(store: &mut dyn Store, digest: u64) -> Result<Option<Arc<RawGraph>>, NodeError> {
     let Some(bytes) = get(store, ChunkKind::Graph, digest)? else {
         return Ok(None);
     };
@@ -250,7 +254,11 @@ fn load_graph(store: &mut dyn Store, digest: u64) -> Result<Option<Arc<RawGraph>
     Ok(Some(Arc::new(raw)))
 }
 
-fn load_snapshot(store: &mut dyn Store, seq: Seq) -> Result<Result<Engine, String>, NodeError> {
+/// The engine as the snapshot at `seq` has it, or why the snapshot cannot be used.
+///
+/// # Errors
+/// The store's, and a graph that is damaged.
+pub fn load_snapshot(store: &mut dyn Store, seq: Seq) -> Result<Result<Engine, String>, NodeError> {
     let Some(bytes) = get(store, ChunkKind::Snapshot, seq.0)? else {
         return Ok(Err(format!("snapshot {} is empty", seq.0)));
     };

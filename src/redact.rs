@@ -76,6 +76,17 @@ pub fn set(name: &str) -> Vec<Rule> {
     }
 }
 
+/// A value of a form.
+fn quoted(text: &str) -> String {
+    let byte = |b: u8| match b {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(b).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 /// Rules ready for use.
 #[derive(Clone, Debug, Default)]
 pub struct Redaction {
@@ -197,6 +208,25 @@ impl Redaction {
             }
         }
         text.into_bytes()
+    }
+
+    /// A body without what the rules name, which can still be read as what it was: JSON as JSON, a form as a
+    /// form.
+    pub fn same_kind(&self, content_type: &str, bytes: &[u8]) -> Vec<u8> {
+        let form = media_type(content_type) == "application/x-www-form-urlencoded";
+        if self.rules.is_empty() || !form || serde_json::from_slice::<Value>(bytes).is_ok() {
+            return self.body(content_type, bytes);
+        }
+        let clean = |(name, value): (String, String)| {
+            let one = serde_json::json!({ &name: value }).to_string();
+            let read = serde_json::from_slice::<Value>(&self.body("", one.as_bytes())).ok();
+            let value = read
+                .and_then(|v| v.get(&name)?.as_str().map(str::to_owned))
+                .unwrap_or_else(|| REMOVED.to_owned());
+            format!("{}={}", quoted(&name), quoted(&value))
+        };
+        let pairs = crate::source::form_pairs(bytes).into_iter();
+        pairs.map(clean).collect::<Vec<_>>().join("&").into_bytes()
     }
 
     /// JSON written anew, its strings clean: nothing hides behind an escape, in a list or in a number.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod copy;
 mod demo;
 mod hands;
 mod log;
@@ -88,23 +89,13 @@ enum Command {
         #[command(subcommand)]
         what: Log,
     },
-    /// Run a recording through the engine and say what it would have done. Nothing is written to any tool.
-    Replay {
-        /// Configuration file.
-        #[arg(long)]
-        config: PathBuf,
-        /// Recording, one JSON object a line.
-        #[arg(long)]
-        recording: PathBuf,
-        /// Write each decision there, as JSON.
-        #[arg(long, value_name = "FILE")]
-        predictions: Option<PathBuf>,
-    },
     /// Say what happened and what would have, from the history of the store.
     Report {
         #[command(subcommand)]
         what: ReportOf,
     },
+    /// Play what happened once more, and say what became of it. Nothing is sent.
+    Replay(replay::Options),
     /// Print a completion script for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -205,14 +196,13 @@ pub fn main() -> ExitCode {
                     full,
                 },
         } => log::show(&store, from, limit, full),
-        Command::Replay {
-            config,
-            recording,
-            predictions,
-        } => replay::run(&config, &recording, predictions.as_deref()).map(|text| print(&text)),
         Command::Report {
             what: ReportOf::Shadow { days, store, json },
         } => report::shadow(&store, days, json),
+        Command::Replay(options) => match replay::run(&options) {
+            Ok(code) => return code,
+            Err(why) => Err(why),
+        },
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "correlated", &mut out);

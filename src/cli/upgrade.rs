@@ -1,15 +1,15 @@
 //! `check --upgrade-from`: starts this version on a copy of a store, and says what would not go on.
 
+use super::copy::Copy;
 use crate::config::Config;
-use crate::daemon::{chain, clock};
+use crate::daemon::chain;
 use crate::engine::ENGINE;
 use crate::model::Seq;
 use crate::node::Node;
 use crate::record::decode_entry;
 use crate::store::sqlite::{Options, Reader, SqliteStore};
 use std::collections::BTreeMap;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Entries read at once.
 const READ: usize = 256;
@@ -124,30 +124,5 @@ fn look(reader: &Reader) -> Result<Look, String> {
             }
         }
         next = last.next();
-    }
-}
-
-/// A copy of a store, gone when it is dropped.
-struct Copy {
-    folder: PathBuf,
-}
-
-impl Copy {
-    fn of(reader: &Reader) -> Result<Copy, String> {
-        let (now, id) = (clock::wall().0, std::process::id());
-        let folder = std::env::temp_dir().join(format!("correlated-upgrade-{id}-{now}"));
-        // Ours alone: a folder that somebody else made there is refused, and nobody else reads the copy.
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
-        made.map_err(|e| format!("{}: {e}", folder.display()))?;
-        let copy = Copy { folder };
-        let file = Options::new(&copy.folder).file();
-        reader.backup(&file).map_err(|e| chain(&e))?;
-        Ok(copy)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.folder).ok(); // what is left is in the folder for such things
     }
 }

@@ -63,6 +63,7 @@ pub struct StoreConf {
     pub log_keep: Millis,
     pub history_keep: Millis,
     pub snapshot_every: Millis,
+    pub record_max_bytes: Option<u64>,
 }
 
 /// `[[source]]`
@@ -354,6 +355,9 @@ fn store(walk: &mut Walk<'_>, table: &DeTable<'_>) -> StoreConf {
         log_keep: s.duration("log_keep"),
         history_keep: s.duration("history_keep"),
         snapshot_every: s.duration("snapshot_every"),
+        record_max_bytes: s
+            .bool("record")
+            .then(|| u64::try_from(s.integer("record_max_bytes")).unwrap_or(0)),
     }
 }
 

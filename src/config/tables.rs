@@ -58,6 +58,8 @@ const STORE: &[Key] = &[
     key("log_keep", Duration, Toml("\"30d\""), "how long log entries stay"),
     key("history_keep", Duration, Toml("\"760d\""), "how long the history tables stay"),
     key("snapshot_every", Duration, Toml("\"10m\""), "time between snapshots while something changes"),
+    key("record", Bool, Toml("false"), "write what senders post, after redaction, into recording.ndjson of the folder, for correlated replay; needs a restart"),
+    key("record_max_bytes", Size, Toml("\"256MiB\""), "the recording never grows beyond this; the newest stays"),
 ];
 
 /// Keys of every `[[source]]`.

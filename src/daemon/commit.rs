@@ -3,6 +3,7 @@
 use super::board::Board;
 use super::clock::Clock;
 use super::inbox::{Inbox, Job};
+use super::recorder::Recorder;
 use crate::engine::hands::CommandOutcome;
 use crate::engine::{Delivery, Effects};
 use crate::metrics::Metrics;
@@ -55,6 +56,8 @@ pub struct Committer {
     pub deliveries: UnboundedSender<Delivery>,
     /// Time between snapshots.
     pub snapshot_every: Millis,
+    /// The intake as it came, if it is asked for.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// Why the thread ended, if not by a stop.
@@ -168,6 +171,9 @@ impl Loop {
                 Err(error) => return Err(error),
             }
         };
+        if let Some(recorder) = &self.c.recorder {
+            records.iter().for_each(|r| recorder.told(now, r));
+        }
         for reply in replies.written {
             reply.send(()).ok(); // whoever asked may have gone
         }
@@ -330,7 +336,8 @@ impl Loop {
     }
 }
 
-fn sent(delivery: &Delivery) -> Record {
+/// The record that a delivery may write now.
+pub fn sent(delivery: &Delivery) -> Record {
     Record::Sent(SentV1 {
         delivery: delivery.id,
         incident: delivery.incident,

@@ -431,7 +431,8 @@ fn judged(refusal: Refusal, written: bool, status: Option<u16>) -> OutcomeV1 {
     }
 }
 
-fn outcome_of(reply: Reply) -> OutcomeV1 {
+/// What a reply is in a receipt.
+pub fn outcome_of(reply: Reply) -> OutcomeV1 {
     match reply {
         Reply::Facts(_) => OutcomeV1::Found(Vec::new()),
         Reply::Found(hits) => OutcomeV1::Found(

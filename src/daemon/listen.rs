@@ -3,11 +3,13 @@
 use super::board::Board;
 use super::doors::{Door, Doors};
 use super::inbox::{Busy, Inbox, Job};
-use super::quarantine::Kept;
+use super::quarantine::{Kept, Quarantine};
+use super::recorder::{Recorder, Taken};
 use super::serve::{Answer, Handler, Inquiry};
+use crate::config::SourceConf;
 use crate::engine;
 use crate::metrics::Metrics;
-use crate::model::EventState;
+use crate::model::{EventState, Millis};
 use crate::redact::Redaction;
 use crate::source::{Body, Decoded, Refused};
 use hyper::{Method, StatusCode};
@@ -33,6 +35,15 @@ pub struct Room {
     pub max_alerts: usize,
 }
 
+/// Where bodies are kept.
+#[derive(Clone, Debug)]
+pub struct Keeping {
+    /// Those that were refused.
+    pub quarantine: Quarantine,
+    /// Those that were taken in, if that is asked for.
+    pub recorder: Option<Arc<Recorder>>,
+}
+
 /// What answers `/v1/events/...`.
 pub fn handler(
     doors: Doors,
@@ -40,12 +51,12 @@ pub fn handler(
     metrics: Metrics,
     room: Room,
     answer_timeout: Duration,
-    quarantine: super::quarantine::Quarantine,
+    keeping: Keeping,
     link_base: Arc<str>,
 ) -> Handler {
     Arc::new(move |inquiry| {
         let doors = doors.read().map(|d| d.clone()).unwrap_or_default();
-        let (inbox, metrics, quarantine) = (inbox.clone(), metrics.clone(), quarantine.clone());
+        let (inbox, metrics, keeping) = (inbox.clone(), metrics.clone(), keeping.clone());
         let (room, link_base) = (room.clone(), link_base.clone());
         Box::pin(async move {
             let intake = Intake {
@@ -54,7 +65,7 @@ pub fn handler(
                 metrics,
                 room,
                 answer_timeout,
-                quarantine,
+                keeping,
                 link_base,
             };
             intake.answer(inquiry).await
@@ -68,7 +79,7 @@ struct Intake {
     metrics: Metrics,
     room: Room,
     answer_timeout: Duration,
-    quarantine: super::quarantine::Quarantine,
+    keeping: Keeping,
     link_base: Arc<str>,
 }
 
@@ -114,6 +125,7 @@ impl Intake {
         let (body, received_at) = (inquiry.body.clone(), inquiry.at);
         let content_type = inquiry.header("content-type").to_owned();
         let reads_answer = door.source.kind.reads_answer;
+        let kept_tail = tail.clone();
         let rate = door.rate.clone();
         let kept = Kept {
             redaction: door.redaction.clone(),
@@ -121,21 +133,13 @@ impl Intake {
             body: body.clone(),
         };
         let decode = move || {
-            let mut decoded = Decoded::default();
             let body = Body {
                 tail: &tail,
                 content_type: &content_type,
                 bytes: &inquiry.body,
                 received_at,
             };
-            (door.source.kind.decode)(&door.source.settings, &body, &mut decoded);
-            clean(&door.redaction, &mut decoded);
-            for (_, event) in &mut decoded.events {
-                for (name, value) in door.source.labels.iter() {
-                    event.labels.set(name, value);
-                }
-            }
-            decoded
+            decode(&door.source, &door.redaction, &body)
         };
         let decoded = match body.len() > LARGE {
             false => decode(),
@@ -189,6 +193,7 @@ impl Intake {
         if let Err(busy) = self.inbox.submit(job) {
             return self.busy(busy);
         }
+        self.record(&name, kept_tail, kept, received_at).await;
         match timeout(self.answer_timeout, answered).await {
             Ok(Ok(answers)) => report(&decoded, &answers, reads_answer.then_some(&self.link_base)),
             Ok(Err(_)) => self.busy(Busy::Full),
@@ -199,6 +204,28 @@ impl Intake {
                     .inc();
                 unavailable("the alerts are not on disk yet; send them again")
             }
+        }
+    }
+
+    async fn record(&self, name: &str, tail: String, kept: Kept, at: Millis) {
+        let Some(recorder) = self.keeping.recorder.clone() else {
+            return;
+        };
+        let (large, source) = (kept.body.len() > LARGE, name.to_owned());
+        let write = move || {
+            let taken = Taken {
+                source: &source,
+                tail: &tail,
+                content_type: &kept.content_type,
+                bytes: &kept.body,
+                at,
+            };
+            recorder.body(&kept.redaction, &taken);
+        };
+        match large {
+            false => write(),
+            // A panic there is logged by itself, and costs only this line.
+            true => drop(tokio::task::spawn_blocking(write).await),
         }
     }
 
@@ -219,7 +246,7 @@ impl Intake {
                 .with_label_values(&[name])
                 .inc_by(rejects);
             tracing::warn!(source = name, rejects, "alert {n}: {why}");
-            self.quarantine.keep(name, kept);
+            self.keeping.quarantine.keep(name, kept);
         }
     }
 
@@ -231,7 +258,7 @@ impl Intake {
         };
         self.count_refused(name, status);
         tracing::warn!(source = name, status = status.as_u16(), "{why}");
-        self.quarantine.keep(name, kept);
+        self.keeping.quarantine.keep(name, kept);
         Answer::error(status, why)
     }
 
@@ -265,6 +292,19 @@ fn unavailable(why: &str) -> Answer {
     let mut answer = Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
     answer.headers.push(("retry-after", RETRY_AFTER.to_owned()));
     answer
+}
+
+/// Reads a body as its source is configured: decodes it, takes out what may not stay, adds the source's labels.
+pub fn decode(source: &SourceConf, redaction: &Redaction, body: &Body<'_>) -> Decoded {
+    let mut decoded = Decoded::default();
+    (source.kind.decode)(&source.settings, body, &mut decoded);
+    clean(redaction, &mut decoded);
+    for (_, event) in &mut decoded.events {
+        for (name, value) in source.labels.iter() {
+            event.labels.set(name, value);
+        }
+    }
+    decoded
 }
 
 /// Nothing that was decoded, and no reason that quotes it, keeps what the rules take out.

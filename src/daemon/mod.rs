@@ -16,6 +16,7 @@ mod life;
 pub mod listen;
 mod oauth;
 pub mod quarantine;
+pub mod recorder;
 pub mod refresh;
 mod reload;
 pub mod serve;
@@ -113,6 +114,9 @@ pub async fn run(
         .as_ref()
         .map(|g| g.raw().clone());
 
+    let recorder = plumbing.store.record_max_bytes;
+    let recorder = recorder.map(|max| Arc::new(recorder::Recorder::new(&folder, max)));
+
     // The engine thread.
     let inbox = Inbox::new(plumbing.sources.len(), plumbing.listen.queue);
     let board = Arc::new(Board::default());
@@ -126,6 +130,7 @@ pub async fn run(
         sources: plumbing.sources.iter().map(source_name).collect(),
         deliveries,
         snapshot_every: plumbing.store.snapshot_every,
+        recorder: recorder.clone(),
     };
     let (ended, mut engine_ended) = oneshot::channel();
     let engine = std::thread::Builder::new()
@@ -175,7 +180,7 @@ pub async fn run(
         ready: ready.clone(),
         reload: reload_tx,
     };
-    let listeners = listen_all(&config, &api, &doors, &tls, &folder, &stopping).await?;
+    let listeners = listen_all(&config, &api, &doors, &tls, (&folder, recorder), &stopping).await?;
     let state = reload::Reloading {
         file,
         config: Arc::new(Mutex::new(config.clone())),
@@ -287,7 +292,7 @@ async fn listen_all(
     api: &Api,
     doors: &Doors,
     tls: &Tls,
-    folder: &Path,
+    (folder, recorder): (&Path, Option<Arc<recorder::Recorder>>),
     stop: &watch::Receiver<bool>,
 ) -> Result<Listeners, String> {
     let conf = &config.plumbing.listen;
@@ -302,7 +307,10 @@ async fn listen_all(
             max_alerts: conf.max_alerts,
         },
         answer,
-        quarantine,
+        listen::Keeping {
+            quarantine,
+            recorder,
+        },
         config.plumbing.link_base.as_str().into(),
     );
     let mut plan: Vec<(&'static str, &str, serve::Handler, Tls)> = Vec::new();

@@ -20,7 +20,9 @@ pub struct Incident {
     pub burst: Option<CiId>,
     /// The maintenance window that kept back its ticket when it was last asked for.
     pub maintenance: Option<Arc<str>>,
-    /// The CI that explains the others best.
+    /// The causes that explain it best with what each is worth, best first.
+    pub ranked: Vec<(CiId, i64)>,
+    /// The CI that explains the others best, or that a person named.
     pub root: CiId,
     /// The root has no alert itself.
     pub silent_root: bool,

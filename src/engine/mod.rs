@@ -71,8 +71,6 @@ pub struct Effects {
     pub expired: u64,
     /// Notes that the policy held back.
     pub notes_suppressed: u64,
-    /// Alerts that went from one incident to another, without a merge.
-    pub moves: Vec<(AlertId, IncidentId, IncidentId)>,
 }
 
 /// What became of an event.

@@ -113,6 +113,11 @@ pub mod limits {
     pub const EVENTS: usize = 10_000;
 }
 
+/// The fields of a form with their escapes undone.
+pub fn form_pairs(bytes: &[u8]) -> Vec<(String, String)> {
+    read::form(bytes)
+}
+
 /// A form with its escapes undone, one field a line; for people who look at what was refused.
 pub fn form_text(bytes: &[u8]) -> String {
     let lines = read::form(bytes)

@@ -60,7 +60,7 @@ pub fn is_top_service(rules: &PriorityRules, graph: &Graph, ix: Ix) -> bool {
 
 impl Engine {
     /// See [`Services`].
-    pub(in crate::engine) fn services(&self, incident: IncidentId) -> Services {
+    pub fn services(&self, incident: IncidentId) -> Services {
         let rules = &self.state.rules.priority;
         let mut out = Services::default();
         let (Some(known), Some(graph)) = (self.state.incidents.get(&incident), &self.force.graph)

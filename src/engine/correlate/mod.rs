@@ -70,7 +70,12 @@ impl Engine {
                 let Some(mut first) = chosen.first().copied() else {
                     return;
                 };
-                for other in chosen.into_iter().skip(1) {
+                let chosen = self.may_be_one(first, chosen);
+                for other in chosen
+                    .into_iter()
+                    .filter(|i| *i != first)
+                    .collect::<Vec<_>>()
+                {
                     first = self.merge(first, other, way.via.unwrap_or(new.ci));
                 }
                 let weight = way.via.and_then(|v| about.weight(v)).unwrap_or(1000);
@@ -171,6 +176,7 @@ impl Engine {
             members: BTreeMap::new(),
             case: Case::default(),
             burst: None,
+            ranked: Vec::new(),
             maintenance: None,
             root: alert.ci,
             silent_root: false,

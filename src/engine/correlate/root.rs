@@ -174,14 +174,6 @@ impl Engine {
         }
     }
 
-    /// The CIs that may be the cause of an incident, best first, at most five.
-    pub fn ranked_roots(&mut self, incident: IncidentId) -> Vec<CiId> {
-        self.ranked(incident)
-            .into_iter()
-            .map(|(ci, _)| ci)
-            .collect()
-    }
-
     /// Chooses the root anew.
     pub(super) fn choose_root(&mut self, incident: IncidentId) {
         let ranked = self.ranked(incident);
@@ -190,9 +182,13 @@ impl Engine {
             .incidents
             .get(&incident)
             .map_or(0, |i| i.case.spots.len());
-        if let Some((best, _)) = ranked.first() {
-            let alerts = self.spot(incident, *best).is_some();
-            self.set_root(incident, *best, !alerts);
+        let best = ranked.first().map(|(best, _)| *best);
+        if let Some(known) = self.state.incidents.get_mut(&incident) {
+            known.ranked = ranked;
+        }
+        if let Some(best) = best {
+            let alerts = self.spot(incident, best).is_some();
+            self.set_root(incident, best, !alerts);
         }
         self.judge_confidence(incident, places);
     }
@@ -222,6 +218,13 @@ impl Engine {
             }
         }
         self.touch(incident);
+    }
+
+    /// Causes that explain an incident, best first, at most 5; none for an incident that is not there.
+    pub fn ranked_roots(&self, incident: IncidentId) -> Vec<CiId> {
+        let known = self.state.incidents.get(&incident);
+        let ranked = known.into_iter().flat_map(|i| &i.ranked);
+        ranked.map(|(ci, _)| *ci).collect()
     }
 
     /// What `root` explains of the CIs of an incident.

@@ -66,7 +66,11 @@ impl Engine {
         let Some(cause) = places.first().copied() else {
             return;
         };
-        let by_hand = self.state.incidents.get(&id).is_none_or(|i| !i.hands.placed.is_empty());
+        let by_hand = self
+            .state
+            .incidents
+            .get(&id)
+            .is_none_or(|i| !i.hands.placed.is_empty());
         if by_hand {
             return;
         }
@@ -137,7 +141,6 @@ impl Engine {
         places: &[CiId],
         why: &str,
     ) -> Option<IncidentId> {
-        let at = self.state.at;
         let Some(known) = self.state.incidents.get_mut(&from) else {
             return None;
         };
@@ -213,7 +216,7 @@ impl Engine {
             if let Some(alert) = self.state.alerts.get_mut(&id) {
                 alert.incident = Some(new);
             }
-            self.effects.moves.push((id, from, new));
+            self.effects.alerts.insert(id);
         }
         self.reindex(new);
         self.rescore(new);

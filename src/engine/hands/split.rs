@@ -206,6 +206,7 @@ impl Engine {
             members: Members::new(),
             case: Case::default(),
             burst: None,
+            ranked: Vec::new(),
             maintenance: None,
             root,
             silent_root: false,

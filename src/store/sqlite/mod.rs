@@ -195,6 +195,20 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// The snapshots that are there, by the entry they stand at, oldest first.
+    ///
+    /// # Errors
+    /// `Broken`.
+    pub fn snapshots(&self) -> Result<Vec<Seq>, StoreError> {
+        let mut rows = self
+            .db
+            .prepare("select id from sealed where kind = ?1 order by id")
+            .map_err(broken)?;
+        rows.query_map([code(ChunkKind::Snapshot)], |r| r.get::<_, i64>(0))
+            .and_then(|rows| rows.map(|r| r.map(|s| Seq(unsigned(s)))).collect())
+            .map_err(broken)
+    }
+
     fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
         let behavior = rusqlite::TransactionBehavior::Immediate;
         self.db.transaction_with_behavior(behavior).map_err(broken)

@@ -1,0 +1,212 @@
+//! Plays what happened through a node of its own, on virtual time. No file is written and nothing is sent.
+
+use super::story::Story;
+use crate::daemon::{chain, deliver};
+use crate::engine::{Answer, Delivery, Effects, Engine};
+use crate::graph::RawGraph;
+use crate::itsm::{Content, Facts, ItsmSettings, Next, Reply, Step, shadow};
+use crate::model::{Millis, Seq};
+use crate::node::{self, Node};
+use crate::record::{GraphV1, OutcomeV1, Record, StepName};
+use crate::store::ChunkKind;
+use crate::store::memory::MemoryStore;
+
+/// Epoch of the stores that are played on: always the same, so that keys are.
+const EPOCH: u64 = 0x7e_9147_0000;
+/// What is due after the last line is waited for, this long.
+const AFTER: Millis = Millis::mins(180);
+
+/// See the module.
+pub(super) struct Player {
+    node: Node<MemoryStore>,
+    now: Millis,
+    /// What has become of it so far.
+    pub(super) story: Story,
+    /// Bodies and alerts that could not be used.
+    pub(super) refused: u64,
+}
+
+impl Player {
+    /// A node in which nothing has happened.
+    ///
+    /// # Errors
+    /// The node's.
+    pub(super) fn empty() -> Result<Player, String> {
+        Player::over(MemoryStore::new(EPOCH))
+    }
+
+    /// A node that stands at a snapshot, which names one of the graphs.
+    ///
+    /// # Errors
+    /// A snapshot that cannot be used.
+    pub(super) fn at<'a>(
+        seq: Seq,
+        snapshot: &[u8],
+        graphs: impl Iterator<Item = &'a RawGraph>,
+    ) -> Result<Player, String> {
+        let mut store = MemoryStore::new(EPOCH);
+        let told = |e: crate::store::StoreError| chain(&e);
+        for raw in graphs {
+            node::put(&mut store, ChunkKind::Graph, raw.digest(), &raw.encode()).map_err(told)?;
+        }
+        node::put(&mut store, ChunkKind::Snapshot, seq.0, snapshot).map_err(told)?;
+        Player::over(store)
+    }
+
+    fn over(store: MemoryStore) -> Result<Player, String> {
+        let (node, found) = Node::recover(store).map_err(|e| chain(&e))?;
+        if let Some(why) = found.unused_snapshot {
+            return Err(why);
+        }
+        Ok(Player {
+            now: node.engine().state().at,
+            node,
+            story: Story::default(),
+            refused: 0,
+        })
+    }
+
+    /// The process starts, as the daemon does; no time was lost before.
+    ///
+    /// # Errors
+    /// The node's.
+    pub(super) fn started(&mut self, at: Millis) -> Result<(), String> {
+        self.now = self.now.max(at);
+        let started = self.node.start(at, None).map_err(|e| chain(&e))?;
+        self.after(started)
+    }
+
+    /// Keeps a graph, so that a record may put it in force.
+    ///
+    /// # Errors
+    /// The node's.
+    pub(super) fn keep(&mut self, raw: &RawGraph) -> Result<(), String> {
+        self.node.put_graph(raw).map(drop).map_err(|e| chain(&e))
+    }
+
+    /// Puts a graph in force, if it is another than that in force.
+    ///
+    /// # Errors
+    /// The node's.
+    pub(super) fn graph(&mut self, raw: &RawGraph, as_of: Millis) -> Result<(), String> {
+        let digest = self.node.put_graph(raw).map_err(|e| chain(&e))?;
+        let graph = self.node.engine().state().graph;
+        if graph.is_some_and(|g| g.digest == digest) {
+            return Ok(());
+        }
+        let record = Record::Graph(GraphV1 {
+            digest,
+            cis: u32::try_from(raw.cis.len()).unwrap_or(u32::MAX),
+            relations: u32::try_from(raw.relations.len()).unwrap_or(u32::MAX),
+            as_of,
+        });
+        self.commit(as_of, &[record]).map(drop)
+    }
+
+    /// Commits one entry at `at`; what was due before fires first, each at its own time.
+    ///
+    /// # Errors
+    /// The node's.
+    pub(super) fn commit(&mut self, at: Millis, records: &[Record]) -> Result<Vec<Answer>, String> {
+        while let Some(due) = self.engine().next_due().filter(|due| *due < at) {
+            self.tick(due)?;
+        }
+        self.now = self.now.max(at);
+        self.entry(records)
+    }
+
+    /// Goes on until nothing is due, or for [`AFTER`].
+    ///
+    /// # Errors
+    /// The node's.
+    pub(super) fn finish(&mut self) -> Result<(), String> {
+        let end = self.now.plus(AFTER);
+        while let Some(due) = self.engine().next_due().filter(|due| *due <= end) {
+            self.tick(due)?;
+        }
+        Ok(())
+    }
+
+    /// The body `id` got these answers.
+    pub(super) fn event(&mut self, id: &str, answers: &[Answer]) {
+        self.story.events(self.node.engine(), id, answers);
+    }
+
+    /// The engine, to read.
+    pub(super) fn engine(&self) -> &Engine {
+        self.node.engine()
+    }
+
+    fn tick(&mut self, due: Millis) -> Result<(), String> {
+        self.now = self.now.max(due);
+        self.entry(&[Record::Tick]).map(drop)
+    }
+
+    fn entry(&mut self, records: &[Record]) -> Result<Vec<Answer>, String> {
+        let mut effects = self.node.commit(self.now, records).map_err(|e| chain(&e))?;
+        let answers = std::mem::take(&mut effects.answers);
+        self.after(effects)?;
+        Ok(answers)
+    }
+
+    /// As the daemon does it: `Sent` first, then the delivery, then its receipt; here all at one moment.
+    fn after(&mut self, mut effects: Effects) -> Result<(), String> {
+        loop {
+            self.story.after(self.node.engine(), self.now, &effects);
+            let deliveries = std::mem::take(&mut effects.deliveries);
+            if deliveries.is_empty() {
+                return Ok(());
+            }
+            let sent: Vec<Record> = deliveries
+                .iter()
+                .filter(|d| d.step.writes())
+                .map(crate::daemon::commit::sent)
+                .collect();
+            if !sent.is_empty() {
+                let more = self.node.commit(self.now, &sent).map_err(|e| chain(&e))?;
+                self.after(more)?;
+            }
+            let mut receipts = Vec::with_capacity(deliveries.len());
+            for delivery in &deliveries {
+                self.story.delivered(self.now, delivery);
+                let receipt = deliver::receipt(delivery, outcome(delivery));
+                receipts.push(Record::Receipt(receipt));
+            }
+            effects = self
+                .node
+                .commit(self.now, &receipts)
+                .map_err(|e| chain(&e))?;
+        }
+    }
+}
+
+/// What a tool says that always answers, and in which nobody but us works: what kind `shadow` says.
+fn outcome(delivery: &Delivery) -> OutcomeV1 {
+    let (id, key) = (delivery.ticket.clone(), delivery.key.clone());
+    let (content, text) = (Content::default(), String::new());
+    let step = match delivery.step {
+        StepName::Probe => Step::Probe,
+        StepName::Find => Step::Find { key },
+        StepName::Create => Step::Create { key, content },
+        StepName::Update => Step::Update { id, content },
+        StepName::Note => Step::Note { id, n: 0, text },
+        StepName::Resolve => Step::Resolve {
+            id,
+            text,
+            unless_touched: delivery.unless_touched,
+        },
+        StepName::Reopen => Step::Reopen { id, text },
+        StepName::Link => Step::Link {
+            id,
+            other: String::new(),
+        },
+        StepName::Read => Step::Read { id },
+    };
+    let next = (shadow::ITSM.next)(&ItsmSettings::default(), &Facts::default(), &step, &[]);
+    match next {
+        Next::Done(reply) => deliver::outcome_of(reply),
+        Next::Besides(_, reply) => deliver::outcome_of(reply),
+        Next::Send(_) => deliver::outcome_of(Reply::Facts(Facts::default())),
+        Next::Refused(why) => OutcomeV1::Refused(why),
+    }
+}

@@ -1,0 +1,235 @@
+//! What became of the events: collected as it happens, for the engine forgets what is over.
+
+use crate::engine::correlate::impact::bare_name;
+use crate::engine::wanted::text_of;
+use crate::engine::{Answer, Delivery, Effects, Engine};
+use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
+use crate::record::StepName;
+use std::collections::BTreeMap;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    /// Incident of each event by the event's id.
+    pub(super) assign: BTreeMap<String, IncidentId>,
+    /// Every incident there was.
+    pub(super) incidents: BTreeMap<IncidentId, Facts>,
+    /// What happened to incidents, in order.
+    pub(super) ops: Vec<Op>,
+    /// The first event of each firing of an alert, with the text and the CI of the alert.
+    pub(super) firings: BTreeMap<String, String>,
+    /// Events that were answered.
+    pub(super) events: usize,
+    alerts: BTreeMap<AlertId, Episode>,
+}
+
+/// An incident as it last stood while it was alive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// When its first ticket was made.
+    pub(super) ticket_at: Option<Millis>,
+    /// Name of the first of its causes.
+    pub(super) cause: String,
+    /// CMDB keys of its causes, best first.
+    pub(super) roots: Vec<String>,
+    /// The incident it became part of.
+    pub(super) merged_into: Option<IncidentId>,
+    /// CMDB keys of the services that do not work.
+    pub(super) impact: Vec<String>,
+    /// Its priority.
+    pub(super) priority: Option<Priority>,
+    /// The most alerts it had at once.
+    pub(super) alerts: usize,
+}
+
+/// What happened to an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Op {
+    /// When.
+    pub(super) at: Millis,
+    /// `open`, `merge`, `merge_ticketed`, `root`, `split`, `move`.
+    pub(super) op: &'static str,
+    /// Which.
+    pub(super) incident: IncidentId,
+    /// The incident that alerts left, or that was merged into this one.
+    pub(super) from: Option<IncidentId>,
+}
+
+/// One firing of an alert.
+#[derive(Debug)]
+struct Episode {
+    arrived: Millis,
+    incident: Option<IncidentId>,
+    events: Vec<String>,
+}
+
+/// The name people know a CI by.
+fn name_of(engine: &Engine, ci: CiId) -> String {
+    match engine.in_force().ci(ci) {
+        Some(known) => known.name.clone(),
+        None => bare_name(engine.state().cis.key(ci)).to_owned(),
+    }
+}
+
+impl Story {
+    /// The events of the body `id` were answered. The first that is about an alert has the name of the body,
+    /// the others `id#2`, `id#3`, ...
+    pub(super) fn events(&mut self, engine: &Engine, id: &str, answers: &[Answer]) {
+        self.events = self.events.saturating_add(answers.len());
+        let about = answers.iter().filter_map(|a| a.alert);
+        for (n, fingerprint) in (1u32..).zip(about) {
+            let id = match n {
+                1 => id.to_owned(),
+                _ => format!("{id}#{n}"),
+            };
+            self.event(engine, id, fingerprint);
+        }
+    }
+
+    fn event(&mut self, engine: &Engine, id: String, fingerprint: Fingerprint) {
+        let state = engine.state();
+        let alert = state.by_fingerprint.get(&fingerprint);
+        let Some((alert, known)) = alert.and_then(|id| Some((*id, state.alerts.get(id)?))) else {
+            return;
+        };
+        let Some(incident) = known.incident else {
+            return;
+        };
+        let episode = self.alerts.entry(alert).or_insert_with(|| Episode {
+            arrived: known.arrived,
+            incident: Some(incident),
+            events: Vec::new(),
+        });
+        if episode.events.is_empty() {
+            let text = text_of(&known.labels, &known.annotations);
+            let text = format!("{text} ({})", name_of(engine, known.ci));
+            self.firings.insert(id.clone(), text);
+        }
+        episode.events.push(id.clone());
+        self.assign.insert(id, incident);
+    }
+
+    /// A delivery is carried out.
+    pub(super) fn delivered(&mut self, now: Millis, delivery: &Delivery) {
+        let facts = self.incidents.entry(delivery.incident).or_default();
+        if delivery.step == StepName::Create && facts.ticket_at.is_none() {
+            facts.ticket_at = Some(now);
+            self.op(now, "open", delivery.incident, None);
+        }
+    }
+
+    /// An entry was applied.
+    pub(super) fn after(&mut self, engine: &Engine, now: Millis, effects: &Effects) {
+        let cis = &engine.state().cis;
+        for id in &effects.incidents {
+            let Some(known) = engine.state().incidents.get(id) else {
+                continue;
+            };
+            let (new, facts) = match self.incidents.get_mut(id) {
+                Some(facts) => (false, facts),
+                None => (true, self.incidents.entry(*id).or_default()),
+            };
+            if known.state.lives() {
+                let keys = |ids: Vec<CiId>| -> Vec<String> {
+                    ids.into_iter().map(|ci| cis.key(ci).to_owned()).collect()
+                };
+                let ranked = engine.ranked_roots(*id);
+                let cause = ranked.first().copied().unwrap_or(known.root);
+                let roots = keys(ranked);
+                let changed = !new && roots.first() != facts.roots.first();
+                facts.cause = name_of(engine, cause);
+                facts.roots = roots;
+                facts.impact = keys(engine.services(*id).observed);
+                facts.priority = Some(known.priority);
+                facts.alerts = facts.alerts.max(known.members.len());
+                if changed {
+                    self.op(now, "root", *id, None);
+                }
+            }
+            self.merged(now, *id, known.merged_into);
+        }
+        // Once all merges are known: what came by a merge did not move.
+        for id in &effects.incidents {
+            let Some(known) = engine.state().incidents.get(id) else {
+                continue;
+            };
+            let members: Vec<AlertId> = known.members.keys().copied().collect();
+            self.members(engine, now, *id, &members);
+        }
+    }
+
+    fn merged(&mut self, now: Millis, id: IncidentId, into: Option<IncidentId>) {
+        let Some(into) = into else {
+            return;
+        };
+        let ticketed =
+            |i: &IncidentId| self.incidents.get(i).is_some_and(|f| f.ticket_at.is_some());
+        let both = ticketed(&id) && ticketed(&into);
+        let Some(facts) = self.incidents.get_mut(&id) else {
+            return;
+        };
+        if facts.merged_into.replace(into).is_none() {
+            let op = if both { "merge_ticketed" } else { "merge" };
+            self.op(now, op, into, Some(id));
+        }
+    }
+
+    /// Alerts that are in another incident than before take the events of their firing along.
+    fn members(&mut self, engine: &Engine, now: Millis, id: IncidentId, members: &[AlertId]) {
+        for alert in members {
+            let Some(known) = engine.state().alerts.get(alert) else {
+                continue;
+            };
+            let Some(episode) = self.alerts.get_mut(alert) else {
+                let new = Episode {
+                    arrived: known.arrived,
+                    incident: known.incident,
+                    events: Vec::new(),
+                };
+                self.alerts.insert(*alert, new);
+                continue;
+            };
+            let before = episode.incident;
+            if known.incident != Some(id) || before == Some(id) && episode.arrived == known.arrived
+            {
+                continue;
+            }
+            episode.incident = Some(id);
+            if episode.arrived != known.arrived {
+                episode.arrived = known.arrived;
+                episode.events.clear();
+                continue;
+            }
+            let events = episode.events.clone();
+            if before.is_none_or(|b| self.end_of(b) == self.end_of(id)) {
+                continue; // merged: the events find the way themselves
+            }
+            for event in events {
+                self.assign.insert(event, id);
+            }
+            let new = self.incidents.get(&id).is_none_or(|f| f.alerts <= 1);
+            self.op(now, if new { "split" } else { "move" }, id, before);
+        }
+    }
+
+    /// Where an incident ended up.
+    pub(super) fn end_of(&self, id: IncidentId) -> IncidentId {
+        let mut at = id;
+        for _ in 0..self.incidents.len() {
+            match self.incidents.get(&at).and_then(|f| f.merged_into) {
+                Some(into) => at = into,
+                None => break,
+            }
+        }
+        at
+    }
+
+    fn op(&mut self, at: Millis, op: &'static str, incident: IncidentId, from: Option<IncidentId>) {
+        self.ops.push(Op {
+            at,
+            op,
+            incident,
+            from,
+        });
+    }
+}
