@@ -116,9 +116,9 @@ pub struct Correlate {
     pub wait_for_graph: Millis,
     /// How far the causes of a CI are looked up: smallest weight of a path, per mille.
     pub min_weight: u16,
-    /// Alerting CIs that a silent CI must explain before it is named as the cause.
+    /// No longer read: a silent cause is judged like any other. Kept so that the rules of old logs are read.
     pub silent_cause_min: u32,
-    /// Share of a silent CI's monitored direct dependants that must alert, in per cent.
+    /// See `silent_cause_min`.
     pub silent_cause_share: u32,
     /// CI classes that seldom fail by themselves, only with their parts.
     pub composite_classes: Vec<String>,

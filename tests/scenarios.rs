@@ -22,7 +22,7 @@ mod world;
 
 use correlated::itsm::TicketState;
 use correlated::model::{EventState, IncidentId, Millis};
-use correlated::record::{CauseV1, CommandV1, MoveV1, NamedV1, PairV1, QuietV1, SplitV1};
+use correlated::record::{CauseV1, CommandV1, MaintenanceV1, MoveV1, Record, NamedV1, PairV1, QuietV1, SplitV1};
 use std::path::Path;
 use world::{SAMPLE, START, World, event, host, rules};
 
@@ -120,6 +120,16 @@ fn step(world: &mut World, what: &str) {
             ..,
         ] => {
             command(world, &words);
+        }
+        ["maintenance", id, "on", ci, "for", span] => {
+            let record = Record::Maintenance(MaintenanceV1 {
+                id: (*id).to_owned(),
+                ci: (*ci).to_owned(),
+                from: now,
+                to: now.plus(minutes(span)),
+                include_dependents: true,
+            });
+            world.commit(&[record]);
         }
         ["graph", "later"] | ["until"] => {}
         other => panic!("word {other:?}"),

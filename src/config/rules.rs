@@ -220,8 +220,7 @@ fn correlate(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
     out.reopen_within = s.duration("reopen_within");
     out.wait_for_graph = s.duration("wait_for_graph");
     out.min_weight = per_mille(&s, "min_weight");
-    out.silent_cause_min = number(&s, "silent_cause_min");
-    out.silent_cause_share = number(&s, "silent_cause_share");
+    out.composite_classes = s.list("composite_classes").to_vec();
     let Some(DeValue::Table(inner)) = table.get("correlate").map(|v| v.get_ref()) else {
         return;
     };

@@ -167,8 +167,7 @@ const CORRELATE: &[Key] = &[
     key("reopen_within", Duration, Toml("\"5m\""), "time after that in which a new firing returns to the incident"),
     key("wait_for_graph", Duration, Toml("\"10m\""), "how long the first ticket waits for the first CMDB load"),
     key("min_weight", Integer(1, 1000), Toml("80"), "smallest weight of a path to a cause, per mille"),
-    key("silent_cause_min", Integer(2, 1000), Toml("3"), "alerting CIs that a CI without alert must explain to be named"),
-    key("silent_cause_share", Integer(1, 100), Toml("60"), "share of what hangs on it that must alert, in per cent"),
+    key("composite_classes", List, Toml("[\"pool\", \"application\", \"k8s_service\", \"lb_vip\"]"), "CI classes that seldom fail by themselves, only with their parts"),
 ];
 
 /// Keys of every table of `[correlate.relations]`.

@@ -4,9 +4,11 @@
 use super::board::Board;
 use super::clock;
 use super::inbox::{Command, Inbox};
+use super::planned;
 use super::serve::{Answer, Handler, Inquiry};
 use crate::metrics::Metrics;
 use crate::model::{IncidentId, Millis};
+use crate::record::Record;
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -125,6 +127,11 @@ impl Api {
                 Ok(id) => self.command(inquiry, id, verb).await,
                 Err(answer) => answer,
             },
+            (true, ["v1", "maintenance"]) => self.plan(planned::maintenance(&inquiry.body)).await,
+            (true, ["v1", "changes"]) => {
+                self.plan(planned::change(&inquiry.body, clock::wall()))
+                    .await
+            }
             (true, ["v1", "reload"]) => self.reload().await,
             (_, _) => not_found(),
         }
@@ -154,6 +161,23 @@ impl Api {
         };
         self.inbox.command(Command::Ask(Box::new(look)));
         timeout(ASK, told).await.ok()?.ok()?
+    }
+
+    /// Takes in what people plan.
+    async fn plan(&self, record: Result<Record, String>) -> Answer {
+        let record = match record {
+            Ok(record) => record,
+            Err(why) => return Answer::error(StatusCode::BAD_REQUEST, &why),
+        };
+        let (tell, told) = oneshot::channel();
+        self.inbox.command(Command::Planned(record, tell));
+        match timeout(ASK, told).await {
+            Ok(Ok(())) => Answer::json(StatusCode::OK, &json!({ "done": true })),
+            Ok(Err(_)) | Err(_) => Answer::error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "it is not on disk; try again",
+            ),
+        }
     }
 
     async fn reload(&self) -> Answer {

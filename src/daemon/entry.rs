@@ -75,6 +75,10 @@ impl Loop {
                     records.push(Record::Operator(OperatorV1 { actor, command }));
                     people.push(reply);
                 }
+                Command::Planned(record, reply) => {
+                    records.push(record);
+                    replies.push(reply);
+                }
                 Command::Rules(text, reply) => {
                     if self.c.node.engine().state().rules.canonical() != text
                         || self.c.node.engine().state().rules_no == 0

@@ -4,7 +4,7 @@ use crate::engine::hands::CommandOutcome;
 use crate::engine::{Answer, Engine};
 use crate::graph::RawGraph;
 use crate::model::{Event, EventState, Millis};
-use crate::record::{CommandV1, ReceiptV1};
+use crate::record::{CommandV1, ReceiptV1, Record};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub enum Command {
     Receipt(Box<ReceiptV1>),
     /// What a person wants.
     Operator(String, CommandV1, oneshot::Sender<CommandOutcome>),
+    /// A maintenance window or a change, as a record.
+    Planned(Record, oneshot::Sender<()>),
     /// New rules, as canonical text.
     Rules(String, oneshot::Sender<()>),
     /// A graph that was loaded, and when.

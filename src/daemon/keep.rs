@@ -64,7 +64,10 @@ impl Loop {
                         Command::Ask(look) => look(self.c.node.engine()),
                         Command::Stop => self.stop = true,
                         // Whoever asked is told by the dropped sender.
-                        Command::Operator(..) | Command::Rules(..) | Command::Graph(..) => {}
+                        Command::Operator(..)
+                        | Command::Planned(..)
+                        | Command::Rules(..)
+                        | Command::Graph(..) => {}
                     }
                 }
                 Ok(false)

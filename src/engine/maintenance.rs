@@ -7,6 +7,7 @@
 use super::Engine;
 use super::incident::Incident;
 use super::state::Timer;
+use crate::graph::Lookup;
 use crate::model::{CiId, IncidentId, Millis, Priority};
 use crate::record::{ChangeV1, MaintenanceV1};
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,13 @@ impl Engine {
         };
         self.state.windows.insert(id.clone(), window);
         self.set_timer(record.to.plus(SETTLES), Timer::Window(id.clone()));
+        if self.force.graph.is_some() && self.ci_meant(&record.ci).is_none() {
+            let text = format!(
+                "maintenance {id}: {:?} is no CI; it covers nothing",
+                record.ci
+            );
+            self.warn(None, text);
+        }
         self.line(
             None,
             format!(
@@ -126,7 +134,7 @@ impl Engine {
             .map(|(id, w)| (id.clone(), w.clone()))
             .collect();
         for (name, window) in windows {
-            let Some(ci) = self.state.cis.find(&window.ci) else {
+            let Some(ci) = self.ci_meant(&window.ci) else {
                 continue;
             };
             let mut beside: Vec<CiId> = Vec::new();
@@ -166,6 +174,15 @@ impl Engine {
         (!places.is_empty()).then_some(places)
     }
 
+    /// The CI of this CMDB id, else of this name.
+    fn ci_meant(&self, word: &str) -> Option<CiId> {
+        let by_id = self.state.cis.find(word);
+        by_id.or_else(|| match self.force.graph.as_ref()?.lookup(word) {
+            Lookup::One(ix) => self.force.id(ix),
+            Lookup::None | Lookup::Many(_) => None,
+        })
+    }
+
     fn covers(&mut self, window: &Window, ci: CiId, place: CiId, began: Millis) -> bool {
         began.plus(BEFORE) >= window.from
             && began <= window.to.plus(SETTLES)
@@ -192,7 +209,10 @@ impl Engine {
 
     pub(super) fn change(&mut self, record: &ChangeV1) {
         let at = self.state.at;
-        let ci = self.state.cis.intern(&record.ci);
+        let Some(ci) = self.ci_meant(&record.ci) else {
+            let text = format!("change {}: {:?} is no CI", record.id, record.ci);
+            return self.warn(None, text);
+        };
         let changes = self.state.changes.entry(ci).or_default();
         changes.retain(|c| at.since(c.at) < KEEP);
         if changes.len() >= MAX_CHANGES {

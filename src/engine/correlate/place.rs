@@ -290,7 +290,7 @@ impl Engine {
             let inherited = via
                 .filter(|v| *v != new.ci)
                 .and_then(|v| Some((about.weight(v)?, case.spots.get(&v)?.causes.clone(), v)));
-            for (link, behind, via) in inherited.into_iter().map(|(l, b, v)| (l, b, v)) {
+            if let Some((link, behind, via)) = inherited {
                 for (cause, weight) in behind {
                     let weight = match cause == via {
                         true => link,

@@ -141,9 +141,7 @@ impl Engine {
         places: &[CiId],
         why: &str,
     ) -> Option<IncidentId> {
-        let Some(known) = self.state.incidents.get_mut(&from) else {
-            return None;
-        };
+        let known = self.state.incidents.get_mut(&from)?;
         let wanted: BTreeSet<CiId> = places.iter().copied().collect();
         let alerts: Vec<AlertId> = known
             .members
@@ -169,13 +167,9 @@ impl Engine {
         let (first, hold_until) = (known.first, known.hold_until);
         let live = |id: &AlertId| self.state.alerts.get(id).is_some_and(|a| a.live());
         let moved = u32::try_from(alerts.iter().filter(|a| live(a)).count()).unwrap_or(0);
-        let Some(known) = self.state.incidents.get_mut(&from) else {
-            return None;
-        };
+        let known = self.state.incidents.get_mut(&from)?;
         known.live = known.live.saturating_sub(moved);
-        let Some(opening) = alerts.first().copied() else {
-            return None;
-        };
+        let opening = alerts.first().copied()?;
         let stays = known.members.keys().next().copied();
         if let Some(stays) = stays.and_then(|a| self.state.alerts.get(&a))
             && !known.members.keys().any(|m| {
@@ -187,9 +181,7 @@ impl Engine {
         {
             known.opening = stays.fingerprint;
         }
-        let Some(new) = self.new_incident(opening) else {
-            return None;
-        };
+        let new = self.new_incident(opening)?;
         for (place, spot) in &mut spots {
             let about = self.about(*place);
             let kept = spot.weight(cause);

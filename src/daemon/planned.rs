@@ -1,0 +1,70 @@
+//! What people plan: maintenance windows and changes, as they are posted on the admin socket.
+
+use crate::model::Millis;
+use crate::record::{ChangeV1, MaintenanceV1, Record};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Maintenance {
+    id: String,
+    ci: String,
+    from: String,
+    to: String,
+    #[serde(default = "yes")]
+    include_dependents: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    id: String,
+    ci: String,
+    at: Option<String>,
+    #[serde(default)]
+    summary: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn time(name: &str, text: &str) -> Result<Millis, String> {
+    let time: Result<jiff::Timestamp, _> = text.parse();
+    let time = time.map_err(|_| format!("{name}: {text:?} is no time (2026-11-24T18:00:00Z)"))?;
+    Ok(Millis(time.as_millisecond()))
+}
+
+/// A window: `{"id", "ci", "from", "to", "include_dependents": true}`; the same id again replaces it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn maintenance(body: &[u8]) -> Result<Record, String> {
+    let window: Maintenance = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+    let (from, to) = (time("from", &window.from)?, time("to", &window.to)?);
+    if to <= from {
+        return Err(format!("to: {} is not after from", window.to));
+    }
+    Ok(Record::Maintenance(MaintenanceV1 {
+        id: window.id,
+        ci: window.ci,
+        from,
+        to,
+        include_dependents: window.include_dependents,
+    }))
+}
+
+/// A change: `{"id", "ci", "at", "summary"}`; without `at` it is made now.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn change(body: &[u8], now: Millis) -> Result<Record, String> {
+    let change: Change = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+    let at = change.at.map_or(Ok(now), |at| time("at", &at))?;
+    Ok(Record::Change(ChangeV1 {
+        id: change.id,
+        ci: change.ci,
+        at,
+        summary: change.summary,
+    }))
+}
