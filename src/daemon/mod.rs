@@ -6,7 +6,7 @@ pub mod clock;
 pub mod commit;
 pub mod deliver;
 pub mod doors;
-mod entry;
+pub(crate) mod entry;
 mod gauges;
 pub mod http;
 pub mod inbox;

@@ -20,6 +20,8 @@ pub(super) struct Story {
     pub(super) firings: BTreeMap<String, String>,
     /// Events that were answered.
     pub(super) events: usize,
+    /// The last event; incidents that begin later (of sources that are silent now) are none of the tape's.
+    pub(super) end: Option<Millis>,
     alerts: BTreeMap<AlertId, Episode>,
 }
 
@@ -111,7 +113,9 @@ impl Story {
 
     /// A delivery is carried out.
     pub(super) fn delivered(&mut self, now: Millis, delivery: &Delivery) {
-        let facts = self.incidents.entry(delivery.incident).or_default();
+        let Some(facts) = self.incidents.get_mut(&delivery.incident) else {
+            return;
+        };
         if delivery.step == StepName::Create && facts.ticket_at.is_none() {
             facts.ticket_at = Some(now);
             self.op(now, "open", delivery.incident, None);
@@ -127,6 +131,7 @@ impl Story {
             };
             let (new, facts) = match self.incidents.get_mut(id) {
                 Some(facts) => (false, facts),
+                None if self.end.is_some_and(|end| known.first > end) => continue,
                 None => (true, self.incidents.entry(*id).or_default()),
             };
             if known.state.lives() {
