@@ -439,6 +439,71 @@ fn a_digest_in_the_log_is_believed() {
     );
 }
 
+/// The CMDB comes after the alerts: they are placed anew, and their events go with them.
+#[test]
+fn events_follow_alerts_that_are_placed_anew() {
+    let folder = Folder::new("replay-moved");
+    let config = refresh::load_config(&fixture("correlated.toml")).unwrap();
+    let (raw, _) = refresh::load_graph(&config.plumbing.cmdbs[0]).unwrap();
+    let opened = SqliteStore::new(Options::new(&folder.0)).unwrap();
+    let (mut node, found) = Node::recover(opened).unwrap();
+    let at = Millis(1_795_331_141_000);
+    node.start(at, found.last).unwrap();
+    let text = config.rules.canonical();
+    node.commit(at, &[Record::Rules(RulesV1 { text })]).unwrap();
+    let down = |host: &str| {
+        let text = format!(
+            "HOSTNAME={host}&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT=gone"
+        );
+        let body = Body {
+            tail: "",
+            content_type: "application/x-www-form-urlencoded",
+            bytes: text.as_bytes(),
+            received_at: at,
+        };
+        let source = &config.plumbing.sources[0];
+        let decoded = listen::decode(source, &Redaction::default(), &body);
+        Record::Events(EventsV1 {
+            source: "nagios".to_owned(),
+            scope: source.scope.clone(),
+            received_at: at,
+            events: decoded.events.into_iter().map(|(_, e)| e).collect(),
+        })
+    };
+    for host in ["switch1", "srv1"] {
+        node.commit(at, &[down(host)]).unwrap();
+    }
+    let apart = node.engine().state().incidents.len();
+    assert_eq!(apart, 2, "without a CMDB they have nothing in common");
+    let graph = GraphV1 {
+        digest: node.put_graph(&raw).unwrap(),
+        cis: 7,
+        relations: 4,
+        as_of: at,
+    };
+    node.commit(at, &[Record::Graph(graph)]).unwrap();
+    node.store().clean_stop().unwrap();
+    drop(node);
+
+    let file = folder.join("predictions.json");
+    let output = replay(&[&"--store", &folder.0, &"--predictions", &file]);
+    assert!(output.status.success(), "{}", out(&output));
+    let told: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let assigned: Vec<&Value> = told["assign"].as_object().unwrap().values().collect();
+    assert_eq!(assigned.len(), 2);
+    assert_eq!(assigned[0], assigned[1], "{told:#}");
+    let incidents = told["incidents"].as_array().unwrap();
+    let home = incidents.iter().find(|i| i["id"] == *assigned[0]).unwrap();
+    assert_eq!(home["roots"][0], "CI-2");
+    let ops = told["ops"].as_array().unwrap();
+    let moved = |op: &Value| {
+        ["split", "move", "merge"]
+            .map(Value::from)
+            .contains(&op["op"])
+    };
+    assert!(ops.iter().any(moved), "{told:#}");
+}
+
 struct Daemon {
     folder: Folder,
     child: Child,

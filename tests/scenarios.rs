@@ -22,7 +22,9 @@ mod world;
 
 use correlated::itsm::TicketState;
 use correlated::model::{EventState, IncidentId, Millis};
-use correlated::record::{CauseV1, CommandV1, MaintenanceV1, MoveV1, Record, NamedV1, PairV1, QuietV1, SplitV1};
+use correlated::record::{
+    CauseV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SplitV1,
+};
 use std::path::Path;
 use world::{SAMPLE, START, World, event, host, rules};
 

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 /// Bytes of events in one entry; the payload is a little more.
-const MAX_BYTES: usize = 192 * 1024;
+pub(crate) const MAX_BYTES: usize = 192 * 1024;
 
 /// Whom to tell once an entry is written.
 pub(super) struct Replies {
@@ -219,7 +219,8 @@ fn fingerprint_of(quick: &Quick) -> Fingerprint {
     }
 }
 
-fn weight(event: &Event) -> usize {
+/// Bytes that an event takes in an entry, roughly.
+pub(crate) fn weight(event: &Event) -> usize {
     let pairs = event.labels.iter().chain(event.annotations.iter());
     pairs.map(|(n, v)| n.len() + v.len() + 4).sum::<usize>() + event.link.len() + 64
 }

@@ -7,7 +7,7 @@ mod commands;
 pub mod commit;
 pub mod deliver;
 pub mod doors;
-mod entry;
+pub(crate) mod entry;
 mod gauges;
 pub mod http;
 pub mod inbox;

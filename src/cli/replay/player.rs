@@ -121,6 +121,7 @@ impl Player {
     /// The node's.
     pub(super) fn finish(&mut self) -> Result<(), String> {
         let end = self.now.plus(AFTER);
+        self.story.end = Some(self.now);
         while let Some(due) = self.engine().next_due().filter(|due| *due <= end) {
             self.tick(due)?;
         }

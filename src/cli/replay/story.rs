@@ -5,7 +5,7 @@ use crate::engine::wanted::text_of;
 use crate::engine::{Answer, Delivery, Effects, Engine};
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
 use crate::record::StepName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct Story {
     pub(super) firings: BTreeMap<String, String>,
     /// Events that were answered.
     pub(super) events: usize,
+    /// The last event; incidents that begin later (of sources that are silent now) are none of the tape's.
+    pub(super) end: Option<Millis>,
     alerts: BTreeMap<AlertId, Episode>,
 }
 
@@ -111,7 +113,9 @@ impl Story {
 
     /// A delivery is carried out.
     pub(super) fn delivered(&mut self, now: Millis, delivery: &Delivery) {
-        let facts = self.incidents.entry(delivery.incident).or_default();
+        let Some(facts) = self.incidents.get_mut(&delivery.incident) else {
+            return;
+        };
         if delivery.step == StepName::Create && facts.ticket_at.is_none() {
             facts.ticket_at = Some(now);
             self.op(now, "open", delivery.incident, None);
@@ -121,13 +125,18 @@ impl Story {
     /// An entry was applied.
     pub(super) fn after(&mut self, engine: &Engine, now: Millis, effects: &Effects) {
         let cis = &engine.state().cis;
+        let mut born = BTreeSet::new();
         for id in &effects.incidents {
             let Some(known) = engine.state().incidents.get(id) else {
                 continue;
             };
             let (new, facts) = match self.incidents.get_mut(id) {
                 Some(facts) => (false, facts),
-                None => (true, self.incidents.entry(*id).or_default()),
+                None if self.end.is_some_and(|end| known.first > end) => continue,
+                None => {
+                    born.insert(*id);
+                    (true, self.incidents.entry(*id).or_default())
+                }
             };
             if known.state.lives() {
                 let keys = |ids: Vec<CiId>| -> Vec<String> {
@@ -154,12 +163,24 @@ impl Story {
                 continue;
             };
             let members: Vec<AlertId> = known.members.keys().copied().collect();
-            self.members(engine, now, *id, &members);
+            let left = self.members(engine, *id, &members);
+            // A new incident of alerts that left others is one split; else each alert moved.
+            match left.first() {
+                Some(from) if born.contains(id) => self.op(now, "split", *id, Some(*from)),
+                Some(_) | None => {
+                    for from in left {
+                        self.op(now, "move", *id, Some(from));
+                    }
+                }
+            }
         }
     }
 
     fn merged(&mut self, now: Millis, id: IncidentId, into: Option<IncidentId>) {
         let Some(into) = into else {
+            if let Some(facts) = self.incidents.get_mut(&id) {
+                facts.merged_into = None;
+            }
             return;
         };
         let ticketed =
@@ -174,8 +195,10 @@ impl Story {
         }
     }
 
-    /// Alerts that are in another incident than before take the events of their firing along.
-    fn members(&mut self, engine: &Engine, now: Millis, id: IncidentId, members: &[AlertId]) {
+    /// Alerts that are in another incident than before take the events of their firing along. Answers which
+    /// incident each of them left.
+    fn members(&mut self, engine: &Engine, id: IncidentId, members: &[AlertId]) -> Vec<IncidentId> {
+        let mut left = Vec::new();
         for alert in members {
             let Some(known) = engine.state().alerts.get(alert) else {
                 continue;
@@ -201,15 +224,15 @@ impl Story {
                 continue;
             }
             let events = episode.events.clone();
-            if before.is_none_or(|b| self.end_of(b) == self.end_of(id)) {
+            let Some(before) = before.filter(|b| self.end_of(*b) != self.end_of(id)) else {
                 continue; // merged: the events find the way themselves
-            }
+            };
             for event in events {
                 self.assign.insert(event, id);
             }
-            let new = self.incidents.get(&id).is_none_or(|f| f.alerts <= 1);
-            self.op(now, if new { "split" } else { "move" }, id, before);
+            left.push(before);
         }
+        left
     }
 
     /// Where an incident ended up.

@@ -5,6 +5,7 @@ use super::progress::Progress;
 use super::recording::{self, Line, What};
 use crate::cli::copy::Copy;
 use crate::config::{Config, SourceConf};
+use crate::daemon::entry::{MAX_BYTES, weight};
 use crate::daemon::{chain, listen, refresh};
 use crate::graph::RawGraph;
 use crate::model::{Millis, Seq};
@@ -239,14 +240,19 @@ fn post(
         .refused
         .saturating_add(refused)
         .saturating_add(rejects);
-    let events: Vec<_> = decoded.events.into_iter().map(|(_, e)| e).collect();
+    let mut events = decoded.events.into_iter().map(|(_, e)| e).peekable();
     let mut answers = Vec::new();
-    for part in events.chunks(MAX_EVENTS) {
+    while events.peek().is_some() {
+        let (mut part, mut bytes) = (Vec::new(), 0usize);
+        while let Some(event) = events.next_if(|_| part.len() < MAX_EVENTS && bytes < MAX_BYTES) {
+            bytes = bytes.saturating_add(weight(&event));
+            part.push(event);
+        }
         let batch = Record::Events(EventsV1 {
             source: source.to_owned(),
             scope: door.source.scope.clone(),
             received_at: body.received_at,
-            events: part.to_vec(),
+            events: part,
         });
         answers.extend(player.commit(body.received_at, &[batch])?);
     }
