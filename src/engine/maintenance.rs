@@ -23,8 +23,6 @@ const BEFORE: Millis = Millis::secs(60);
 /// What was switched off needs time to come back, and monitoring to see it: so long after the end of a window
 /// nothing of it opens a ticket.
 pub const SETTLES: Millis = Millis::mins(10);
-/// Weight from which a CI counts as needing another, per mille.
-const NEEDS: u16 = 100;
 /// Places of a maintenance with which others may have begun.
 const MANY: usize = 10;
 /// Places of an incident that may have begun with a maintenance.
@@ -139,7 +137,7 @@ impl Engine {
             };
             let mut beside: Vec<CiId> = Vec::new();
             for (place, began) in &places {
-                if !self.covers(&window, ci, *place, *began) {
+                if !self.covers(&window, ci, id, *place, *began) {
                     beside.push(*place);
                 }
             }
@@ -183,12 +181,22 @@ impl Engine {
         })
     }
 
-    fn covers(&mut self, window: &Window, ci: CiId, place: CiId, began: Millis) -> bool {
-        began.plus(BEFORE) >= window.from
-            && began <= window.to.plus(SETTLES)
-            && (place == ci
-                || (window.include_dependents
-                    && self.about(place).weight(ci).is_some_and(|w| w >= NEEDS)))
+    /// Whether a window on `ci` covers an alert of an incident. What needs the CI only through others that
+    /// alert is covered too: its place in the incident says so.
+    fn covers(
+        &self,
+        window: &Window,
+        ci: CiId,
+        incident: IncidentId,
+        place: CiId,
+        began: Millis,
+    ) -> bool {
+        let inside = began.plus(BEFORE) >= window.from && began <= window.to.plus(SETTLES);
+        let needs = || {
+            let spot = self.spot(incident, place);
+            spot.is_some_and(|s| s.weight(ci).is_some())
+        };
+        inside && (place == ci || (window.include_dependents && needs()))
     }
 
     /// What begins with the many alerts of a maintenance, and of which the CMDB knows no relation to it, is

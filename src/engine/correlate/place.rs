@@ -161,7 +161,11 @@ impl Engine {
         })
     }
 
-    pub(super) fn spot(&self, incident: IncidentId, ci: CiId) -> Option<&super::case::Spot> {
+    pub(in crate::engine) fn spot(
+        &self,
+        incident: IncidentId,
+        ci: CiId,
+    ) -> Option<&super::case::Spot> {
         self.state.incidents.get(&incident)?.case.spots.get(&ci)
     }
 
@@ -190,6 +194,7 @@ impl Engine {
         let mut mature = 0;
         let mut gains: Vec<(IncidentId, Each, bool, CiId)> = Vec::new();
         for incident in shared {
+            let score = self.score_at(incident, cause, new.began);
             let Some(known) = self.state.incidents.get(&incident) else {
                 continue;
             };
@@ -203,7 +208,7 @@ impl Engine {
             }
             alerts |= own.is_some();
             mature = mature.max(value::maturity(case.first, new.began));
-            let mut less = case.score + self.ageing(case, cause, new.began, cause == new.ci);
+            let mut less = score + self.ageing(case, cause, new.began, cause == new.ci);
             if case.spots.contains_key(&new.ci) {
                 counted = true;
                 less -= SAME_CI - new.chance;

@@ -126,6 +126,28 @@ impl Engine {
         }
     }
 
+    /// What an incident is worth as seen at `at`, by its best cause so far or by `other`: silence that counted
+    /// little when its alerts came counts now.
+    pub(super) fn score_at(&mut self, incident: IncidentId, other: CiId, at: Millis) -> Nats {
+        let Some(known) = self.state.incidents.get_mut(&incident) else {
+            return 0;
+        };
+        let case = std::mem::take(&mut known.case);
+        let mut score = case.score;
+        if maturity(case.first, at) != maturity(case.first, case.last) {
+            let of = |engine: &mut Engine, cause| {
+                let sum = case.sums.get(&cause)?;
+                Some(engine.value(&case, cause, sum.gain, at))
+            };
+            let best = of(self, case.root).max(of(self, other));
+            score = best.unwrap_or(score);
+        }
+        if let Some(known) = self.state.incidents.get_mut(&incident) {
+            known.case = case;
+        }
+        score
+    }
+
     /// Price of the time between an alert that began at `began` and what `cause` explains of an incident.
     pub(super) fn ageing(&self, case: &Case, cause: CiId, began: Millis, late_cause: bool) -> Nats {
         let (first, last) = case
