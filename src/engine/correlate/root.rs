@@ -10,12 +10,12 @@ use crate::model::{CiId, IncidentId, Millis, Severity};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A cause is called known if at least this share (per cent) of the alerting CIs needs it.
-const EXPLAINS_SHARE: usize = 80;
-/// And at least this share (per cent) of the monitored CIs that directly need it alerts...
-const COVERAGE_SHARE: u32 = 60;
-/// ...or this many do and no fewer than a third.
-const MANY: u32 = 10;
+/// What a known cause must be worth more than the next best.
+const CLEAR_LEAD: Nats = nats(30);
+/// Share of the alerting CIs that it must explain, in per cent.
+const EXPLAINS: u64 = 80;
+/// And so long from the first alert to the last at most.
+const AT_ONCE: Millis = Millis::mins(5);
 /// CIs that could be affected and are looked at for the coverage.
 pub(in crate::engine) const MAX_IMPACT: usize = 2000;
 /// Smallest weight of a path over which we expect an alert, per mille.
@@ -252,31 +252,36 @@ impl Engine {
         out
     }
 
-    /// Known only where experience says so; a later fitted table replaces these shares.
+    /// A cause is called known only where that was right in 95 % of the recorded faults: it alerts itself and
+    /// is critical, leads the next best clearly, and all began within minutes of each other. Version 1, fitted
+    /// on seven runs of two worlds (41 of 43 right; it covers 15 % of the faults of three or more alerts).
     fn judge_confidence(&mut self, incident: IncidentId, cis: usize) {
-        let spots: Vec<CiId> = self.spots(incident).into_keys().collect();
         let Some(known) = self.state.incidents.get(&incident) else {
             return;
         };
         let (root, silent) = (known.root, known.silent_root);
-        let severity = self.spots(incident).get(&root).map(|(s, _)| *s);
-        let bound = self.force.ix(root).is_some();
-        let alone = cis <= 1;
-        let explains = self.explains(root, &spots);
-        let members = explains.alerting.saturating_add(1);
-        let share = usize::try_from(members)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(100);
-        let covered = explains.alerting.saturating_mul(100)
-            >= explains.monitored.saturating_mul(COVERAGE_SHARE)
-            || (explains.alerting >= MANY
-                && explains.alerting.saturating_mul(3) >= explains.monitored);
+        let case = &known.case;
+        let lead = match known.ranked.as_slice() {
+            [best, next, ..] => best.1 - next.1,
+            [_] | [] => CLEAR_LEAD,
+        };
+        let explained = case.sums.get(&root).map_or(0, |s| s.places);
+        let explains = u64::from(explained) * 100
+            >= u64::try_from(cis)
+                .unwrap_or(u64::MAX)
+                .saturating_mul(EXPLAINS);
+        let critical = case
+            .spots
+            .get(&root)
+            .is_some_and(|s| s.worst == Severity::Critical);
         let high = !silent
-            && bound
-            && (alone
-                || (severity.is_some_and(|s| s <= Severity::Major)
-                    && share >= cis.saturating_mul(EXPLAINS_SHARE)
-                    && covered));
+            && self.force.ix(root).is_some()
+            && (cis <= 1
+                || (critical
+                    && known.burst.is_none()
+                    && explains
+                    && lead >= CLEAR_LEAD
+                    && case.last.since(case.first) <= AT_ONCE));
         if let Some(known) = self.state.incidents.get_mut(&incident) {
             if let Some(named) = &known.hands.cause {
                 known.confident = named.ci.is_some();
