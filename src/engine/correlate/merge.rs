@@ -88,7 +88,11 @@ impl Engine {
             self.wake(stays);
         }
         self.join_hands(stays, goes);
-        self.unite(stays, case, explained.map(|root| (root, because)));
+        // What a person joins need not be cause and effect.
+        let link = explained
+            .filter(|_| by.is_none())
+            .map(|root| (root, because));
+        self.unite(stays, case, link);
         let name = self.ci_name(because);
         let why = match by {
             Some(by) => format!("by {by}"),
