@@ -165,7 +165,7 @@ impl Engine {
     }
 
     /// An incident without members, which the alert will have opened.
-    fn new_incident(&mut self, opening: AlertId) -> Option<IncidentId> {
+    pub(super) fn new_incident(&mut self, opening: AlertId) -> Option<IncidentId> {
         let at = self.state.at;
         let alert = self.state.alerts.get(&opening)?;
         let shadow = suppress::in_shadow(&self.state.rules.suppress, &alert.source);

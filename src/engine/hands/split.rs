@@ -1,10 +1,9 @@
 //! Alerts leave an incident by the word of a person: into one of their own, or into another.
 
 use super::super::Engine;
-use super::super::correlate::case::Case;
-use super::super::state::{Hands, How, Incident, IncidentState, Member, Timer, Told, Turn};
+use super::super::state::{How, IncidentState, Member, Timer};
 use super::{CommandDone, CommandRefused, alerts, done, wrong};
-use crate::model::{AlertId, IncidentId, Millis, Priority};
+use crate::model::{AlertId, IncidentId, Millis};
 use crate::record::NamedV1;
 use crate::ticket::{MAX_NAMES, NoteKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -194,48 +193,21 @@ impl Engine {
         let at = self.state.at;
         let origin = self.state.incidents.get(&from)?;
         let (shadow, promoted) = (origin.shadow, origin.promoted);
-        let of = members.keys().filter_map(|a| self.state.alerts.get(a));
-        let opening = of.min_by_key(|a| (!a.live(), a.worst, a.arrived, a.fingerprint))?;
+        let of = members
+            .keys()
+            .filter_map(|id| Some((id, self.state.alerts.get(id)?)));
+        let opening = of.min_by_key(|(_, a)| (!a.live(), a.worst, a.arrived, a.fingerprint))?;
+        let opening = *opening.0;
         let arrivals = members.keys().filter_map(|a| self.state.alerts.get(a));
         let arrivals: Vec<Millis> = arrivals.map(|a| a.arrived).collect();
-        let (root, opening) = (opening.ci, opening.fingerprint);
-        self.state.last_incident = self.state.last_incident.saturating_add(1);
-        let id = IncidentId(self.state.last_incident);
-        let new = Incident {
-            state: IncidentState::Open,
-            members: Members::new(),
-            case: Case::default(),
-            burst: None,
-            ranked: Vec::new(),
-            maintenance: None,
-            root,
-            silent_root: false,
-            shadow,
-            confident: false,
-            priority: Priority::P4,
-            first: arrivals.iter().min().copied().unwrap_or(at),
-            last: arrivals.iter().max().copied().unwrap_or(at),
-            opening,
-            hold_until: at,
-            opened: None,
-            quiet_since: None,
-            resolved: None,
-            promoted,
-            acknowledged: None,
-            merged_into: None,
-            merges: Vec::new(),
-            live: 0,
-            turns: vec![Turn {
-                at,
-                what: "opened".to_owned(),
-            }],
-            told: Told::default(),
-            hands: Hands {
-                split_from: Some((from, by.to_owned())),
-                ..Hands::default()
-            },
-        };
-        self.state.incidents.insert(id, new);
+        let id = self.new_incident(opening)?;
+        let known = self.state.incidents.get_mut(&id)?;
+        known.state = IncidentState::Open;
+        known.shadow = shadow;
+        known.promoted = promoted;
+        known.first = arrivals.iter().min().copied().unwrap_or(at);
+        known.last = arrivals.iter().max().copied().unwrap_or(at);
+        known.hands.split_from = Some((from, by.to_owned()));
         self.put_in(id, members);
         Some(id)
     }
