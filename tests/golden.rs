@@ -170,6 +170,31 @@ fn pairs(labels: &correlated::model::Labels) -> String {
     all.join(" ")
 }
 
+/// The checks of rules believe what a kind's row says of its labels and texts.
+fn says_only(kind: &source::Source, settings: &SourceSettings, event: &correlated::model::Event) {
+    let says = kind.says;
+    let known = |list: &[&str], option: &str, name: &str| {
+        list.iter().any(|known| match known.strip_suffix('*') {
+            Some(begin) => name.starts_with(begin),
+            None => *known == name,
+        }) || settings.options.picks(option).any(|(n, _)| n == name)
+    };
+    for (name, _) in event.labels.iter() {
+        assert!(
+            known(says.labels, "take", name),
+            "{}: label {name}",
+            kind.kind
+        );
+    }
+    for (name, _) in event.annotations.iter() {
+        assert!(
+            known(says.texts, "texts", name),
+            "{}: text {name}",
+            kind.kind
+        );
+    }
+}
+
 #[test]
 fn captures_become_the_expected_events() {
     let rewrite = std::env::var_os("CORRELATED_REWRITE").is_some();
@@ -183,6 +208,9 @@ fn captures_become_the_expected_events() {
                 &capture.body,
                 capture.received_at,
             );
+            for (_, event) in &decoded.events {
+                says_only(kind, &capture.settings, event);
+            }
             let found = describe(&decoded);
             let expected = capture.name.with_extension("expected");
             if rewrite {

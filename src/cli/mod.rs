@@ -288,7 +288,10 @@ fn run(file: &Path) -> Result<(), String> {
 fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
     let config = refresh::load_config(file)?;
     crate::rules::Rules::compile(config.rules.clone())?;
-    let mut out = format!("{}: good\n", file.display());
+    let shown = file.display().to_string();
+    let mut out = format!("{shown}: good\n");
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{shown}: {e}"))?;
+    let mut doubts = config::lint::doubts(&text, &config);
     for cmdb in &config.plumbing.cmdbs {
         let (raw, findings) = refresh::load_graph(cmdb)?;
         out.push_str(&format!(
@@ -301,6 +304,7 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
         for finding in &findings {
             out.push_str(&format!("  {}: {}\n", finding.place, finding.text));
         }
+        doubts.extend(config::lint::estate(&text, &config, &raw));
         let known = &config.rules.correlate.relations;
         let mut kinds: Vec<&str> = raw.relations.iter().map(|r| r.kind.as_str()).collect();
         kinds.sort_unstable();
@@ -331,6 +335,10 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
             "itsm {name}: kind {}, mode {mode}\n",
             target.kind.kind
         ));
+    }
+    doubts.sort();
+    for doubt in &doubts {
+        out.push_str(&format!("warning: {}\n", doubt.show(&shown)));
     }
     let upgrade = upgrade_from
         .map(|store| upgrade::check(&config, store))

@@ -4,6 +4,7 @@
 
 mod auth;
 pub mod keys;
+pub mod lint;
 pub mod pick;
 mod plumbing;
 mod redact;

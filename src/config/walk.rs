@@ -30,13 +30,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn problem(&mut self, at: Range<usize>, path: &str, message: String) {
-        let before = self.text.get(..at.start).unwrap_or(self.text);
-        let line = before.matches('\n').count().saturating_add(1);
-        let column = before
-            .rsplit('\n')
-            .next()
-            .map_or(0, |l| l.chars().count())
-            .saturating_add(1);
+        let (line, column) = spot(self.text, at.start);
         self.problems.push(Problem {
             line,
             column,
@@ -110,6 +104,41 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// Line and column of a byte, both from 1.
+fn spot(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count().saturating_add(1);
+    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count());
+    (line, column.saturating_add(1))
+}
+
+/// Where `bind.rule[2].label` stands; a name that no table has ends the search at what is around it.
+pub(super) fn place(text: &str, path: &str) -> Option<(usize, usize)> {
+    let (root, _) = DeTable::parse_recoverable(text);
+    let (mut at, mut table) = (None, Some(root.get_ref()));
+    for word in path.split('.') {
+        let (name, number) = match word.strip_suffix(']').and_then(|w| w.split_once('[')) {
+            Some((name, number)) => (name, number.parse::<usize>().ok()),
+            None => (word, None),
+        };
+        let Some((key, value)) = table.and_then(|t| t.get_key_value(name)) else {
+            break;
+        };
+        let value = match number {
+            Some(n) => value.get_ref().as_array()?.get(n)?,
+            None => value,
+        };
+        // A table has no name of its own in front of it: its first line tells.
+        let inner = value.get_ref().as_table();
+        at = Some(match (number, inner) {
+            (Some(_), _) | (None, Some(_)) => value.span().start,
+            (None, None) => key.span().start,
+        });
+        table = inner;
+    }
+    at.map(|at| spot(text, at))
 }
 
 impl Settings {

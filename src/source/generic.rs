@@ -4,7 +4,7 @@
 //! names the list of a body that tells of several alerts. What has no state that is known is rejected by
 //! name, never guessed.
 
-use super::{Body, Decoded, Refused, Source, SourceSettings, limits, media_type, read};
+use super::{Body, Decoded, Refused, Says, Source, SourceSettings, limits, media_type, read};
 use crate::config::keys::{KeyKind, Preset, Settings, key};
 use crate::model::{Event, EventState, Labels, Millis, cut};
 use jiff::civil::DateTime;
@@ -44,6 +44,11 @@ pub const SOURCE: Source = Source {
     reads_answer: true,
     identity: &[],
     condition: &[],
+    says: Says {
+        labels: &[],
+        texts: &[],
+    },
+    holds_back: false,
 };
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {

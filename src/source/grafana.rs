@@ -11,7 +11,8 @@
 
 use super::prometheus::from_alertmanager;
 use super::{
-    Body, Decoded, Refused, Source, SourceSettings, at_the_source, limits, media_type, read, scalar,
+    Body, Decoded, Refused, Says, Source, SourceSettings, at_the_source, limits, media_type, read,
+    scalar,
 };
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Event, EventState, Labels, cut};
@@ -30,6 +31,11 @@ pub const SOURCE: Source = Source {
     reads_answer: false,
     identity: &[],
     condition: &[],
+    says: Says {
+        labels: &["*"],
+        texts: &["*"],
+    },
+    holds_back: false,
 };
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {

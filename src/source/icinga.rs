@@ -10,7 +10,7 @@
 //!   notification command should stand beside it.
 
 use super::{
-    Body, Decoded, Refused, Source, SourceSettings, limits, macros, media_type, read, scalar,
+    Body, Decoded, Refused, Says, Source, SourceSettings, limits, macros, media_type, read, scalar,
 };
 use crate::model::{Event, EventState, Labels, Millis, cut};
 use serde_json::{Map, Value};
@@ -23,6 +23,11 @@ pub const SOURCE: Source = Source {
     reads_answer: false,
     identity: &[],
     condition: &[],
+    says: Says {
+        labels: macros::LABELS,
+        texts: macros::TEXTS,
+    },
+    holds_back: true,
 };
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {

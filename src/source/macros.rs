@@ -30,6 +30,26 @@ pub(super) const KEYS: &[Key] = &[
     },
 ];
 
+/// Labels of what speaks in macros.
+pub(super) const LABELS: &[&str] = &["host", "service"];
+/// Texts of what speaks in macros; custom variables come under their own names.
+pub(super) const TEXTS: &[&str] = &[
+    "output",
+    "long_output",
+    "display_name",
+    "alias",
+    "address",
+    "hostgroups",
+    "servicegroups",
+    "author",
+    "comment",
+    "action",
+    "notes_url",
+    "cmdb_id",
+    "_host*",
+    "_service*",
+];
+
 /// Macros by their bare upper-case names.
 type Macros = BTreeMap<String, String>;
 

@@ -42,6 +42,20 @@ pub struct Source {
     /// Where each firing has an id of its own: the labels that tell that the same condition fires again.
     /// Such an alert returns to the incident of the firing before it. Empty: nothing tells.
     pub condition: &'static [&'static str],
+    /// Names that its events carry, so that a rule which asks for others can be told.
+    pub says: Says,
+    /// Whether it may hold back what needs something that is down (parents, dependencies, services of a host
+    /// that is down): the silence of such a CI is unknown then.
+    pub holds_back: bool,
+}
+
+/// Names that the events of a kind carry. A name that ends in `*` stands for all that begin so.
+#[derive(Clone, Copy, Debug)]
+pub struct Says {
+    /// Of labels.
+    pub labels: &'static [&'static str],
+    /// Of texts for people (annotations).
+    pub texts: &'static [&'static str],
 }
 
 /// The kind named `kind`.

@@ -6,7 +6,7 @@
 //! * PROBLEMID is no key (0 at UNREACHABLE, still set at RECOVERY). The key is host, or host and service.
 //! * Without `enable_environment_macros` the environment is empty and a script posts `{}`.
 
-use super::{Body, Decoded, Source, SourceSettings, macros};
+use super::{Body, Decoded, Says, Source, SourceSettings, macros};
 
 /// The row of this kind.
 pub const SOURCE: Source = Source {
@@ -16,6 +16,11 @@ pub const SOURCE: Source = Source {
     reads_answer: false,
     identity: &[],
     condition: &[],
+    says: Says {
+        labels: macros::LABELS,
+        texts: macros::TEXTS,
+    },
+    holds_back: true,
 };
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {

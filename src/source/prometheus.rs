@@ -8,7 +8,7 @@
 //! * A direct alert has no status: it fires while `endsAt` lies ahead, and expires then if not repeated.
 //! * Firing again moves `startsAt`; the same labels with an older `startsAt` are an older episode.
 
-use super::{Body, Decoded, Refused, Source, SourceSettings, limits, media_type, scalar};
+use super::{Body, Decoded, Refused, Says, Source, SourceSettings, limits, media_type, scalar};
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Event, EventState, Labels, Millis, cut};
 use serde_json::{Map, Value};
@@ -26,6 +26,11 @@ pub const SOURCE: Source = Source {
     reads_answer: false,
     identity: &[],
     condition: &[],
+    says: Says {
+        labels: &["*"],
+        texts: &["*"],
+    },
+    holds_back: true,
 };
 
 /// `endsAt` of a direct alert that names none: Alertmanager's own resolve_timeout.

@@ -12,7 +12,8 @@
 //! * Nothing is sent again, so "repeat every X minutes" is recommended: repeats are normal.
 
 use super::{
-    Body, Decoded, Refused, Source, SourceSettings, at_the_source, limits, media_type, read, scalar,
+    Body, Decoded, Refused, Says, Source, SourceSettings, at_the_source, limits, media_type, read,
+    scalar,
 };
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Event, EventState, Labels, cut};
@@ -32,6 +33,17 @@ pub const SOURCE: Source = Source {
     reads_answer: false,
     identity: &["alert_object_id"],
     condition: &[],
+    says: Says {
+        labels: &[
+            "alert_object_id",
+            "alertname",
+            "host",
+            "entity",
+            "object_type",
+        ],
+        texts: &["summary", "description", "address", "fqdn", "author"],
+    },
+    holds_back: true,
 };
 
 /// The names of the documented body.

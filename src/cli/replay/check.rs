@@ -1,8 +1,10 @@
 //! Live against replayed: the log of a store once more from its begin, compared with every state that the
 //! daemon left behind (snapshots, digests in the log) and with what a restart would recover.
 
+use super::acted::{Acted, Idle};
 use super::progress::Progress;
 use crate::cli::copy::Copy;
+use crate::config::Plumbing;
 use crate::daemon::chain;
 use crate::engine::state::State;
 use crate::engine::{ENGINE, Engine};
@@ -39,13 +41,14 @@ pub(super) struct Checked {
     engines: BTreeMap<u32, u64>,
     points: Vec<Point>,
     remarks: Vec<String>,
+    idle: Idle,
 }
 
 /// Replays a copy of the store.
 ///
 /// # Errors
 /// A store that cannot be read, or whose log has no begin to start from.
-pub(super) fn check(store: &Path) -> Result<Checked, String> {
+pub(super) fn check(store: &Path, plumbing: Option<&Plumbing>) -> Result<Checked, String> {
     let told = |e: &dyn std::error::Error| chain(e);
     let reader = Reader::open(store).map_err(|e| told(&e))?;
     let copy = Copy::of(&reader)?;
@@ -60,6 +63,7 @@ pub(super) fn check(store: &Path) -> Result<Checked, String> {
         engines: BTreeMap::new(),
         points: Vec::new(),
         remarks: Vec::new(),
+        idle: Idle::default(),
     };
     if let Some(why) = &recovered.unused_snapshot {
         out.remarks
@@ -73,6 +77,7 @@ pub(super) fn check(store: &Path) -> Result<Checked, String> {
         engine: Engine::new(),
         snapshots,
         skipped: recovered.skipped.iter().map(|(s, _)| *s).collect(),
+        acted: plumbing.map(Acted::with).unwrap_or_default(),
     };
     let some = live.store().read(Seq(1), 1).map_err(|e| told(&e))?;
     out.first = some.first().map(|e| e.seq).unwrap_or_default();
@@ -87,6 +92,10 @@ pub(super) fn check(store: &Path) -> Result<Checked, String> {
         replay.engine = loaded.map_err(|why| format!("snapshot {}: {why}", begin.0))?;
         replay.snapshots.retain(|s| *s > begin);
     }
+    let begun = replay.engine.state();
+    replay.acted.rules(&begun.rules);
+    let known = begun.alerts.keys().copied().collect();
+    replay.acted.alerts(&replay.engine, &known);
     let mut progress = Progress::new(out.last.0.saturating_sub(out.begun.map_or(0, |s| s.0)));
     loop {
         let from = replay.engine.state().seq.next();
@@ -100,6 +109,7 @@ pub(super) fn check(store: &Path) -> Result<Checked, String> {
         }
     }
     progress.end();
+    out.idle = replay.acted.idle();
     let engine = live.engine();
     out.points.push(point(
         out.last,
@@ -114,6 +124,7 @@ struct Replay {
     engine: Engine,
     snapshots: Vec<Seq>,
     skipped: Vec<Seq>,
+    acted: Acted,
 }
 
 impl Replay {
@@ -161,7 +172,9 @@ impl Replay {
                 });
             }
         }
-        self.engine.apply(entry.seq, entry.at, &records);
+        self.acted.records(&records);
+        let effects = self.engine.apply(entry.seq, entry.at, &records);
+        self.acted.alerts(&self.engine, &effects.alerts);
         if self.snapshots.contains(&entry.seq) {
             let loaded = node::load_snapshot(store, entry.seq).map_err(|e| chain(&e))?;
             match loaded {
@@ -288,6 +301,7 @@ impl Checked {
             }
             good = point.seq;
         }
+        out.push_str(&self.idle.text());
         out.push_str(match self.agrees() {
             true => "live and replayed are the same\n",
             false => "live and replayed are not the same\n",
@@ -319,6 +333,7 @@ impl Checked {
             "engines": self.engines.iter().map(|(e, n)| json!({"engine": e, "entries": n})).collect::<Vec<_>>(),
             "remarks": self.remarks,
             "points": points,
+            "idle_rules": self.idle.json(),
             "agrees": self.agrees(),
         })
     }

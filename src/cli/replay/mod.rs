@@ -1,6 +1,7 @@
 //! `replay`: plays what happened once more, through the same engine, and says what became of it, whether it
 //! is what the daemon made of it, or what another configuration would have made of it. Nothing is sent.
 
+mod acted;
 mod against;
 mod check;
 mod player;
@@ -12,6 +13,7 @@ mod summary;
 mod tape;
 
 use super::print;
+use crate::config::Config;
 use crate::daemon::refresh;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,7 +66,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         }
         (None, Some(store)) => {
             if options.against.is_none() {
-                return checked(options, store);
+                return checked(options, store, regime.config.as_ref());
             }
             Tape::log(store)?
         }
@@ -86,8 +88,12 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn checked(options: &Options, store: &std::path::Path) -> Result<ExitCode, String> {
-    let checked = check::check(store)?;
+fn checked(
+    options: &Options,
+    store: &std::path::Path,
+    config: Option<&Config>,
+) -> Result<ExitCode, String> {
+    let checked = check::check(store, config.map(|c| &c.plumbing))?;
     if let Some(file) = &options.predictions {
         let as_it_was = Regime {
             config: None,

@@ -1,6 +1,8 @@
 //! Plays what happened through a node of its own, on virtual time. No file is written and nothing is sent.
 
+use super::acted::Acted;
 use super::story::Story;
+use crate::config::Plumbing;
 use crate::daemon::{chain, deliver};
 use crate::engine::{Answer, Delivery, Effects, Engine};
 use crate::graph::RawGraph;
@@ -24,6 +26,8 @@ pub(super) struct Player {
     pub(super) story: Story,
     /// Bodies and alerts that could not be used.
     pub(super) refused: u64,
+    /// What its rules have done.
+    pub(super) acted: Acted,
 }
 
 impl Player {
@@ -63,7 +67,16 @@ impl Player {
             node,
             story: Story::default(),
             refused: 0,
+            acted: Acted::default(),
         })
+    }
+
+    /// Watches what the rules do from here on.
+    pub(super) fn watch_rules(&mut self, plumbing: Option<&Plumbing>) {
+        self.acted = plumbing.map(Acted::with).unwrap_or_default();
+        self.acted.rules(&self.node.engine().state().rules);
+        let known = self.node.engine().state().alerts.keys().copied().collect();
+        self.acted.alerts(self.node.engine(), &known);
     }
 
     /// The process starts, as the daemon does; no time was lost before.
@@ -144,6 +157,7 @@ impl Player {
     }
 
     fn entry(&mut self, records: &[Record]) -> Result<Vec<Answer>, String> {
+        self.acted.records(records);
         let mut effects = self.node.commit(self.now, records).map_err(|e| chain(&e))?;
         let answers = std::mem::take(&mut effects.answers);
         self.after(effects)?;
@@ -154,6 +168,7 @@ impl Player {
     fn after(&mut self, mut effects: Effects) -> Result<(), String> {
         loop {
             self.story.after(self.node.engine(), self.now, &effects);
+            self.acted.alerts(self.node.engine(), &effects.alerts);
             let deliveries = std::mem::take(&mut effects.deliveries);
             if deliveries.is_empty() {
                 return Ok(());

@@ -1,5 +1,6 @@
 //! What became of it, in a few lines.
 
+use super::acted::Idle;
 use super::player::Player;
 use super::story::Story;
 use crate::model::IncidentId;
@@ -20,6 +21,7 @@ pub(super) struct Summary {
     moves: usize,
     largest: Option<(IncidentId, usize, String)>,
     took: Duration,
+    idle: Idle,
 }
 
 impl Summary {
@@ -52,6 +54,7 @@ impl Summary {
             moves: count("move"),
             largest,
             took,
+            idle: player.acted.idle(),
         }
     }
 
@@ -74,7 +77,7 @@ impl Summary {
              tickets    {}\n\
              merges     {} ({} of two tickets)\n\
              splits     {}, moves {}\n\
-             largest    {largest}\n",
+             largest    {largest}\n{}",
             self.events,
             self.refused,
             self.speed(),
@@ -85,6 +88,7 @@ impl Summary {
             self.merges_ticketed,
             self.splits,
             self.moves,
+            self.idle.text(),
         )
     }
 
@@ -103,6 +107,7 @@ impl Summary {
             "largest": self.largest.as_ref().map(|(id, size, cause)| {
                 json!({"incident": id.to_string(), "alerts": size, "cause": cause})
             }),
+            "idle_rules": self.idle.json(),
             "events_per_second": u64::try_from(self.speed()).unwrap_or(u64::MAX),
         })
     }

@@ -179,6 +179,7 @@ fn recorded(lines: &[Line], regime: &Regime) -> Result<Player, String> {
     let config = config.ok_or("a recording needs --config")?;
     let begin = lines.first().map(|l| l.at).unwrap_or_default();
     let mut player = Player::empty()?;
+    player.watch_rules(Some(&config.plumbing));
     player.started(begin)?;
     let rules = Record::Rules(RulesV1 {
         text: config.rules.canonical(),
@@ -271,6 +272,7 @@ impl Log {
                 player
             }
         };
+        player.watch_rules(regime.config.as_ref().map(|c| &c.plumbing));
         if regime.graphs.is_none() {
             for raw in self.graphs.values() {
                 player.keep(raw)?;

@@ -17,7 +17,8 @@
 mod stream;
 
 use super::{
-    Body, Decoded, Refused, Source, SourceSettings, at_the_source, limits, media_type, read, scalar,
+    Body, Decoded, Refused, Says, Source, SourceSettings, at_the_source, limits, media_type, read,
+    scalar,
 };
 use crate::config::keys::{Key, KeyKind, Preset};
 use crate::model::{Event, EventState, Labels, Millis, cut};
@@ -52,6 +53,32 @@ pub const SOURCE: Source = Source {
     reads_answer: true,
     identity: &["instance", "eventid"],
     condition: &["instance", "triggerid"],
+    says: Says {
+        labels: &["*"],
+        texts: &[
+            "summary",
+            "opdata",
+            "description",
+            "display_name",
+            "address",
+            "fqdn",
+            "hostgroups",
+            "host2",
+            "item",
+            "value",
+            "notes_url",
+            "rootcause",
+            "author",
+            "action",
+            "comment",
+            "asset_tag",
+            "serial",
+            "location",
+            "contact",
+            "tags",
+        ],
+    },
+    holds_back: true,
 };
 
 /// Severity words by `{EVENT.NSEVERITY}`; the words of Zabbix itself can be renamed.

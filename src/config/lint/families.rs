@@ -1,0 +1,240 @@
+//! The rules of each section, in the one form that the checks read. A new sort of rule needs one row here.
+
+use super::{Ask, Matcher, On, Rule, Test};
+use crate::config::plumbing::Plumbing;
+use crate::model::Severity;
+use crate::redact;
+use crate::rules::{BindRule, Identity, RulesText};
+
+/// Makes the rules of one section so; each row is one section.
+type Family = fn(&RulesText, &Plumbing) -> Vec<Rule>;
+
+/// Every sort of rule that looks at alerts.
+const FAMILIES: &[Family] = &[
+    bind,
+    ignored_labels,
+    severity,
+    heartbeats,
+    noted,
+    source_identity,
+    source_condition,
+    redaction,
+    share,
+];
+
+/// All rules, section by section, each in the order of the file.
+pub fn rules(rules: &RulesText, plumbing: &Plumbing) -> Vec<Rule> {
+    FAMILIES
+        .iter()
+        .flat_map(|family| family(rules, plumbing))
+        .collect()
+}
+
+fn there(key: &'static str, on: On) -> Matcher {
+    Matcher {
+        key,
+        on,
+        test: Test::There,
+    }
+}
+
+/// An entry of a list: a rule that asks for one thing.
+fn entry(path: String, name: &str, source: Option<&str>, matcher: Matcher) -> Rule {
+    Rule {
+        path,
+        name: name.to_owned(),
+        asks: vec![Ask {
+            source: source.map(str::to_owned),
+            matchers: vec![matcher],
+        }],
+        ends: false,
+        gives: "entry".to_owned(),
+        evidence: None,
+        logged: true,
+    }
+}
+
+/// What a list has beyond the list that is built in: nobody wrote that, so nobody needs to be warned of it.
+fn own<'a>(list: &'a [String], built_in: &'a [String]) -> impl Iterator<Item = &'a String> {
+    list.iter().filter(|name| !built_in.contains(name))
+}
+
+fn bind(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let one = |(n, rule): (usize, &BindRule)| {
+        let mut matchers = Vec::new();
+        if let (Some(label), Some(regex)) = (&rule.when_label, &rule.when_matches) {
+            matchers.push(Matcher {
+                key: "when_label",
+                on: On::Any(label.clone()),
+                test: Test::Matches(regex.clone()),
+            });
+        }
+        // A template comes before a label.
+        match (&rule.template, &rule.label) {
+            (Some(template), _) => {
+                let names = places(template).map(|name| On::Any(name.to_owned()));
+                matchers.extend(names.map(|on| there("template", on)));
+            }
+            (None, Some(label)) => {
+                let on = On::Any(label.clone());
+                let test = match &rule.regex {
+                    Some(regex) => Test::Finds(regex.clone()),
+                    None => Test::There,
+                };
+                matchers.push(Matcher {
+                    key: "label",
+                    on,
+                    test,
+                });
+            }
+            (None, None) => {}
+        }
+        let gives = match &rule.template {
+            Some(template) => format!("template {template}"),
+            None => format!("label {:?} by {:?}", rule.label, rule.regex),
+        };
+        Rule {
+            path: format!("bind.rule[{n}]"),
+            name: rule.name.clone(),
+            asks: vec![Ask {
+                source: rule.source.clone(),
+                matchers,
+            }],
+            // Where the CMDB does not know the name, the next rule has its turn.
+            ends: false,
+            gives,
+            evidence: Some(format!("bind.rule {:?}", rule.name)),
+            logged: true,
+        }
+    };
+    rules.bind.iter().enumerate().map(one).collect()
+}
+
+/// The names in `{label}`.
+fn places(template: &str) -> impl Iterator<Item = &str> {
+    let inner = template.split('{').skip(1);
+    inner.filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+}
+
+fn ignored_labels(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let built_in = Identity::default().ignored_labels;
+    let all = own(&rules.identity.ignored_labels, &built_in);
+    all.map(|name| {
+        let path = "identity.ignored_labels".to_owned();
+        entry(path, name, None, there("", On::Label(name.clone())))
+    })
+    .collect()
+}
+
+fn severity(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let built_in = Identity::default().severity;
+    let changed = |(word, means): &(&String, &Severity)| built_in.get(*word) != Some(*means);
+    let all = rules.identity.severity.iter().filter(changed);
+    all.map(|(word, _)| {
+        let matcher = Matcher {
+            key: "",
+            on: On::Severity,
+            test: Test::Is(word.clone()),
+        };
+        entry(format!("identity.severity.{word}"), word, None, matcher)
+    })
+    .collect()
+}
+
+fn named(path: &str, list: &[String], built_in: &[String]) -> Vec<Rule> {
+    let one = |name: &String| {
+        let matcher = Matcher {
+            key: "",
+            on: On::Label("alertname".to_owned()),
+            test: Test::Is(name.clone()),
+        };
+        entry(path.to_owned(), name, None, matcher)
+    };
+    own(list, built_in).map(one).collect()
+}
+
+fn heartbeats(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let built_in = Identity::default().heartbeats;
+    named("identity.heartbeats", &rules.identity.heartbeats, &built_in)
+}
+
+fn noted(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let built_in = Identity::default().noted;
+    named("identity.noted", &rules.identity.noted, &built_in)
+}
+
+fn source_identity(_: &RulesText, plumbing: &Plumbing) -> Vec<Rule> {
+    let mut out = Vec::new();
+    for (n, source) in plumbing.sources.iter().enumerate() {
+        let of_kind: Vec<String> = source.kind.identity.iter().map(|w| (*w).into()).collect();
+        for name in own(&source.identity, &of_kind) {
+            let matcher = there("", On::Label(name.clone()));
+            let path = format!("source[{n}].identity");
+            out.push(entry(path, name, Some(&source.settings.name), matcher));
+        }
+    }
+    out
+}
+
+fn source_condition(_: &RulesText, plumbing: &Plumbing) -> Vec<Rule> {
+    let mut out = Vec::new();
+    for (n, source) in plumbing.sources.iter().enumerate() {
+        let of_kind: Vec<String> = source.kind.condition.iter().map(|w| (*w).into()).collect();
+        for name in own(&source.condition, &of_kind) {
+            let matcher = there("", On::Label(name.clone()));
+            let path = format!("source[{n}].condition");
+            out.push(entry(path, name, Some(&source.settings.name), matcher));
+        }
+    }
+    out
+}
+
+fn redaction(_: &RulesText, plumbing: &Plumbing) -> Vec<Rule> {
+    let shipped: Vec<redact::Rule> = redact::SETS.iter().flat_map(|s| redact::set(s)).collect();
+    // Those of the sets stand before those of the file.
+    let own = plumbing.redact.iter().skip_while(|r| shipped.contains(r));
+    let one = |(n, rule): (usize, &redact::Rule)| {
+        let test = match &rule.regex {
+            Some(regex) => Test::Finds(regex.clone()),
+            None => Test::There,
+        };
+        // Without a label it looks at every value: there is always one.
+        let matchers = rule.label.iter().map(|label| Matcher {
+            key: "label",
+            on: On::AnyCase(label.to_lowercase()),
+            test: test.clone(),
+        });
+        Rule {
+            path: format!("redact.rule[{n}]"),
+            name: rule
+                .label
+                .clone()
+                .or_else(|| rule.regex.clone())
+                .unwrap_or_default(),
+            asks: vec![Ask {
+                source: rule.source.clone(),
+                matchers: matchers.collect(),
+            }],
+            // What was taken out wholly is no more there for the next.
+            ends: rule.label.is_some() && rule.regex.is_none(),
+            gives: match rule.label {
+                Some(_) => format!("hash {}", rule.hash),
+                None => format!("{:?} hash {}", rule.regex, rule.hash),
+            },
+            evidence: None,
+            logged: false,
+        }
+    };
+    own.enumerate().map(one).collect()
+}
+
+fn share(_: &RulesText, plumbing: &Plumbing) -> Vec<Rule> {
+    let mut out = Vec::new();
+    for (n, target) in plumbing.targets.iter().enumerate() {
+        for name in target.common.list("share") {
+            let matcher = there("", On::Any(name.clone()));
+            out.push(entry(format!("itsm[{n}].share"), name, None, matcher));
+        }
+    }
+    out
+}
