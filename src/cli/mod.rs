@@ -96,6 +96,8 @@ enum Command {
     },
     /// Play what happened once more, and say what became of it. Nothing is sent.
     Replay(replay::Options),
+    /// Say what alerts tell of the CMDB: what it does not know, relations that do not show, or are missing.
+    Findings(replay::findings::Options),
     /// Print a completion script for a shell.
     Completions {
         /// bash, zsh, fish, elvish or powershell.
@@ -203,6 +205,7 @@ pub fn main() -> ExitCode {
             Ok(code) => return code,
             Err(why) => Err(why),
         },
+        Command::Findings(options) => replay::findings::run(&options),
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "correlated", &mut out);

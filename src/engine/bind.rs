@@ -217,6 +217,13 @@ fn look_up(
     }
 }
 
+/// Label, name and CIs of a look-up that found several; see [`Evidence::tried`].
+pub fn ambiguous(tried: &str) -> Option<(&str, &str, &str)> {
+    let (what, cis) = tried.split_once(": ambiguous (")?;
+    let (label, name) = what.split_once(' ')?;
+    Some((label, name.trim_matches('"'), cis.strip_suffix(')')?))
+}
+
 impl Engine {
     /// Binds every live alert anew, after a new graph or new rules. An alert of an incident that is still
     /// held is placed anew; one whose incident has (or had) a ticket stays there under its new CI.

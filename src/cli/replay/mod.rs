@@ -4,6 +4,7 @@
 mod acted;
 mod against;
 mod check;
+pub(super) mod findings;
 mod player;
 mod predictions;
 mod progress;

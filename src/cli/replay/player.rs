@@ -1,6 +1,7 @@
 //! Plays what happened through a node of its own, on virtual time. No file is written and nothing is sent.
 
 use super::acted::Acted;
+use super::findings::watch::Watch;
 use super::story::Story;
 use crate::config::Plumbing;
 use crate::daemon::{chain, deliver};
@@ -28,6 +29,8 @@ pub(super) struct Player {
     pub(super) refused: u64,
     /// What its rules have done.
     pub(super) acted: Acted,
+    /// What the findings need, if somebody asked for them.
+    pub(super) watch: Option<Watch>,
 }
 
 impl Player {
@@ -68,6 +71,7 @@ impl Player {
             story: Story::default(),
             refused: 0,
             acted: Acted::default(),
+            watch: None,
         })
     }
 
@@ -158,6 +162,9 @@ impl Player {
 
     fn entry(&mut self, records: &[Record]) -> Result<Vec<Answer>, String> {
         self.acted.records(records);
+        if let Some(watch) = &mut self.watch {
+            watch.records(self.node.engine(), self.now, records);
+        }
         let mut effects = self.node.commit(self.now, records).map_err(|e| chain(&e))?;
         let answers = std::mem::take(&mut effects.answers);
         self.after(effects)?;
@@ -169,6 +176,9 @@ impl Player {
         loop {
             self.story.after(self.node.engine(), self.now, &effects);
             self.acted.alerts(self.node.engine(), &effects.alerts);
+            if let Some(watch) = &mut self.watch {
+                watch.alerts(self.node.engine(), self.now, &effects.alerts);
+            }
             let deliveries = std::mem::take(&mut effects.deliveries);
             if deliveries.is_empty() {
                 return Ok(());

@@ -1,5 +1,6 @@
 //! What is played: a recording, or the log of a store without what depends on tools and people.
 
+use super::findings::watch::Watch;
 use super::player::Player;
 use super::progress::Progress;
 use super::recording::{self, Line, What};
@@ -122,12 +123,24 @@ impl Tape {
     /// # Errors
     /// Rules that do not compile, a source that is not configured.
     pub(super) fn play(&self, regime: &Regime) -> Result<Player, String> {
+        self.play_by(regime, None)
+    }
+
+    /// The same, and collects what the findings need.
+    ///
+    /// # Errors
+    /// See [`Tape::play`].
+    pub(super) fn play_watched(&self, regime: &Regime, watch: Watch) -> Result<Player, String> {
+        self.play_by(regime, Some(watch))
+    }
+
+    fn play_by(&self, regime: &Regime, watch: Option<Watch>) -> Result<Player, String> {
         if let Some(config) = &regime.config {
             crate::rules::Rules::compile(config.rules.clone())?;
         }
         match self {
-            Tape::Recording(lines) => recorded(lines, regime),
-            Tape::Log(log) => log.play(regime),
+            Tape::Recording(lines) => recorded(lines, regime, watch),
+            Tape::Log(log) => log.play(regime, watch),
         }
     }
 }
@@ -174,12 +187,13 @@ pub(super) fn graphs(config: &Config) -> Result<Vec<RawGraph>, String> {
     loaded.map(|l| l.map(|(raw, _)| raw)).collect()
 }
 
-fn recorded(lines: &[Line], regime: &Regime) -> Result<Player, String> {
+fn recorded(lines: &[Line], regime: &Regime, watch: Option<Watch>) -> Result<Player, String> {
     let config = regime.config.as_ref();
     let config = config.ok_or("a recording needs --config")?;
     let begin = lines.first().map(|l| l.at).unwrap_or_default();
     let mut player = Player::empty()?;
     player.watch_rules(Some(&config.plumbing));
+    player.watch = watch;
     player.started(begin)?;
     let rules = Record::Rules(RulesV1 {
         text: config.rules.canonical(),
@@ -262,7 +276,7 @@ fn post(
 }
 
 impl Log {
-    fn play(&self, regime: &Regime) -> Result<Player, String> {
+    fn play(&self, regime: &Regime, watch: Option<Watch>) -> Result<Player, String> {
         let mut player = match &self.begin {
             None => Player::empty()?,
             Some((seq, bytes)) => {
@@ -273,6 +287,7 @@ impl Log {
             }
         };
         player.watch_rules(regime.config.as_ref().map(|c| &c.plumbing));
+        player.watch = watch;
         if regime.graphs.is_none() {
             for raw in self.graphs.values() {
                 player.keep(raw)?;
