@@ -2,9 +2,13 @@
 //!
 //! A scenario under `tests/scenarios/` has lines `MM:SS what`, then `---`, then what the tool saw.
 //! `CORRELATED_REWRITE=1` writes the lower part anew. Words: `NAME down|up`, `NAME fails|works` (a
-//! service or application by its name, critical), `NAME warns`, `tool away MM:SS`, `lose the answer`
+//! service or application by its name, critical), `NAME SERVICE fails|works` (a service of a host), `NAME warns`, `tool away MM:SS`, `lose the answer`
 //! (of the next create), `late SECONDS` (the next create is executed so much later), `take T1` (a person takes the ticket), `resolve T1`, `close T1`, `restart`, `kill`,
 //! `until MM:SS`, `graph later`, `graph` (the sample again), `graph other` (the sample and one CI more).
+//! A name with a star at its end stands for all that begin so. `NAME unreachable` is what Nagios says of what lies
+//! behind something that is down. `lose PERCENT`: so many of the alerts that follow never arrive. `ask I1`: how
+//! many alerts it has and what its cause is, as a line below. `estate` lines come first and make a CMDB instead
+//! of the sample (see `world/estate.rs`): `estate 10000 server on hub`.
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
 //! is a line below, with an exclamation mark if it was refused.
@@ -21,11 +25,12 @@
 mod world;
 
 use correlated::itsm::TicketState;
-use correlated::model::{EventState, IncidentId, Millis};
+use correlated::model::{Event, EventState, IncidentId, Millis};
 use correlated::record::{
     CauseV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SplitV1,
 };
 use std::path::Path;
+use world::estate::{Estate, dice, meant};
 use world::{SAMPLE, START, World, event, host, rules};
 
 fn minutes(text: &str) -> Millis {
@@ -42,9 +47,30 @@ fn clock(at: Millis) -> String {
 
 fn play(script: &str) -> World {
     let later = script.contains("graph later");
-    let mut world = World::new(&rules(), (!later).then_some(SAMPLE));
+    let mut estate = Estate::default();
+    let (mut given, mut none) = (false, false);
+    for line in script.lines().filter_map(|l| l.strip_prefix("estate ")) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["none"] => none = true,
+            words => estate.line(words),
+        }
+        given = true;
+    }
+    let cmdb = if given {
+        estate.cmdb()
+    } else {
+        SAMPLE.to_owned()
+    };
+    let mut rules = rules();
+    if none {
+        // As the configuration has it where there is no CMDB.
+        rules.correlate.wait_for_graph = Millis(0);
+    }
+    let mut world = World::new(&rules, (!later && !none).then_some(cmdb.as_str()));
+    let mut lost = 0;
     for line in script.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with('#') {
+        if line.is_empty() || line.starts_with('#') || line.starts_with("estate ") {
             continue;
         }
         let (time, what) = line
@@ -52,9 +78,47 @@ fn play(script: &str) -> World {
             .unwrap_or_else(|| panic!("line {line:?}"));
         let at = START.plus(minutes(time));
         world.advance(at.since(world.now));
-        step(&mut world, what.trim());
+        let words: Vec<&str> = what.trim().split(' ').collect();
+        match words.as_slice() {
+            ["lose", percent] => lost = percent.parse().unwrap(),
+            [pattern, state] if pattern.ends_with('*') => {
+                let names = estate.names().filter(|n| meant(pattern, n));
+                let all: Vec<_> = names
+                    .filter(|n| dice(&format!("lost {n}"), 100) >= lost)
+                    .map(|n| alert(n, state, world.now).unwrap())
+                    .collect();
+                for source in ["nagios", "prometheus"] {
+                    let mine = all.iter().filter(|(s, _)| *s == source);
+                    let events: Vec<Event> = mine.map(|(_, e)| e.clone()).collect();
+                    world.send(source, &events);
+                }
+            }
+            [name, state]
+                if alert(name, state, at).is_some()
+                    && dice(&format!("lost {name}"), 100) < lost => {}
+            _ => step(&mut world, what.trim()),
+        }
     }
     world
+}
+
+/// The event of `NAME STATE`, and the source that tells it.
+fn alert(name: &str, state: &str, now: Millis) -> Option<(&'static str, Event)> {
+    use EventState::{Firing, Resolved};
+    let labels = [("alertname", "Down"), ("ci", name)];
+    let told = |state, severity: &str| Some(("prometheus", event(&labels, state, severity, now)));
+    match state {
+        "down" => Some(("nagios", host(name, Firing, now))),
+        "up" => Some(("nagios", host(name, Resolved, now))),
+        "unreachable" => {
+            let unreachable = event(&[("host", name)], Firing, "unreachable", now);
+            Some(("nagios", unreachable))
+        }
+        "fails" => told(Firing, "critical"),
+        "warns" => told(Firing, "warning"),
+        "works" => told(Resolved, "critical"),
+        _ => None,
+    }
 }
 
 fn told(world: &World) -> String {
@@ -70,10 +134,6 @@ fn told(world: &World) -> String {
 fn step(world: &mut World, what: &str) {
     let now = world.now;
     let words: Vec<&str> = what.split(' ').collect();
-    let firing = |world: &mut World, name: &str, state, severity: &str| {
-        let one = event(&[("alertname", "Down"), ("ci", name)], state, severity, now);
-        world.send("prometheus", &[one]);
-    };
     let ticket = |world: &mut World, id: &str| {
         world
             .tool
@@ -83,11 +143,23 @@ fn step(world: &mut World, what: &str) {
             .unwrap_or_else(|| panic!("no ticket {id}"))
     };
     match words.as_slice() {
-        [name, "down"] => world.send("nagios", &[host(name, EventState::Firing, now)]),
-        [name, "up"] => world.send("nagios", &[host(name, EventState::Resolved, now)]),
-        [name, "fails"] => firing(world, name, EventState::Firing, "critical"),
-        [name, "warns"] => firing(world, name, EventState::Firing, "warning"),
-        [name, "works"] => firing(world, name, EventState::Resolved, "critical"),
+        [name, state] if alert(name, state, now).is_some() => {
+            let (source, event) = alert(name, state, now).unwrap();
+            world.send(source, &[event]);
+        }
+        [name, service, "fails" | "works"] => {
+            let state = match words.last() {
+                Some(&"fails") => EventState::Firing,
+                _ => EventState::Resolved,
+            };
+            let labels = [("host", *name), ("service", *service)];
+            world.send("nagios", &[event(&labels, state, "critical", now)]);
+        }
+        ["ask", id] => {
+            let id: IncidentId = id.parse().unwrap();
+            let text = asked(world, id);
+            world.tool.log.push((now, text));
+        }
         ["tool", "away", until] => world.tool.away_until = START.plus(minutes(until)),
         ["lose", "the", "answer"] => world.tool.lose_next_create(),
         ["late", seconds] => world
@@ -136,6 +208,20 @@ fn step(world: &mut World, what: &str) {
         ["graph", "later"] | ["until"] => {}
         other => panic!("word {other:?}"),
     }
+}
+
+/// How many alerts an incident has, and its cause.
+fn asked(world: &World, id: IncidentId) -> String {
+    let engine = world.node.engine();
+    let incident = engine.state().incidents.get(&id).unwrap();
+    let ranked = engine.ranked_roots(id);
+    let cause = ranked.first().copied().unwrap_or(incident.root);
+    let key = engine.state().cis.key(cause);
+    let known = match incident.confident {
+        true => "cause",
+        false => "cause not known, best guess",
+    };
+    format!("{id}: {} alerts, {known} {key}", incident.members.len())
 }
 
 fn command(world: &mut World, words: &[&str]) {
@@ -240,4 +326,19 @@ fn what_a_create_could_not_say_is_tried_once_more() {
         assert_eq!(told.matches(" open ").count(), 1, "{told}");
         assert_eq!(told.matches(" update ").count(), updates, "{told}");
     }
+}
+
+#[test]
+#[ignore = "minutes in a debug build: every alert of a large incident looks at all its members"]
+fn a_hub_that_takes_ten_thousand_servers_with_it_is_one_incident() {
+    let world = play(
+        "estate hub is core_switch\nestate 10000 server on hub through connects-to\n\
+         00:00 hub-server-* down\n00:10 hub down\n03:00 ask I1\n30:00 until",
+    );
+    let told = told(&world);
+    assert!(
+        told.contains("I000001: 10001 alerts, cause hub\n"),
+        "{told}"
+    );
+    assert_eq!(world.tool.tickets.len(), 1, "{told}");
 }

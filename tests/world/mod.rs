@@ -12,6 +12,8 @@
     reason = "test support; each test uses a part of it"
 )]
 
+pub mod estate;
+
 use correlated::engine::hands::CommandOutcome;
 use correlated::engine::{Answer, Delivery, Effects, Quick};
 use correlated::graph::GraphBuilder;
