@@ -22,6 +22,7 @@ pub(super) struct Summary {
     largest: Option<(IncidentId, usize, String)>,
     took: Duration,
     idle: Idle,
+    digest: u64,
 }
 
 impl Summary {
@@ -55,6 +56,7 @@ impl Summary {
             largest,
             took,
             idle: player.acted.idle(),
+            digest: player.engine().digest(),
         }
     }
 
@@ -77,7 +79,8 @@ impl Summary {
              tickets    {}\n\
              merges     {} ({} of two tickets)\n\
              splits     {}, moves {}\n\
-             largest    {largest}\n{}",
+             largest    {largest}\n\
+             digest     {:016x}\n{}",
             self.events,
             self.refused,
             self.speed(),
@@ -88,6 +91,7 @@ impl Summary {
             self.merges_ticketed,
             self.splits,
             self.moves,
+            self.digest,
             self.idle.text(),
         )
     }
@@ -107,6 +111,7 @@ impl Summary {
             "largest": self.largest.as_ref().map(|(id, size, cause)| {
                 json!({"incident": id.to_string(), "alerts": size, "cause": cause})
             }),
+            "digest": format!("{:016x}", self.digest),
             "idle_rules": self.idle.json(),
             "events_per_second": u64::try_from(self.speed()).unwrap_or(u64::MAX),
         })
