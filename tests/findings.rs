@@ -264,6 +264,13 @@ fn alerts_without_a_ci_names_of_several_and_hubs_are_told() {
         json!([{"ci": "hub", "class": "server", "dependants": 28, "direct": 25, "monitored": false}])
     );
     let text = e.findings(&[]);
+    let bare = Command::new(env!("CARGO_BIN_EXE_correlated"))
+        .args(["findings", "--config", "correlated.toml"])
+        .current_dir(&e.folder)
+        .output()
+        .unwrap();
+    let bare = String::from_utf8_lossy(&bare.stdout).into_owned();
+    assert!(bare.contains("hubs: 1\n  hub (server"), "{bare}");
     assert!(
         text.contains("hub (server, not monitored): needed by 28 CIs, by 25 directly"),
         "{text}"

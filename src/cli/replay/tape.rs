@@ -50,6 +50,11 @@ pub(super) struct Regime {
 }
 
 impl Tape {
+    /// A tape on which nothing happens.
+    pub(super) fn nothing() -> Tape {
+        Tape::Recording(Vec::new())
+    }
+
     /// Reads a recording.
     ///
     /// # Errors

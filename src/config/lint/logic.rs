@@ -143,6 +143,50 @@ mod tests {
         }
     }
 
+    /// One alert acts on another: both asks count.
+    #[test]
+    fn rules_of_two_alerts_are_compared_alert_by_alert() {
+        let ask = |source: Option<&str>, tests: &[Test]| Ask {
+            source: source.map(str::to_owned),
+            matchers: tests.iter().cloned().map(m).collect(),
+        };
+        let rule = |first: Ask, second: Ask, ends| Rule {
+            path: "suppress.inhibit[0]".into(),
+            name: "r".into(),
+            asks: vec![first, second],
+            ends,
+            gives: "inhibit".into(),
+            evidence: None,
+            logged: true,
+        };
+        let down = || Test::Is("down".into());
+        let wide = rule(ask(None, &[down()]), ask(None, &[Test::There]), false);
+        let narrow = rule(
+            ask(Some("nagios"), &[down()]),
+            ask(None, &[Test::Matches("web.+".into())]),
+            false,
+        );
+        assert!(shadows(&wide, &narrow));
+        assert!(!shadows(&narrow, &wide));
+        let other = rule(
+            ask(None, &[Test::Is("up".into())]),
+            ask(None, &[Test::There]),
+            false,
+        );
+        assert!(!shadows(&wide, &other));
+    }
+
+    #[test]
+    fn what_no_value_meets_is_found() {
+        let none = [m(Test::Is("a".into())), m(Test::Matches("b.*".into()))];
+        assert!(contradiction(&none).is_some());
+        let some = [
+            m(Test::Matches("a|b1".into())),
+            m(Test::Matches("b.*".into())),
+        ];
+        assert!(contradiction(&some).is_none());
+    }
+
     #[test]
     fn words_are_told_from_expressions() {
         assert_eq!(literals("a|b"), Some(vec!["a".into(), "b".into()]));

@@ -9,6 +9,7 @@ mod estate;
 mod families;
 mod logic;
 mod said;
+mod words;
 
 pub use estate::estate;
 pub use families::rules;
@@ -121,6 +122,7 @@ pub fn doubts(text: &str, config: &Config) -> Vec<Problem> {
         }
     }
     out.append(&mut needless);
+    out.append(&mut words::words(text));
     out.sort();
     out.dedup();
     out

@@ -36,6 +36,10 @@ pub(super) fn contradicted(engine: &Engine, failures: &Failures<'_>) -> Vec<Cont
         if failures.hard(*needed).count() < usize::try_from(LEAST).unwrap_or(usize::MAX) {
             continue;
         }
+        let hard: Vec<_> = failures
+            .hard(*needed)
+            .map(|f| (f, failures.shown(at, f)))
+            .collect();
         for link in graph.dependants(at) {
             let (Some(id), Some(ci)) = (force.id(link.ci), graph.ci(link.ci)) else {
                 continue;
@@ -52,12 +56,12 @@ pub(super) fn contradicted(engine: &Engine, failures: &Failures<'_>) -> Vec<Cont
                 continue;
             }
             let (mut silent, mut unknown, mut held) = (0u32, 0u32, false);
-            for failure in failures.hard(*needed) {
+            for (failure, shown) in &hard {
                 if failures.alerted(id, failure) {
                     held = true;
                     break;
                 }
-                match failures.silence_tells(link.ci, at, failure) {
+                match failures.silence_tells(link.ci, at, failure, shown) {
                     true => silent = silent.saturating_add(1),
                     false => unknown = unknown.saturating_add(1),
                 }

@@ -88,8 +88,15 @@ impl<'a> Failures<'a> {
     }
 
     /// Whether the silence of a CI in the failure of one that it needs tells anything. Not while nobody
-    /// listened, in a maintenance, where its source was silent or stale, or may have held it back.
-    pub(super) fn silence_tells(&self, ci: Ix, needed: Ix, failure: &Failure) -> bool {
+    /// listened, in a maintenance, where its source was silent or stale, or may have held it back; `shown` are
+    /// the sources that did not.
+    pub(super) fn silence_tells(
+        &self,
+        ci: Ix,
+        needed: Ix,
+        failure: &Failure,
+        shown: &BTreeSet<Arc<str>>,
+    ) -> bool {
         let force = self.engine.in_force();
         let (Some(graph), Some(id)) = (&force.graph, force.id(ci)) else {
             return false;
@@ -120,7 +127,7 @@ impl<'a> Failures<'a> {
             .flat_map(|f| f.sources.iter().cloned())
             .collect();
         let clear = |source: &Arc<str>| {
-            self.speaks(source, failure) && !self.holds_back(source, ci, needed, failure)
+            self.speaks(source, failure) && !self.holds_back(source, failure, shown)
         };
         match own.is_empty() {
             // Nobody knows which source watches it: then all must be clear.
@@ -140,28 +147,27 @@ impl<'a> Failures<'a> {
             && stale.is_none_or(|s| s.range(within).next().is_none())
     }
 
-    /// Whether the source may have kept an alert back because it knew that what it needs is down. Not if it told
-    /// of something else that needs it, after it had told of that.
-    fn holds_back(&self, source: &Arc<str>, ci: Ix, needed: Ix, failure: &Failure) -> bool {
+    /// Whether the source may have kept an alert back because it knew that what it needs is down.
+    fn holds_back(&self, source: &Arc<str>, failure: &Failure, shown: &BTreeSet<Arc<str>>) -> bool {
         let may = match &self.watch.holds_back {
             None => true,
             Some(sources) => sources.contains(&**source),
         };
-        if !may || !failure.sources.contains(source) {
-            return false;
-        }
+        may && failure.sources.contains(source) && !shown.contains(source)
+    }
+
+    /// Sources that show in a failure that they do not hold back what needs the CI: they told of something that
+    /// does, after they had told of the CI.
+    pub(super) fn shown(&self, needed: Ix, failure: &Failure) -> BTreeSet<Arc<str>> {
         let force = self.engine.in_force();
-        let Some(graph) = &force.graph else {
-            return true;
-        };
+        let links = force.graph.iter().flat_map(|g| g.dependants(needed));
         let from = failure.began.plus(AFTER);
-        let others = graph.dependants(needed).filter(|link| link.ci != ci);
-        let told = |other: CiId| {
-            let all = self.of.get(&other).into_iter().flatten();
-            all.into_iter()
-                .any(|f| f.began >= from && f.began <= failure.ended && f.sources.contains(source))
-        };
-        !others.filter_map(|link| force.id(link.ci)).any(told)
+        links
+            .filter_map(|link| self.of.get(&force.id(link.ci)?))
+            .flatten()
+            .filter(|f| f.began >= from && f.began <= failure.ended)
+            .flat_map(|f| f.sources.iter().cloned())
+            .collect()
     }
 }
 

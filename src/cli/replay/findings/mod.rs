@@ -33,8 +33,8 @@ pub(in crate::cli) struct Options {
     /// Configuration file: sources, rules, CMDB. For a store it only says which sources may hold alerts back.
     #[arg(long, required_unless_present = "store")]
     config: Option<PathBuf>,
-    /// Look at what senders posted, as `[store] record` writes it.
-    #[arg(long, required_unless_present = "store", conflicts_with = "store")]
+    /// Look at what senders posted, as `[store] record` writes it. Without it and a store: at the CMDB alone.
+    #[arg(long, conflicts_with = "store")]
     recording: Option<PathBuf>,
     /// Look at the log of a store, in use or not, with the CMDB and the rules that it has.
     #[arg(long)]
@@ -64,7 +64,10 @@ pub(in crate::cli) fn run(options: &Options) -> Result<(), String> {
             };
             (Tape::log(store)?, as_it_was)
         }
-        (None, None) => return Err("there must be --recording or --store".to_owned()),
+        (None, None) => {
+            let graphs = config.as_ref().map(graphs).transpose()?;
+            (Tape::nothing(), Regime { config, graphs })
+        }
     };
     let player = tape.play_watched(&regime, Watch::with(plumbing.as_ref()))?;
     let found = Found::of(&player);
