@@ -210,7 +210,14 @@ fn never(ask: &Ask, said: &[Said<'_>]) -> Option<(&'static str, String)> {
 /// A rule made ready to be held against events.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    asks: Vec<(Option<String>, Vec<(On, Check)>)>,
+    asks: Vec<ReadyAsk>,
+}
+
+/// An [`Ask`], compiled.
+#[derive(Clone, Debug)]
+struct ReadyAsk {
+    source: Option<String>,
+    matchers: Vec<(On, Check)>,
 }
 
 #[derive(Clone, Debug)]
@@ -234,7 +241,10 @@ impl Rule {
         let ask = |ask: &Ask| {
             let matchers = ask.matchers.iter();
             let matchers = matchers.map(|m| Some((m.on.clone(), check(&m.test)?)));
-            Some((ask.source.clone(), matchers.collect::<Option<Vec<_>>>()?))
+            Some(ReadyAsk {
+                source: ask.source.clone(),
+                matchers: matchers.collect::<Option<Vec<_>>>()?,
+            })
         };
         let asks = self.asks.iter().map(ask).collect::<Option<Vec<_>>>()?;
         Some(Ready { asks })
@@ -254,11 +264,12 @@ impl Ready {
 
     /// Whether an event is what its `n`th ask wants.
     pub fn fits(&self, n: usize, source: &str, event: &Event) -> bool {
-        let Some((from, matchers)) = self.asks.get(n) else {
+        let Some(ask) = self.asks.get(n) else {
             return false;
         };
-        from.as_deref().is_none_or(|s| s == source)
-            && matchers.iter().all(|(on, check)| holds(on, check, event))
+        let mut matchers = ask.matchers.iter();
+        ask.source.as_deref().is_none_or(|s| s == source)
+            && matchers.all(|(on, check)| holds(on, check, event))
     }
 }
 
