@@ -9,8 +9,13 @@
     reason = "a test stops at what it does not expect"
 )]
 
+use correlated::daemon::refresh;
+use correlated::model::{Event, EventState, Labels, Millis};
+use correlated::node::Node;
+use correlated::record::{ClockStepV1, EventsV1, GraphV1, Record, RulesV1};
+use correlated::store::sqlite::{Options, SqliteStore};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const CONFIG: &str = r#"
@@ -279,4 +284,89 @@ fn alerts_without_a_ci_names_of_several_and_hubs_are_told() {
         text.contains("3 nagios host \"ghost\" (host \"ghost\": unknown)"),
         "{text}"
     );
+}
+
+/// The log of a daemon that was away while `hv` failed, or was not.
+fn log(folder: &Path, away: bool) {
+    std::fs::remove_dir_all(folder.join("store")).ok();
+    std::fs::create_dir_all(folder.join("store")).unwrap();
+    let config = refresh::load_config(&folder.join("correlated.toml")).unwrap();
+    let (raw, _) = refresh::load_graph(&config.plumbing.cmdbs[0]).unwrap();
+    let opened = SqliteStore::new(Options::new(&folder.join("store"))).unwrap();
+    let (mut node, found) = Node::recover(opened).unwrap();
+    let at = |minutes: i64| Millis(1_795_310_000_000).plus(Millis::mins(minutes));
+    node.start(at(0), found.last).unwrap();
+    let text = config.rules.canonical();
+    node.commit(at(0), &[Record::Rules(RulesV1 { text })])
+        .unwrap();
+    let graph = GraphV1 {
+        digest: node.put_graph(&raw).unwrap(),
+        cis: 2,
+        relations: 1,
+        as_of: at(0),
+    };
+    node.commit(at(0), &[Record::Graph(graph)]).unwrap();
+    let mut say = |minutes: i64, host: &str, state| {
+        let event = Event {
+            state,
+            labels: [("alertname", "Down"), ("host", host)]
+                .into_iter()
+                .collect(),
+            annotations: Labels::new(),
+            severity_word: "critical".into(),
+            episode: at(minutes).0,
+            closes: at(minutes).0,
+            starts_at: Some(at(minutes)),
+            valid_until: None,
+            sender: String::new(),
+            link: String::new(),
+        };
+        let events = EventsV1 {
+            source: "shop".into(),
+            scope: "shop".into(),
+            received_at: at(minutes),
+            events: vec![event],
+        };
+        let mut records = vec![Record::Events(events)];
+        if away && state == EventState::Resolved {
+            let gap = Millis::mins(12);
+            records.insert(0, Record::ClockStep(ClockStepV1 { gap }));
+        }
+        node.commit(at(minutes), &records).unwrap();
+    };
+    for (host, times) in [("vm", &TIMES[..1]), ("hv", &TIMES[..])] {
+        for time in times {
+            let begin = if host == "vm" { 100 } else { *time };
+            say(begin, host, EventState::Firing);
+            say(begin + 15, host, EventState::Resolved);
+        }
+    }
+    node.store().clean_stop().unwrap();
+}
+
+#[test]
+fn a_log_tells_the_same_and_nothing_of_the_time_in_which_nobody_listened() {
+    let mut e = Estate::new("findings-log");
+    e.ci("hv", true);
+    e.ci("vm", true);
+    e.runs_on("vm", "hv");
+    e.write();
+    let found = |more: &[&str]| -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_correlated"))
+            .args(["findings", "--store", "store", "--json"])
+            .args(more)
+            .current_dir(&e.folder)
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    };
+    log(&e.folder, false);
+    let told = found(&["--config", "correlated.toml"]);
+    assert_eq!(pairs(&told, "contradicted"), ["vm hv 4"], "{told:#}");
+    // Nobody says what the source does, so it may have held the alert back.
+    assert!(pairs(&found(&[]), "contradicted").is_empty());
+    log(&e.folder, true);
+    let told = found(&["--config", "correlated.toml"]);
+    assert!(pairs(&told, "contradicted").is_empty(), "{told:#}");
 }

@@ -32,12 +32,12 @@ fn follows(later: &Matcher, first: &Matcher) -> bool {
     let literals = match &later.test {
         Test::Is(value) => Some(vec![value.clone()]),
         Test::Matches(regex) => literals(regex),
-        Test::There | Test::Finds(_) => None,
+        Test::There | Test::Finds(_) | Test::IsNot(_) | Test::MatchesNot(_) => None,
     };
     match (&first.test, literals) {
         (_, Some(values)) => values.iter().all(|v| accepts(&first.test, v)),
         (Test::There, None) => !accepts(&later.test, ""),
-        (Test::Is(_) | Test::Matches(_) | Test::Finds(_), None) => false,
+        (_, None) => false,
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) fn contradiction(matchers: &[Matcher]) -> Option<(&Matcher, &Matcher)
                 let values = match &one.test {
                     Test::Is(value) => Some(vec![value.clone()]),
                     Test::Matches(regex) => literals(regex),
-                    Test::There | Test::Finds(_) => None,
+                    Test::There | Test::Finds(_) | Test::IsNot(_) | Test::MatchesNot(_) => None,
                 };
                 if values.is_some_and(|all| !all.iter().any(|v| accepts(&other.test, v))) {
                     return Some((a, b));
@@ -66,6 +66,8 @@ pub(super) fn accepts(test: &Test, value: &str) -> bool {
     match test {
         Test::There => !value.is_empty(),
         Test::Is(wanted) => wanted == value,
+        Test::IsNot(other) => other != value,
+        Test::MatchesNot(regex) => !fits(format!("^(?:{regex})$")),
         Test::Matches(regex) => fits(format!("^(?:{regex})$")),
         Test::Finds(regex) => fits(regex.clone()),
     }
@@ -99,6 +101,8 @@ pub(super) fn shown(test: &Test) -> String {
     match test {
         Test::There => "any value".to_owned(),
         Test::Is(value) => format!("{value:?}"),
+        Test::IsNot(value) => format!("not {value:?}"),
+        Test::MatchesNot(regex) => format!("not /{regex}/"),
         Test::Matches(regex) | Test::Finds(regex) => format!("/{regex}/"),
     }
 }
@@ -134,6 +138,10 @@ mod tests {
             (finds("^x"), Test::There, true),
             (finds("x?"), Test::There, false),
             (is("web1"), finds("^web"), true),
+            (is("a"), Test::IsNot("b".into()), true),
+            (is("b"), Test::IsNot("b".into()), false),
+            (re("a|c"), Test::MatchesNot("b.*".into()), true),
+            (Test::IsNot("a".into()), Test::There, false),
         ] {
             assert_eq!(
                 follows(&m(later.clone()), &m(first.clone())),

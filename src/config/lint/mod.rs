@@ -80,8 +80,12 @@ pub enum Test {
     There,
     /// This one.
     Is(String),
+    /// Any but this one.
+    IsNot(String),
     /// One that an expression matches wholly; what is missing is the empty text.
     Matches(String),
+    /// One that it does not match so.
+    MatchesNot(String),
     /// One in which an expression finds something.
     Finds(String),
 }
@@ -224,17 +228,22 @@ struct ReadyAsk {
 enum Check {
     There,
     Is(String),
+    IsNot(String),
     Regex(Regex),
+    RegexNot(Regex),
 }
 
 impl Rule {
     /// Its conditions, compiled; `None` for an expression that is none.
     pub fn ready(&self) -> Option<Ready> {
+        let whole = |regex: &str| Regex::new(&format!("^(?:{regex})$")).ok();
         let check = |test: &Test| {
             Some(match test {
                 Test::There => Check::There,
                 Test::Is(value) => Check::Is(value.clone()),
-                Test::Matches(regex) => Check::Regex(Regex::new(&format!("^(?:{regex})$")).ok()?),
+                Test::IsNot(value) => Check::IsNot(value.clone()),
+                Test::Matches(regex) => Check::Regex(whole(regex)?),
+                Test::MatchesNot(regex) => Check::RegexNot(whole(regex)?),
                 Test::Finds(regex) => Check::Regex(Regex::new(regex).ok()?),
             })
         };
@@ -293,7 +302,9 @@ fn holds(on: &On, check: &Check, event: &Event) -> bool {
     };
     match check {
         Check::There => value.is_some_and(|v| !v.is_empty()),
-        Check::Is(wanted) => value == Some(wanted),
+        Check::Is(wanted) => value.unwrap_or_default() == wanted,
+        Check::IsNot(other) => value.unwrap_or_default() != other,
         Check::Regex(regex) => regex.is_match(value.unwrap_or_default()),
+        Check::RegexNot(regex) => !regex.is_match(value.unwrap_or_default()),
     }
 }

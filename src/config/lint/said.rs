@@ -73,10 +73,13 @@ impl<'a> Said<'a> {
         match (self.constant(&matcher.on), self.has(&matcher.on)) {
             (Some(value), _) => logic::accepts(&matcher.test, value),
             (None, true) => true,
-            // An expression that matches the empty text matches what is missing.
-            (None, false) => {
-                matches!(matcher.test, Test::Matches(_)) && logic::accepts(&matcher.test, "")
-            }
+            // What is missing is the empty text, where it need not be there.
+            (None, false) => match matcher.test {
+                Test::There | Test::Finds(_) => false,
+                Test::Is(_) | Test::IsNot(_) | Test::Matches(_) | Test::MatchesNot(_) => {
+                    logic::accepts(&matcher.test, "")
+                }
+            },
         }
     }
 }
