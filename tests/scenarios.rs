@@ -5,6 +5,10 @@
 //! service or application by its name, critical), `NAME warns`, `tool away MM:SS`, `lose the answer`
 //! (of the next create), `late SECONDS` (the next create is executed so much later), `take T1` (a person takes the ticket), `resolve T1`, `close T1`, `restart`, `kill`,
 //! `until MM:SS`, `graph later`, `graph` (the sample again), `graph other` (the sample and one CI more).
+//! Lines that begin with `|` are configuration, in force from the start. `fire NAME=VALUE... SEVERITY` and
+//! `clear NAME=VALUE...` (an alert by its labels), `change ID on CI WORDS`, `told T1` (we hear how a person
+//! left the ticket), `why I1` (what the view says about its ticket), `alert NAME=VALUE...` (about an alert),
+//! `group I1`, `chronic`, `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
 //! is a line below, with an exclamation mark if it was refused.
@@ -20,11 +24,15 @@
 
 mod world;
 
+use correlated::config::{self, planned};
+use correlated::itsm::Seen;
 use correlated::itsm::TicketState;
-use correlated::model::{EventState, IncidentId, Millis};
+use correlated::model::{EventState, IncidentId, Labels, Millis};
 use correlated::record::{
-    CauseV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SplitV1,
+    CauseV1, ChangeV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SplitV1,
+    TicketChangeV1,
 };
+use correlated::rules::RulesText;
 use std::path::Path;
 use world::{SAMPLE, START, World, event, host, rules};
 
@@ -40,11 +48,35 @@ fn clock(at: Millis) -> String {
     format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
+/// The rules of a scenario, and what is planned in it.
+fn configured(script: &str) -> (RulesText, Vec<Record>) {
+    let lines = script.lines().filter_map(|l| l.strip_prefix('|'));
+    let own: Vec<&str> = lines.map(str::trim).collect();
+    if own.is_empty() {
+        return (rules(), Vec::new());
+    }
+    let text = format!(
+        "[[source]]\nname = \"nagios\"\nkind = \"nagios\"\n[[source]]\nname = \"prometheus\"\n\
+         kind = \"prometheus\"\n{}\n",
+        own.join("\n")
+    );
+    let config = config::load(&text, "").unwrap_or_else(|e| panic!("{e:#?}"));
+    let mut rules = config.rules;
+    rules.targets = world::rules().targets;
+    let plumbing = config.plumbing;
+    let planned = planned::records(&plumbing.windows, &plumbing.calendars, START);
+    (rules, planned)
+}
+
 fn play(script: &str) -> World {
     let later = script.contains("graph later");
-    let mut world = World::new(&rules(), (!later).then_some(SAMPLE));
+    let (rules, planned) = configured(script);
+    let mut world = World::new(&rules, (!later).then_some(SAMPLE));
+    if !planned.is_empty() {
+        world.commit(&planned);
+    }
     for line in script.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with('#') {
+        if line.is_empty() || line.starts_with('#') || line.starts_with('|') {
             continue;
         }
         let (time, what) = line
@@ -133,8 +165,121 @@ fn step(world: &mut World, what: &str) {
             });
             world.commit(&[record]);
         }
+        ["fire", labels @ .., severity] => labelled(world, labels, EventState::Firing, severity),
+        ["clear", labels @ ..] => labelled(world, labels, EventState::Resolved, "critical"),
+        ["change", id, "on", ci, summary @ ..] => {
+            let record = Record::Change(ChangeV1 {
+                id: (*id).to_owned(),
+                ci: (*ci).to_owned(),
+                at: now,
+                summary: summary.join(" "),
+            });
+            world.commit(&[record]);
+        }
+        ["back", id] => {
+            let record = Record::Maintenance(MaintenanceV1 {
+                id: (*id).to_owned(),
+                ci: String::new(),
+                from: now,
+                to: now,
+                include_dependents: true,
+            });
+            world.commit(&[record]);
+            world.deliver();
+        }
+        ["told", id] => {
+            let at = ticket(world, id);
+            let known = &world.tool.tickets[at];
+            let record = Record::TicketChange(TicketChangeV1 {
+                target: known.target.clone(),
+                ticket: known.id.clone(),
+                seen: Seen {
+                    state: known.state,
+                    touched: known.touched,
+                    owner: "jane".to_owned(),
+                    dropped: Vec::new(),
+                },
+            });
+            world.commit(&[record]);
+            world.deliver();
+        }
+        ["why" | "alert" | "group" | "chronic" | "log" | "says", ..] => {
+            let line = view(world, &words);
+            world.tool.log.push((now, line));
+        }
         ["graph", "later"] | ["until"] => {}
         other => panic!("word {other:?}"),
+    }
+}
+
+fn labels<'a>(words: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+    let pair = |w: &&'a str| w.split_once('=').unwrap_or_else(|| panic!("label {w:?}"));
+    words.iter().map(pair).collect()
+}
+
+fn labelled(world: &mut World, words: &[&str], state: EventState, severity: &str) {
+    let one = event(&labels(words), state, severity, world.now);
+    world.send("prometheus", &[one]);
+}
+
+/// What people see when they ask.
+fn view(world: &mut World, words: &[&str]) -> String {
+    let engine = world.node.engine();
+    let incident = |id: &str| engine.incident_json(id.parse().unwrap()).unwrap();
+    match words {
+        ["why", id] => {
+            let view = incident(id);
+            let why = view["no_ticket_because"]
+                .as_str()
+                .unwrap_or("has its ticket");
+            format!("{id}: {}, {why}", view["state"].as_str().unwrap())
+        }
+        ["alert", words @ ..] => {
+            let wanted: Labels = labels(words).into_iter().collect();
+            let same = |a: &&correlated::engine::state::Alert| *a.labels == wanted;
+            let alert = engine.state().alerts.values().find(same).expect("an alert");
+            let view = engine.alert_json(alert.fingerprint).unwrap();
+            let mut out = format!("alert: {}", view["state"].as_str().unwrap());
+            for name in ["suppressed", "flapping_since"] {
+                if let Some(text) = view[name].as_str() {
+                    out += &format!(", {name} {text}");
+                }
+            }
+            if let Some(by) = view["inhibited_by"].as_object() {
+                out += &format!(" by rule {} ({} on {})", by["rule"], by["text"], by["ci"]);
+            }
+            if view["chronic"] == true {
+                out += &format!(", chronic: {} incidents today", view["incidents_today"]);
+            }
+            out
+        }
+        ["group", id] => {
+            let view = engine.explain_json(id.parse().unwrap()).unwrap();
+            let rule = view["routed_by"].as_str().map(|r| format!(" by rule {r}"));
+            format!("{id}: group {}{}", view["group"], rule.unwrap_or_default())
+        }
+        ["says", id, letter] => {
+            let ticket = world.tool.tickets.iter().find(|t| t.id == *id).unwrap();
+            let of = |l: &&str| l.starts_with(letter);
+            let line = ticket.description.lines().find(of).unwrap_or("nothing");
+            format!("{id} says {line}")
+        }
+        ["chronic"] => {
+            let view = engine.chronic_json();
+            let rows = view["chronic"].as_array().unwrap().iter();
+            let rows = rows.map(|r| format!("{} {}", r["incidents"], r["ci"].as_str().unwrap()));
+            format!("chronic: {}", rows.collect::<Vec<_>>().join(", "))
+        }
+        ["log"] => {
+            let lines = std::mem::take(&mut world.lines);
+            let lines = lines.into_iter().map(|(_, l)| l.trim().to_owned());
+            let about = |l: &String| !l.contains("ticket") && !l.contains("in force");
+            format!(
+                "log: {}",
+                lines.filter(about).collect::<Vec<_>>().join(" / ")
+            )
+        }
+        other => panic!("view {other:?}"),
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod auth;
 pub mod keys;
+mod life;
 pub mod pick;
+pub mod planned;
 mod plumbing;
 mod redact;
 mod reference;
@@ -14,6 +16,7 @@ pub mod tables;
 mod walk;
 
 pub use auth::{Auth, OAuth2};
+pub use planned::{CalendarConf, WindowConf};
 pub use plumbing::{CmdbConf, Listen, Plumbing, SourceConf, StoreConf, TargetConf};
 pub use reference::reference;
 pub(crate) use walk::{duration, size};

@@ -250,6 +250,9 @@ impl Engine {
             }
         }
         self.re_place(&moved);
+        for id in moved {
+            self.inhibit(id);
+        }
     }
 }
 

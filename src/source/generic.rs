@@ -41,6 +41,7 @@ pub const SOURCE: Source = Source {
         key("expire_after", KeyKind::Duration, Preset::Absent, "an alert that is not repeated for this long is over"),
     ],
     decode,
+    labels: Some(&[]),
     reads_answer: true,
     identity: &[],
     condition: &[],

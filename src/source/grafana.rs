@@ -27,6 +27,7 @@ pub const SOURCE: Source = Source {
         doc: "an alert that is not repeated for this long is over; longer than the repeat interval of the policy",
     }],
     decode,
+    labels: None,
     reads_answer: false,
     identity: &[],
     condition: &[],

@@ -20,6 +20,7 @@ pub const SOURCE: Source = Source {
     kind: "icinga",
     keys: macros::KEYS,
     decode,
+    labels: Some(&["host", "service"]),
     reads_answer: false,
     identity: &[],
     condition: &[],

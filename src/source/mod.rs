@@ -34,6 +34,8 @@ pub struct Source {
     pub keys: &'static [Key],
     /// Turns one body into events. Never panics, whatever the bytes.
     pub decode: fn(&SourceSettings, &Body<'_>, &mut Decoded),
+    /// The labels that it produces, besides those that are configured; `None`: any.
+    pub labels: Option<&'static [&'static str]>,
     /// Whether senders of this kind read what became of each event in the answer.
     pub reads_answer: bool,
     /// The labels that identify an alert of this kind; empty: all that are not ignored. A kind sets it when

@@ -13,6 +13,7 @@ pub const SOURCE: Source = Source {
     kind: "nagios",
     keys: macros::KEYS,
     decode,
+    labels: Some(&["host", "service"]),
     reads_answer: false,
     identity: &[],
     condition: &[],

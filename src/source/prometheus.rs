@@ -23,6 +23,7 @@ pub const SOURCE: Source = Source {
         doc: "an alert of Alertmanager's webhook that is not repeated for this long is over; longer than its repeat_interval",
     }],
     decode,
+    labels: None,
     reads_answer: false,
     identity: &[],
     condition: &[],

@@ -29,6 +29,13 @@ pub const SOURCE: Source = Source {
         doc: "an alert that is not repeated for this long is over; longer than the repeat of the action",
     }],
     decode,
+    labels: Some(&[
+        "alert_object_id",
+        "alertname",
+        "host",
+        "entity",
+        "object_type",
+    ]),
     reads_answer: false,
     identity: &["alert_object_id"],
     condition: &[],

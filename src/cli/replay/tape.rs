@@ -319,6 +319,7 @@ fn keeps(record: &Record, regime: &Regime) -> bool {
         | Record::Repeats(_)
         | Record::Maintenance(_)
         | Record::Change(_)
+        | Record::Hours(_)
         | Record::Tick
         | Record::ClockStep(_)
         | Record::Started(_) => true,

@@ -49,6 +49,7 @@ pub const SOURCE: Source = Source {
         },
     ],
     decode,
+    labels: None,
     reads_answer: true,
     identity: &["instance", "eventid"],
     condition: &["instance", "triggerid"],
