@@ -8,7 +8,7 @@
 //! Lines that begin with `|` are configuration, in force from the start. `fire NAME=VALUE... SEVERITY` and
 //! `clear NAME=VALUE...` (an alert by its labels), `change ID on CI WORDS`, `told T1` (we hear how a person
 //! left the ticket), `why I1` (what the view says about its ticket), `alert NAME=VALUE...` (about an alert),
-//! `group I1`, `chronic`, `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
+//! `group I1`, `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
 //! is a line below, with an exclamation mark if it was refused.
@@ -28,6 +28,7 @@ use correlated::config::{self, planned};
 use correlated::itsm::Seen;
 use correlated::itsm::TicketState;
 use correlated::model::{EventState, IncidentId, Labels, Millis};
+use correlated::node::Node;
 use correlated::record::{
     CauseV1, ChangeV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SplitV1,
     TicketChangeV1,
@@ -69,6 +70,11 @@ fn configured(script: &str) -> (RulesText, Vec<Record>) {
 }
 
 fn play(script: &str) -> World {
+    played(script, false)
+}
+
+/// With `resumed` the engine is made anew from a snapshot of itself after every line.
+fn played(script: &str, resumed: bool) -> World {
     let later = script.contains("graph later");
     let (rules, planned) = configured(script);
     let mut world = World::new(&rules, (!later).then_some(SAMPLE));
@@ -85,6 +91,12 @@ fn play(script: &str) -> World {
         let at = START.plus(minutes(time));
         world.advance(at.since(world.now));
         step(&mut world, what.trim());
+        if resumed {
+            world.snapshot();
+            let (node, found) = Node::recover(world.store.again()).expect("recover");
+            assert!(found.unused_snapshot.is_none(), "{found:?}");
+            world.node = node;
+        }
     }
     world
 }
@@ -167,6 +179,20 @@ fn step(world: &mut World, what: &str) {
         }
         ["fire", labels @ .., severity] => labelled(world, labels, EventState::Firing, severity),
         ["clear", labels @ ..] => labelled(world, labels, EventState::Resolved, "critical"),
+        ["storm", many] => {
+            let many: u32 = many.parse().unwrap();
+            let one = |n: u32| {
+                let host = format!("storm-{n}");
+                let labels = [
+                    ("alertname", "Storm"),
+                    ("host", host.as_str()),
+                    ("quiet", "yes"),
+                ];
+                event(&labels, EventState::Firing, "info", now)
+            };
+            let all: Vec<_> = (0..many).map(one).collect();
+            world.send("prometheus", &all);
+        }
         ["change", id, "on", ci, summary @ ..] => {
             let record = Record::Change(ChangeV1 {
                 id: (*id).to_owned(),
@@ -273,7 +299,11 @@ fn view(world: &mut World, words: &[&str]) -> String {
         ["log"] => {
             let lines = std::mem::take(&mut world.lines);
             let lines = lines.into_iter().map(|(_, l)| l.trim().to_owned());
-            let about = |l: &String| !l.contains("ticket") && !l.contains("in force");
+            let about = |l: &String| {
+                !["ticket", "in force", "merged"]
+                    .iter()
+                    .any(|w| l.contains(w))
+            };
             format!(
                 "log: {}",
                 lines.filter(about).collect::<Vec<_>>().join(" / ")
@@ -351,6 +381,31 @@ fn scenarios_end_as_written() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_scenario_replays() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (script, _) = text.split_once("---\n").unwrap_or((&text, ""));
+        let (live, resumed) = (play(script), played(script, true));
+        let name = file.display();
+        assert_eq!(told(&live), told(&resumed), "{name}: after snapshots");
+        let digest = live.node.engine().digest();
+        assert_eq!(
+            digest,
+            resumed.node.engine().digest(),
+            "{name}: after snapshots"
+        );
+        if script.contains(" restart") {
+            continue; // its own snapshot is where a recovery begins
+        }
+        let (again, found) = Node::recover(live.store.again()).unwrap();
+        assert!(found.skipped.is_empty(), "{name}: {found:?}");
+        assert_eq!(digest, again.engine().digest(), "{name}: from the log");
+    }
 }
 
 #[test]

@@ -67,6 +67,14 @@ enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// List alerts that opened incident after incident within a day.
+    Chronic {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Say why an incident is what it is.
     Explain {
         /// I000123
@@ -184,6 +192,7 @@ pub fn main() -> ExitCode {
         Command::Incidents { state, json, admin } => {
             ask::incidents(&admin.admin, state.as_deref(), json)
         }
+        Command::Chronic { json, admin } => ask::chronic(&admin.admin, json),
         Command::Explain { id, json, admin } => ask::explain(&admin.admin, &id, json),
         Command::Hands(verb) => hands::run(verb),
         Command::Reload { admin } => ask::reload(&admin.admin),
