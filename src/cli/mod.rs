@@ -310,6 +310,15 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
         for finding in &findings {
             out.push_str(&format!("  {}: {}\n", finding.place, finding.text));
         }
+        let names = |ci: &str| raw.cis.iter().any(|c| c.key == ci || c.name == ci);
+        for window in &config.plumbing.windows {
+            for ci in window.cis.iter().filter(|ci| !names(ci)) {
+                out.push_str(&format!(
+                    "  window {:?}: the CMDB has no {ci:?}; it covers nothing there\n",
+                    window.name
+                ));
+            }
+        }
         let known = &config.rules.correlate.relations;
         let mut kinds: Vec<&str> = raw.relations.iter().map(|r| r.kind.as_str()).collect();
         kinds.sort_unstable();

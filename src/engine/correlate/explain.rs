@@ -74,7 +74,12 @@ impl Engine {
             alert.is_some_and(|a| a.suppressed == Some(Suppression::Inhibited))
         });
         if let Some(by) = inhibited.and_then(|a| self.inhibited_by(*a)) {
-            let text = |name: &str| by[name].as_str().unwrap_or_default().to_owned();
+            let text = |name: &str| {
+                by.get(name)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             return format!(
                 "inhibited by rule {}: {} on {}",
                 text("rule"),

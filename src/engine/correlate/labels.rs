@@ -5,7 +5,7 @@
 //! that nothing else explains, and never what the graph knows.
 
 use crate::engine::Engine;
-use crate::engine::state::{Alert, NameStat, UNBOUND_MARK};
+use crate::engine::state::{Alert, UNBOUND_MARK};
 use crate::model::{AlertId, CiId, IncidentId, Millis};
 use crate::rules::LabelRule;
 use std::collections::BTreeSet;
@@ -80,11 +80,7 @@ impl Engine {
     /// The alerts of a rule and its values that arrived lately, this one included.
     fn recent_of(&mut self, cause: CiId, id: AlertId, within: Millis) -> Vec<AlertId> {
         let at = self.state.at;
-        let stat = self
-            .state
-            .names
-            .entry(cause)
-            .or_insert_with(NameStat::default);
+        let stat = self.state.names.entry(cause).or_default();
         stat.seen = stat.seen.saturating_add(1);
         stat.recent
             .retain(|(arrived, known)| at.since(*arrived) <= within && *known != id);
