@@ -19,7 +19,7 @@
 //!
 //! `daemon::listen` (socket to body) -> `source::<kind>` (body to events) -> `daemon::inbox` ->
 //! `daemon::commit` -> `node` (append, sync) -> `engine`: `identity`, `dedup`, `bind`, `suppress`,
-//! `correlate`, `outbox` -> answer to the sender -> `Sent` in the log -> `daemon::deliver`: `ticket` (text),
+//! `inhibit`, `correlate`, `waits`, `outbox` -> answer to the sender -> `Sent` in the log -> `daemon::deliver`: `ticket` (text),
 //! `itsm::<kind>` (bytes) -> receipt in the log -> `engine::receipt`.
 //!
 //! # Where the design was changed
@@ -57,6 +57,15 @@
 //! * Alerts that a maintenance window does not cover are set aside from the incident that it covers, as an
 //!   incident of their own; small ones that begin with a large maintenance wait for its end.
 //! * A warning never explains a critical alert elsewhere.
+//! * An alert that flaps stays firing in the state, and its ends are remembered beside it: so nothing that counts
+//!   live alerts has to know of flapping, and it is over since its last end once it is quiet.
+//! * At the end of a window what it kept back and still fires is placed anew, for the maintained CI may work again.
+//!   What a configuration plans has names of its own in the log (`config/...`), so that a reload can take it back and
+//!   a replay with another configuration can plan anew.
+//! * Hours of service are a record of moments, like windows. Beyond what is known of them nothing waits.
+//! * A label rule for alerts without a CI stands as a cause, like the name of a burst.
+//! * When an inhibitor is over, what it held back has the hold of a new incident: what went down together comes
+//!   back together, and not in the same second.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 

@@ -48,6 +48,8 @@ metrics! {
     alerts: IntGaugeVec "correlated_alerts" ["state"] "alerts by state";
     unbound: IntGauge "correlated_alerts_unbound" [] "live alerts without a CI";
     suppressed: IntGaugeVec "correlated_alerts_suppressed" ["reason"] "live alerts that may not open a ticket";
+    flapping: IntGauge "correlated_alerts_flapping" [] "live alerts that come and go";
+    storm: IntGauge "correlated_storm" [] "1 while so much begins that P3 and P4 are held longer";
     incidents: IntGaugeVec "correlated_incidents" ["state"] "incidents by state";
     deliveries: IntCounterVec "correlated_deliveries_total" ["target", "step", "outcome"] "deliveries to ITSM tools";
     parked: IntGaugeVec "correlated_deliveries_parked" ["target"] "deliveries that a tool refuses";

@@ -3,6 +3,13 @@
 //! [`RulesText`] is plain data (JSON in the log, so that an old log stays readable); [`Rules`] is the same,
 //! compiled. Addresses, paths, credentials and mappings are plumbing and never come here.
 
+mod policy;
+
+pub use policy::{
+    CompiledInhibit, Flapping, InhibitRule, LabelRule, MatchOp, Matcher, Reopen, ReopenRules,
+    RouteRule, StormRule,
+};
+
 use crate::model::{Millis, Severity};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -94,6 +101,10 @@ pub struct Suppress {
     pub note_sources: Vec<String>,
     /// Sources whose alerts are correlated among themselves and touch no ticket.
     pub shadow_sources: Vec<String>,
+    /// Alerts that keep others from opening tickets.
+    pub inhibit: Vec<InhibitRule>,
+    /// Alerts that come and go.
+    pub flapping: Flapping,
 }
 
 /// How alerts become incidents.
@@ -124,6 +135,10 @@ pub struct Correlate {
     pub composite_classes: Vec<String>,
     /// Relation types: how much "source needs target" each carries.
     pub relations: BTreeMap<String, RelationRule>,
+    /// How alerts without a CI are grouped.
+    pub label_rules: Vec<LabelRule>,
+    /// Storms.
+    pub storm: StormRule,
 }
 
 /// What a relation type means.
@@ -173,6 +188,16 @@ pub struct Ticket {
     pub notes_per_hour: u32,
     /// Notes in a day of a ticket.
     pub notes_per_day: u32,
+    /// Whose tickets they are, over what CIs say.
+    pub routes: Vec<RouteRule>,
+    /// CI attribute that names the site, for `routes`.
+    pub site_attribute: String,
+    /// How long an incident of warnings alone that no service feels waits for its ticket.
+    pub warnings_wait: Millis,
+    /// Calendars outside of whose hours P3 and P4 wait.
+    pub hours: [Option<String>; 2],
+    /// Resolved tickets whose incident goes on.
+    pub reopen: ReopenRules,
 }
 
 /// What decides about one target.
@@ -287,6 +312,8 @@ impl Default for Suppress {
             inherit_before: Millis::secs(600),
             note_sources: Vec::new(),
             shadow_sources: Vec::new(),
+            inhibit: Vec::new(),
+            flapping: Flapping::default(),
         }
     }
 }
@@ -325,6 +352,8 @@ impl Default for Correlate {
             silent_cause_share: 60,
             composite_classes: words(["pool", "application", "k8s_service", "lb_vip"]),
             relations: relations.map(|(n, r)| (n.to_owned(), r)).into(),
+            label_rules: vec![LabelRule::default()],
+            storm: StormRule::default(),
         }
     }
 }
@@ -353,6 +382,11 @@ impl Default for Ticket {
             note_every: Millis::mins(15),
             notes_per_hour: 6,
             notes_per_day: 12,
+            routes: Vec::new(),
+            site_attribute: "site".to_owned(),
+            warnings_wait: Millis::mins(15),
+            hours: [None, None],
+            reopen: ReopenRules::default(),
         }
     }
 }
@@ -372,6 +406,8 @@ pub struct Rules {
     pub text: RulesText,
     /// Compiled forms of `text.bind`, in its order.
     pub bind: Vec<CompiledBind>,
+    /// Compiled forms of `text.suppress.inhibit`, in its order.
+    pub inhibit: Vec<CompiledInhibit>,
 }
 
 /// The regular expressions of a bind rule.
@@ -417,7 +453,15 @@ impl Rules {
                 })
             })
             .collect::<Result<_, String>>()?;
-        Ok(Rules { text, bind })
+        let inhibit = text.suppress.inhibit.iter().enumerate();
+        let inhibit = inhibit
+            .map(|(n, rule)| rule.compile(n))
+            .collect::<Result<_, String>>()?;
+        Ok(Rules {
+            text,
+            bind,
+            inhibit,
+        })
     }
 }
 

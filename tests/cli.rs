@@ -44,6 +44,18 @@ fn check_says_what_is_good_and_everything_that_is_wrong() {
         "{}",
         err(&bad)
     );
+    let folder = std::env::temp_dir().join(format!("correlated-test-check-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let sample = std::fs::read_to_string("config/correlated.toml").unwrap();
+    let window = "[[suppress.window]]\nname = \"w\"\ncis = [\"srv-web-01\", \"srv-wbe-02\"]\n\
+        from = \"2026-11-28T22:00\"\nduration = \"1h\"\n";
+    std::fs::write(folder.join("c.toml"), format!("{sample}\n{window}")).unwrap();
+    std::fs::copy("config/cmdb.sample.json", folder.join("cmdb.sample.json")).unwrap();
+    let odd = correlated(&["check", folder.join("c.toml").to_str().unwrap()]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let says = "window \"w\": the CMDB has no \"srv-wbe-02\"";
+    assert!(out(&odd).contains(says), "{}{}", out(&odd), err(&odd));
+    assert!(!out(&odd).contains("srv-web-01"), "{}", out(&odd));
     let none = correlated(&["check", "no/such/file.toml"]);
     assert!(err(&none).contains("no/such/file.toml"), "{}", err(&none));
 }

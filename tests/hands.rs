@@ -264,4 +264,30 @@ fn a_person_gets_an_answer_that_says_what_was_done_or_what_is_wrong() {
         "the cause of I000001 is not known",
     );
     check("I000001/acknowledge", "", 200, "I000001 is acknowledged");
+
+    // What is planned is taken in over the socket, and taken back.
+    assert_eq!(daemon.run(&["chronic"]).unwrap(), "no chronic alerts");
+    let plan = |body: &str, status: &str, text: &str| {
+        let answer = daemon.exchange("admin.sock", "v1/maintenance", "application/json", body);
+        let head = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&head), "{body}: {answer}");
+        assert!(answer.contains(text), "{body}: {answer}");
+    };
+    let window = "\"from\": \"2026-11-24T22:00:00Z\", \"to\": \"2026-11-24T23:00:00Z\"";
+    plan(
+        &format!("{{\"id\": \"M1\", \"ci\": \"sw1\", {window}}}"),
+        "200",
+        "done",
+    );
+    plan(
+        &format!("{{\"id\": \"M1\", {window}}}"),
+        "400",
+        "ci: missing",
+    );
+    plan("{\"id\": \"M1\", \"withdrawn\": true}", "200", "done");
+    plan(
+        &format!("{{\"id\": \"config/x\", \"ci\": \"sw1\", {window}}}"),
+        "400",
+        "of the configuration",
+    );
 }

@@ -248,6 +248,17 @@ fn all() -> Vec<(&'static str, Record)> {
             }),
         ),
         ("digest", Record::Digest(DigestV1 { digest: 1 })),
+        (
+            "hours",
+            Record::Hours(HoursV1 {
+                name: "office".into(),
+                spans: vec![SpanV1 {
+                    from: Millis(1),
+                    to: Millis(2),
+                }],
+                until: Millis(3),
+            }),
+        ),
     ]
 }
 

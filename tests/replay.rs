@@ -517,6 +517,10 @@ fn free_port() -> u16 {
 
 impl Daemon {
     fn new(name: &str) -> Daemon {
+        Daemon::configured(name, "")
+    }
+
+    fn configured(name: &str, more: &str) -> Daemon {
         let folder = Folder::new(name);
         let (intake, metrics) = (free_port(), free_port());
         let config = std::fs::read_to_string(fixture("correlated.toml")).unwrap();
@@ -528,7 +532,7 @@ impl Daemon {
                 folder.0.display()
             ),
         );
-        std::fs::write(folder.join("correlated.toml"), config).unwrap();
+        std::fs::write(folder.join("correlated.toml"), format!("{config}\n{more}")).unwrap();
         std::fs::copy(fixture("cmdb.json"), folder.join("cmdb.json")).unwrap();
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_correlated"))
@@ -753,4 +757,112 @@ fn what_the_daemon_records_plays_as_it_happened() {
     let diff = json(&cmdb);
     assert!(!diff["split"].as_array().unwrap().is_empty(), "{diff:#}");
     assert_ne!(diff["agreement"], "1.000", "{diff:#}");
+}
+
+/// The fixture's configuration with more in it, in a folder with its CMDB.
+fn configured(folder: &Folder, name: &str, more: &str) -> PathBuf {
+    let text = std::fs::read_to_string(fixture("correlated.toml")).unwrap();
+    std::fs::write(folder.join(name), format!("{text}\n{more}")).unwrap();
+    std::fs::copy(fixture("cmdb.json"), folder.join("cmdb.json")).unwrap();
+    folder.join(name)
+}
+
+#[test]
+fn what_a_configuration_plans_is_planned_again_by_a_replay() {
+    let folder = Folder::new("replay-planned");
+    let recording = fixture("recording.ndjson");
+    // Sundays from 07:50 in Copenhagen; the recording begins on a Sunday at 07:57 there.
+    let window = "[[suppress.window]]\nname = \"core\"\ncis = [\"router1\"]\nzone = \"Europe/Copenhagen\"\n\
+        weekdays = [\"sun\"]\ntime = \"07:50\"\nduration = \"8h\"\n";
+    let planned = configured(&folder, "planned.toml", window);
+    let (first, _) = predictions(&folder, &planned, &recording);
+    let (again, _) = predictions(&folder, &planned, &recording);
+    assert_eq!(first, again);
+    let against = |own: &Path, other: &Path| {
+        let output = replay(&[
+            &"--config",
+            &own,
+            &"--recording",
+            &recording,
+            &"--against",
+            &other,
+            &"--json",
+        ]);
+        json(&output)
+    };
+    let diff = against(&fixture("correlated.toml"), &planned);
+    let saved = diff["tickets_saved"].as_array().unwrap();
+    assert_eq!(saved.len(), 1, "{diff:#}");
+    assert_eq!(saved[0]["cause"], "router1", "{diff:#}");
+    // On another day it keeps nothing back.
+    let monday = configured(&folder, "monday.toml", &window.replace("sun", "mon"));
+    assert_eq!(against(&fixture("correlated.toml"), &monday)["same"], true);
+
+    // Outside the hours of service P3 and P4 wait, over the end of the recording.
+    let hours = "[ticket]\ncalendar_p3 = \"office\"\ncalendar_p4 = \"office\"\n[[ticket.calendar]]\n\
+        name = \"office\"\nzone = \"Europe/Copenhagen\"\n";
+    let hours = configured(&folder, "hours.toml", hours);
+    let diff = against(&fixture("correlated.toml"), &hours);
+    assert!(
+        !diff["tickets_saved"].as_array().unwrap().is_empty(),
+        "{diff:#}"
+    );
+    let (first, _) = predictions(&folder, &hours, &recording);
+    let (again, _) = predictions(&folder, &hours, &recording);
+    assert_eq!(first, again);
+}
+
+#[test]
+fn the_daemon_plans_ahead_once_and_takes_back() {
+    let now = jiff::Timestamp::now();
+    let begin = now
+        .checked_sub(jiff::SignedDuration::from_hours(1))
+        .unwrap();
+    let begin = begin.strftime("%Y-%m-%dT%H:%M");
+    let plan = format!(
+        "[[suppress.window]]\nname = \"core\"\ncis = [\"router1\", \"db1\"]\nfrom = \"{begin}\"\nduration = \"3h\"\n\
+         [ticket]\ncalendar_p4 = \"office\"\n[[ticket.calendar]]\nname = \"office\"\n"
+    );
+    let mut daemon = Daemon::configured("replay-plan", &plan);
+    let store = daemon.folder.join("store");
+    let written = |what: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
+        let shown = command.args(["log", "show", "--store"]).arg(&store);
+        let text = out(&shown.output().unwrap());
+        text.lines().filter(|l| l.contains(what)).count()
+    };
+    assert_eq!(written("Maintenance(MaintenanceV1 { id: \"config/core/"), 2);
+    assert_eq!(written("Hours(HoursV1 { name: \"office\""), 1);
+    let reload = |daemon: &Daemon| {
+        let mut stream = UnixStream::connect(daemon.folder.join("admin.sock")).unwrap();
+        let request = "POST /v1/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+            Content-Type: application/json\r\nContent-Length: 0\r\n\r\n";
+        let answer = exchange(&mut stream, request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    };
+    // The same plan is no news.
+    reload(&daemon);
+    assert_eq!(written("Maintenance(MaintenanceV1"), 2);
+    assert_eq!(written("Hours(HoursV1"), 1);
+    daemon.post(
+        "nagios",
+        "application/x-www-form-urlencoded",
+        "HOSTNAME=router1&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT=gone",
+    );
+    // One CI less, and no calendar.
+    let file = daemon.folder.join("correlated.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let less = text.replace("\"router1\", ", "");
+    let less = less.split("[ticket]").next().unwrap();
+    std::fs::write(&file, less).unwrap();
+    reload(&daemon);
+    assert_eq!(written("Maintenance(MaintenanceV1"), 3);
+    assert_eq!(written("Hours(HoursV1 { name: \"office\", spans: []"), 1);
+    daemon.stop();
+    let log = daemon.log();
+    assert!(log.contains("is taken back"), "{log}");
+    let recording = std::fs::read_to_string(store.join("recording.ndjson")).unwrap();
+    assert_eq!(recording.lines().count(), 1, "{recording}");
+    let output = replay(&[&"--store", &store]);
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
 }

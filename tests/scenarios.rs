@@ -9,6 +9,10 @@
 //! behind something that is down. `lose PERCENT`: so many of the alerts that follow never arrive. `ask I1`: how
 //! many alerts it has and what its cause is, as a line below. `estate` lines come first and make a CMDB instead
 //! of the sample (see `world/estate.rs`): `estate 10000 server on hub`.
+//! Lines that begin with `|` are configuration, in force from the start. `fire NAME=VALUE... SEVERITY` and
+//! `clear NAME=VALUE...` (an alert by its labels), `change ID on CI WORDS`, `told T1` (we hear how a person
+//! left the ticket), `why I1` (what the view says about its ticket), `alert NAME=VALUE...` (about an alert),
+//! `group I1`, `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
 //! is a line below, with an exclamation mark if it was refused.
@@ -24,11 +28,16 @@
 
 mod world;
 
+use correlated::config::{self, planned};
+use correlated::itsm::Seen;
 use correlated::itsm::TicketState;
-use correlated::model::{Event, EventState, IncidentId, Millis};
+use correlated::model::{Event, EventState, IncidentId, Labels, Millis};
+use correlated::node::Node;
 use correlated::record::{
-    CauseV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SplitV1,
+    CauseV1, ChangeV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SplitV1,
+    TicketChangeV1,
 };
+use correlated::rules::RulesText;
 use std::path::Path;
 use world::estate::{Estate, dice, meant};
 use world::{SAMPLE, START, World, event, host, rules};
@@ -45,7 +54,32 @@ fn clock(at: Millis) -> String {
     format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
+/// The rules of a scenario, and what is planned in it.
+fn configured(script: &str) -> (RulesText, Vec<Record>) {
+    let lines = script.lines().filter_map(|l| l.strip_prefix('|'));
+    let own: Vec<&str> = lines.map(str::trim).collect();
+    if own.is_empty() {
+        return (rules(), Vec::new());
+    }
+    let text = format!(
+        "[[source]]\nname = \"nagios\"\nkind = \"nagios\"\n[[source]]\nname = \"prometheus\"\n\
+         kind = \"prometheus\"\n{}\n",
+        own.join("\n")
+    );
+    let config = config::load(&text, "").unwrap_or_else(|e| panic!("{e:#?}"));
+    let mut rules = config.rules;
+    rules.targets = world::rules().targets;
+    let plumbing = config.plumbing;
+    let planned = planned::records(&plumbing.windows, &plumbing.calendars, START);
+    (rules, planned)
+}
+
 fn play(script: &str) -> World {
+    played(script, false)
+}
+
+/// With `resumed` the engine is made anew from a snapshot of itself after every line.
+fn played(script: &str, resumed: bool) -> World {
     let later = script.contains("graph later");
     let mut estate = Estate::default();
     let (mut given, mut none) = (false, false);
@@ -62,15 +96,18 @@ fn play(script: &str) -> World {
     } else {
         SAMPLE.to_owned()
     };
-    let mut rules = rules();
+    let (mut rules, planned) = configured(script);
     if none {
         // As the configuration has it where there is no CMDB.
         rules.correlate.wait_for_graph = Millis(0);
     }
     let mut world = World::new(&rules, (!later && !none).then_some(cmdb.as_str()));
+    if !planned.is_empty() {
+        world.commit(&planned);
+    }
     let mut lost = 0;
     for line in script.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with('#') || line.starts_with("estate ") {
+        if line.is_empty() || line.starts_with(['#', '|']) || line.starts_with("estate ") {
             continue;
         }
         let (time, what) = line
@@ -97,6 +134,12 @@ fn play(script: &str) -> World {
                 if alert(name, state, at).is_some()
                     && dice(&format!("lost {name}"), 100) < lost => {}
             _ => step(&mut world, what.trim()),
+        }
+        if resumed {
+            world.snapshot();
+            let (node, found) = Node::recover(world.store.again()).expect("recover");
+            assert!(found.unused_snapshot.is_none(), "{found:?}");
+            world.node = node;
         }
     }
     world
@@ -205,6 +248,62 @@ fn step(world: &mut World, what: &str) {
             });
             world.commit(&[record]);
         }
+        ["fire", labels @ .., severity] => labelled(world, labels, EventState::Firing, severity),
+        ["clear", labels @ ..] => labelled(world, labels, EventState::Resolved, "critical"),
+        ["storm", many] => {
+            let many: u32 = many.parse().unwrap();
+            let one = |n: u32| {
+                let host = format!("storm-{n}");
+                let labels = [
+                    ("alertname", "Storm"),
+                    ("host", host.as_str()),
+                    ("quiet", "yes"),
+                ];
+                event(&labels, EventState::Firing, "info", now)
+            };
+            let all: Vec<_> = (0..many).map(one).collect();
+            world.send("prometheus", &all);
+        }
+        ["change", id, "on", ci, summary @ ..] => {
+            let record = Record::Change(ChangeV1 {
+                id: (*id).to_owned(),
+                ci: (*ci).to_owned(),
+                at: now,
+                summary: summary.join(" "),
+            });
+            world.commit(&[record]);
+        }
+        ["back", id] => {
+            let record = Record::Maintenance(MaintenanceV1 {
+                id: (*id).to_owned(),
+                ci: String::new(),
+                from: now,
+                to: now,
+                include_dependents: true,
+            });
+            world.commit(&[record]);
+            world.deliver();
+        }
+        ["told", id] => {
+            let at = ticket(world, id);
+            let known = &world.tool.tickets[at];
+            let record = Record::TicketChange(TicketChangeV1 {
+                target: known.target.clone(),
+                ticket: known.id.clone(),
+                seen: Seen {
+                    state: known.state,
+                    touched: known.touched,
+                    owner: "jane".to_owned(),
+                    dropped: Vec::new(),
+                },
+            });
+            world.commit(&[record]);
+            world.deliver();
+        }
+        ["why" | "alert" | "group" | "chronic" | "log" | "says", ..] => {
+            let line = view(world, &words);
+            world.tool.log.push((now, line));
+        }
         ["graph", "later"] | ["until"] => {}
         other => panic!("word {other:?}"),
     }
@@ -222,6 +321,81 @@ fn asked(world: &World, id: IncidentId) -> String {
         false => "cause not known, best guess",
     };
     format!("{id}: {} alerts, {known} {key}", incident.members.len())
+}
+
+fn labels<'a>(words: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+    let pair = |w: &&'a str| w.split_once('=').unwrap_or_else(|| panic!("label {w:?}"));
+    words.iter().map(pair).collect()
+}
+
+fn labelled(world: &mut World, words: &[&str], state: EventState, severity: &str) {
+    let one = event(&labels(words), state, severity, world.now);
+    world.send("prometheus", &[one]);
+}
+
+/// What people see when they ask.
+fn view(world: &mut World, words: &[&str]) -> String {
+    let engine = world.node.engine();
+    let incident = |id: &str| engine.incident_json(id.parse().unwrap()).unwrap();
+    match words {
+        ["why", id] => {
+            let view = incident(id);
+            let why = view["no_ticket_because"]
+                .as_str()
+                .unwrap_or("has its ticket");
+            format!("{id}: {}, {why}", view["state"].as_str().unwrap())
+        }
+        ["alert", words @ ..] => {
+            let wanted: Labels = labels(words).into_iter().collect();
+            let same = |a: &&correlated::engine::state::Alert| *a.labels == wanted;
+            let alert = engine.state().alerts.values().find(same).expect("an alert");
+            let view = engine.alert_json(alert.fingerprint).unwrap();
+            let mut out = format!("alert: {}", view["state"].as_str().unwrap());
+            for name in ["suppressed", "flapping_since"] {
+                if let Some(text) = view[name].as_str() {
+                    out += &format!(", {name} {text}");
+                }
+            }
+            if let Some(by) = view["inhibited_by"].as_object() {
+                out += &format!(" by rule {} ({} on {})", by["rule"], by["text"], by["ci"]);
+            }
+            if view["chronic"] == true {
+                out += &format!(", chronic: {} incidents today", view["incidents_today"]);
+            }
+            out
+        }
+        ["group", id] => {
+            let view = engine.explain_json(id.parse().unwrap()).unwrap();
+            let rule = view["routed_by"].as_str().map(|r| format!(" by rule {r}"));
+            format!("{id}: group {}{}", view["group"], rule.unwrap_or_default())
+        }
+        ["says", id, letter] => {
+            let ticket = world.tool.tickets.iter().find(|t| t.id == *id).unwrap();
+            let of = |l: &&str| l.starts_with(letter);
+            let line = ticket.description.lines().find(of).unwrap_or("nothing");
+            format!("{id} says {line}")
+        }
+        ["chronic"] => {
+            let view = engine.chronic_json();
+            let rows = view["chronic"].as_array().unwrap().iter();
+            let rows = rows.map(|r| format!("{} {}", r["incidents"], r["ci"].as_str().unwrap()));
+            format!("chronic: {}", rows.collect::<Vec<_>>().join(", "))
+        }
+        ["log"] => {
+            let lines = std::mem::take(&mut world.lines);
+            let lines = lines.into_iter().map(|(_, l)| l.trim().to_owned());
+            let about = |l: &String| {
+                !["ticket", "in force", "merged"]
+                    .iter()
+                    .any(|w| l.contains(w))
+            };
+            format!(
+                "log: {}",
+                lines.filter(about).collect::<Vec<_>>().join(" / ")
+            )
+        }
+        other => panic!("view {other:?}"),
+    }
 }
 
 fn command(world: &mut World, words: &[&str]) {
@@ -292,6 +466,31 @@ fn scenarios_end_as_written() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_scenario_replays() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (script, _) = text.split_once("---\n").unwrap_or((&text, ""));
+        let (live, resumed) = (play(script), played(script, true));
+        let name = file.display();
+        assert_eq!(told(&live), told(&resumed), "{name}: after snapshots");
+        let digest = live.node.engine().digest();
+        assert_eq!(
+            digest,
+            resumed.node.engine().digest(),
+            "{name}: after snapshots"
+        );
+        if script.contains(" restart") {
+            continue; // its own snapshot is where a recovery begins
+        }
+        let (again, found) = Node::recover(live.store.again()).unwrap();
+        assert!(found.skipped.is_empty(), "{name}: {found:?}");
+        assert_eq!(digest, again.engine().digest(), "{name}: from the log");
+    }
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn tickets_say_what_people_need() {
         ("failing-database", failing_database()),
         ("merged", merged()),
         ("split", split()),
+        ("changed-and-flapping", changed_and_flapping()),
         ("hostile", hostile()),
     ];
     let mut wrong = Vec::new();

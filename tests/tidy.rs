@@ -165,15 +165,13 @@ fn every_setting_that_is_read_is_declared() {
     use correlated::config::tables;
     use correlated::{cmdb, itsm, source};
     let mut known: Vec<&str> = Vec::new();
-    let more = [
-        tables::SOURCE,
-        tables::CMDB,
-        tables::ITSM,
-        tables::BIND_RULE,
-        tables::RELATION,
-        tables::REDACT_RULE,
-    ];
-    let sections = tables::SECTIONS.iter().map(|s| s.keys).chain(more);
+    let more = [tables::SOURCE, tables::CMDB, tables::ITSM, tables::RELATION];
+    let inner = tables::INNER.iter().map(|(_, _, keys)| *keys);
+    let sections = tables::SECTIONS
+        .iter()
+        .map(|s| s.keys)
+        .chain(more)
+        .chain(inner);
     let kinds = source::KINDS.iter().map(|k| k.keys);
     let kinds = kinds
         .chain(itsm::KINDS.iter().map(|k| k.keys))
@@ -247,15 +245,13 @@ fn every_setting_that_is_declared_is_read() {
             read.push('\n');
         }
     }
-    let more = [
-        tables::SOURCE,
-        tables::CMDB,
-        tables::ITSM,
-        tables::BIND_RULE,
-        tables::RELATION,
-        tables::REDACT_RULE,
-    ];
-    let all = tables::SECTIONS.iter().map(|s| s.keys).chain(more);
+    let more = [tables::SOURCE, tables::CMDB, tables::ITSM, tables::RELATION];
+    let inner = tables::INNER.iter().map(|(_, _, keys)| *keys);
+    let all = tables::SECTIONS
+        .iter()
+        .map(|s| s.keys)
+        .chain(more)
+        .chain(inner);
     let all = all.chain(source::KINDS.iter().map(|k| k.keys));
     let all = all.chain(itsm::KINDS.iter().map(|k| k.keys));
     let all = all.chain(cmdb::KINDS.iter().map(|k| k.keys));

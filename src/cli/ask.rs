@@ -97,6 +97,30 @@ pub(super) fn incidents(socket: &str, state: Option<&str>, json: bool) -> Result
     Ok(())
 }
 
+pub(super) fn chronic(socket: &str, json: bool) -> Result<(), String> {
+    let answer = exchange(socket, "GET", "v1/chronic", "")?;
+    if json {
+        print(&format!("{answer:#}\n"));
+        return Ok(());
+    }
+    let rows = answer.get("chronic").and_then(Value::as_array);
+    let mut out = String::new();
+    for row in rows.into_iter().flatten() {
+        out.push_str(&format!(
+            "{} incidents  {}: {}\n",
+            number(row, "incidents"),
+            text_of(row, "ci"),
+            text_of(row, "text"),
+        ));
+    }
+    print(if out.is_empty() {
+        "no chronic alerts\n"
+    } else {
+        &out
+    });
+    Ok(())
+}
+
 /// The list of incidents as people read it.
 pub(super) fn list(answer: &Value) -> String {
     let rows = answer.get("incidents").and_then(Value::as_array);

@@ -67,6 +67,14 @@ enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// List alerts that opened incident after incident within a day.
+    Chronic {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Say why an incident is what it is.
     Explain {
         /// I000123
@@ -186,6 +194,7 @@ pub fn main() -> ExitCode {
         Command::Incidents { state, json, admin } => {
             ask::incidents(&admin.admin, state.as_deref(), json)
         }
+        Command::Chronic { json, admin } => ask::chronic(&admin.admin, json),
         Command::Explain { id, json, admin } => ask::explain(&admin.admin, &id, json),
         Command::Hands(verb) => hands::run(verb),
         Command::Reload { admin } => ask::reload(&admin.admin),
@@ -308,6 +317,15 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
             out.push_str(&format!("  {}: {}\n", finding.place, finding.text));
         }
         doubts.extend(config::lint::estate(&text, &config, &raw));
+        let names = |ci: &str| raw.cis.iter().any(|c| c.key == ci || c.name == ci);
+        for window in &config.plumbing.windows {
+            for ci in window.cis.iter().filter(|ci| !names(ci)) {
+                out.push_str(&format!(
+                    "  window {:?}: the CMDB has no {ci:?}; it covers nothing there\n",
+                    window.name
+                ));
+            }
+        }
         let known = &config.rules.correlate.relations;
         let mut kinds: Vec<&str> = raw.relations.iter().map(|r| r.kind.as_str()).collect();
         kinds.sort_unstable();

@@ -4,8 +4,10 @@
 
 mod auth;
 pub mod keys;
+mod life;
 pub mod lint;
 pub mod pick;
+pub mod planned;
 mod plumbing;
 mod redact;
 mod reference;
@@ -15,6 +17,7 @@ pub mod tables;
 mod walk;
 
 pub use auth::{Auth, OAuth2};
+pub use planned::{CalendarConf, WindowConf};
 pub use plumbing::{CmdbConf, Listen, Plumbing, SourceConf, StoreConf, TargetConf};
 pub use reference::reference;
 pub(crate) use walk::{duration, size};

@@ -2,6 +2,7 @@
 
 use super::auth::{self, Auth};
 use super::keys::{Key, SecretRef, Settings};
+use super::planned::{self, CalendarConf, WindowConf};
 use super::tables::{self, SECTIONS};
 use super::walk::{Found, Walk};
 use crate::cmdb::{self, Cmdb, CmdbSettings};
@@ -34,6 +35,10 @@ pub struct Plumbing {
     pub heartbeat_url: Option<String>,
     /// `[ticket] link_base`
     pub link_base: String,
+    /// `[[suppress.window]]`
+    pub windows: Vec<WindowConf>,
+    /// `[[ticket.calendar]]`
+    pub calendars: Vec<CalendarConf>,
 }
 
 /// `[listen]`
@@ -117,6 +122,15 @@ pub(super) fn section(
     more: &[&str],
 ) -> Settings {
     let keys = keys_of(name);
+    let inner = tables::INNER
+        .iter()
+        .filter(|(section, _, _)| *section == name);
+    let more: Vec<&str> = more
+        .iter()
+        .copied()
+        .chain(inner.map(|(_, inner, _)| *inner))
+        .collect();
+    let more = more.as_slice();
     match table.get(name) {
         None => walk.table(&DeTable::new(), 0..0, name, &keys, more),
         Some(value) => match value.get_ref() {
@@ -246,6 +260,8 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>) -> Plumbing {
         );
         walk.problem(0..0, "source", message);
     }
+    plumbing.windows = planned::windows(walk, table);
+    plumbing.calendars = planned::calendars(walk, table);
     plumbing.redact = super::redact::read(walk, table, &plumbing.sources);
     let mut seen = Vec::new();
     for (path, at, inner) in tables_of(walk, table, "cmdb") {

@@ -8,7 +8,7 @@ use crate::redact::{self, Rule};
 use toml::de::{DeTable, DeValue};
 
 pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, sources: &[SourceConf]) -> Vec<Rule> {
-    let s = section(walk, table, "redact", &["rule"]);
+    let s = section(walk, table, "redact", &[]);
     let at = table.get("redact").map(|v| v.span()).unwrap_or(0..0);
     let mut rules = Vec::new();
     for name in s.list("sets") {

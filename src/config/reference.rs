@@ -1,7 +1,7 @@
 //! `reference.toml`, written from the tables.
 
 use super::keys::{Key, KeyKind, Preset};
-use super::tables::{BIND_RULE, REDACT_RULE, RELATION, SECTIONS};
+use super::tables::{INNER, RELATION, SECTIONS};
 use crate::{cmdb, itsm, source};
 use std::fmt::Write as _;
 
@@ -29,13 +29,9 @@ pub fn reference() -> String {
             writeln!(out, "#   kind = \"{kind}\"").ok();
             table(&mut out, keys, true);
         }
-        if section.name == "bind" {
-            writeln!(out, "# [[bind.rule]]").ok();
-            table(&mut out, BIND_RULE, true);
-        }
-        if section.name == "redact" {
-            writeln!(out, "# [[redact.rule]]").ok();
-            table(&mut out, REDACT_RULE, true);
+        for (_, inner, keys) in INNER.iter().filter(|(of, _, _)| *of == section.name) {
+            writeln!(out, "# [[{}.{inner}]]", section.name).ok();
+            table(&mut out, keys, true);
         }
         if section.name == "correlate" {
             writeln!(

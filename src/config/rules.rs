@@ -2,8 +2,8 @@
 
 use super::keys::{Key, Settings};
 use super::plumbing::{Plumbing, section, tables_of};
-use super::tables;
 use super::walk::{Walk, hint, join};
+use super::{life, tables};
 use crate::itsm::Promise;
 use crate::model::Severity;
 use crate::rules::{BindRule, Mode, OnRecovery, RelationRule, RulesText, ScopeIdentity, Target};
@@ -25,13 +25,16 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing
             _ => {}
         }
     }
+    life::suppress(walk, table, plumbing, &mut rules);
     correlate(walk, table, &mut rules);
+    life::correlate(walk, table, &mut rules);
     if plumbing.cmdbs.is_empty() {
         // There is no graph to wait for.
         rules.correlate.wait_for_graph = crate::model::Millis(0);
     }
     priority(walk, table, &mut rules);
     ticket(walk, table, &mut rules);
+    life::ticket(walk, table, plumbing, &mut rules);
     scopes(walk, table, plumbing, &mut rules);
     for source in &plumbing.sources {
         if let Some(every) = source.expect_every {
@@ -162,7 +165,7 @@ fn scopes(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing, rules: 
 }
 
 fn bind(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing, rules: &mut RulesText) {
-    let s = section(walk, table, "bind", &["rule"]);
+    let s = section(walk, table, "bind", &[]);
     rules.domains = s.list("domains").to_vec();
     let Some(DeValue::Table(inner)) = table.get("bind").map(|v| v.get_ref()) else {
         return;

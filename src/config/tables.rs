@@ -153,6 +153,30 @@ pub const BIND_RULE: &[Key] = &[
 const SUPPRESS: &[Key] = &[
     key("ticket_min_severity", OneOf(&["critical", "major", "minor", "warning", "info"]), Toml("\"warning\""), "alerts less severe than this open no ticket of their own"),
     key("inherit_before", Duration, Toml("\"10m\""), "alerts that began longer than this before our first contact with their source are inherited: no ticket"),
+    key("flap_changes", Integer(2, 20), Toml("4"), "an alert that begins or ends so often within flap_within flaps: it counts as firing, and its ticket is told once, then hourly"),
+    key("flap_within", Duration, Toml("\"20m\""), "see flap_changes"),
+    key("flap_quiet", Duration, Toml("\"10m\""), "without a change for so long it no longer flaps"),
+    key("chronic", Integer(2, 1000), Toml("6"), "so many incidents of one alert in a day put it on the list of chronic ones"),
+];
+
+/// Keys of every `[[suppress.inhibit]]`.
+pub const INHIBIT: &[Key] = &[
+    key("name", Text, Required, "name, as it appears in views"),
+    key("source", List, Required, "while an alert fires that all of these match ('alertname=\"HostDown\"', with =, !=, =~ or !~) ..."),
+    key("target", List, Required, "... alerts that all of these match open no ticket"),
+    key("equal", List, Toml("[]"), "labels that must be the same in both; ci is the CI of an alert"),
+];
+
+/// Keys of every `[[suppress.window]]`.
+pub const WINDOW: &[Key] = &[
+    key("name", Text, Required, "name of the maintenance, as it appears in views"),
+    key("cis", List, Required, "names or ids of its CIs"),
+    key("include_dependents", Bool, Toml("true"), "what needs them is in it too"),
+    key("zone", Zone, Toml("\"UTC\""), "time zone of the times here, as Europe/Copenhagen"),
+    key("from", Text, Absent, "once, from this local time: \"2026-11-28T22:00\""),
+    key("weekdays", List, Absent, "or each week on these days: mon, tue, wed, thu, fri, sat, sun"),
+    key("time", Text, Absent, "... from this local time: \"02:00\""),
+    key("duration", Duration, Required, "how long"),
 ];
 
 const CORRELATE: &[Key] = &[
@@ -168,6 +192,16 @@ const CORRELATE: &[Key] = &[
     key("wait_for_graph", Duration, Toml("\"10m\""), "how long the first ticket waits for the first CMDB load"),
     key("min_weight", Integer(1, 1000), Toml("80"), "smallest weight of a path to a cause, per mille"),
     key("composite_classes", List, Toml("[\"pool\", \"application\", \"k8s_service\", \"lb_vip\"]"), "CI classes that seldom fail by themselves, only with their parts"),
+    key("storm_per_minute", Integer(1, 1_000_000), Toml("200"), "more new alerts than this in a minute are a storm"),
+    key("storm_hold", Duration, Toml("\"10m\""), "by how much a storm lengthens the holds of P3 and P4"),
+];
+
+/// Keys of every `[[correlate.label_rule]]`.
+pub const LABEL_RULE: &[Key] = &[
+    key("name", Text, Required, "name, as it appears in explanations"),
+    key("labels", List, Required, "alerts without a CI that agree in these are one incident; \"site|cluster\" is the first of the two that an alert has"),
+    key("least", Integer(2, 1000), Toml("3"), "so many of them ..."),
+    key("within", Duration, Toml("\"120s\""), "... within this time"),
 ];
 
 /// Keys of every table of `[correlate.relations]`.
@@ -197,6 +231,45 @@ const TICKET: &[Key] = &[
     key("notes_per_hour", Integer(1, 1000), Toml("6"), "notes in an hour of a ticket"),
     key("notes_per_day", Integer(1, 10_000), Toml("12"), "notes in a day of a ticket"),
     key("link_base", Text, Toml("\"\""), "base of links to our pages; none is printed while it is empty"),
+    key("site_attribute", Text, Toml("\"site\""), "CI attribute that names the site, for [[ticket.route]]"),
+    key("warnings_wait", Duration, Toml("\"15m\""), "how long an incident of warnings alone that no service feels waits for its ticket; \"0s\" for no longer than others"),
+    key("calendar_p3", Text, Absent, "a [[ticket.calendar]]: a P3 that begins outside of its hours opens its ticket when they begin"),
+    key("calendar_p4", Text, Absent, "the same for P4"),
+    key("reopen", OneOf(&["reopen", "new", "note"]), Toml("\"reopen\""), "a ticket that we resolved, when its alert fires again within correlate.reopen_within: opened again, followed by a new one, or only told"),
+    key("reopen_persons", OneOf(&["reopen", "new", "note"]), Toml("\"reopen\""), "the same for a ticket that a person resolved: a note first; once, if the alert still fires after reopen_persons_after"),
+    key("reopen_persons_after", Duration, Toml("\"10m\""), "see reopen_persons"),
+];
+
+/// Keys of every `[[ticket.calendar]]`.
+pub const CALENDAR: &[Key] = &[
+    key("name", Text, Required, "name, for calendar_p3 and calendar_p4"),
+    key("zone", Zone, Toml("\"UTC\""), "time zone of its hours, as Europe/Copenhagen"),
+    key("weekdays", List, Toml("[\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"]"), "days with service"),
+    key("from", Text, Toml("\"08:00\""), "local time at which service begins"),
+    key("to", Text, Toml("\"16:00\""), "local time at which it ends; not after from: on the next day"),
+    key("holidays", List, Toml("[]"), "dates without service: \"2026-12-25\""),
+];
+
+/// Keys of every `[[ticket.route]]`.
+pub const ROUTE: &[Key] = &[
+    key("name", Text, Required, "name, as it appears in explanations"),
+    key("class", Text, Absent, "class of the CI that the ticket is about"),
+    key("site", Text, Absent, "its site"),
+    key("service", Text, Absent, "a service that does not work"),
+    key("severity", OneOf(&["critical", "major", "minor", "warning", "info"]), Absent, "at least so severe"),
+    key("source", Text, Absent, "a source of its alerts"),
+    key("group", Text, Required, "the assignment group; the first rule that fits wins over what CIs say"),
+];
+
+/// Tables inside of sections: of which section, their name, their keys.
+pub const INNER: &[(&str, &str, &[Key])] = &[
+    ("bind", "rule", BIND_RULE),
+    ("redact", "rule", REDACT_RULE),
+    ("suppress", "inhibit", INHIBIT),
+    ("suppress", "window", WINDOW),
+    ("correlate", "label_rule", LABEL_RULE),
+    ("ticket", "calendar", CALENDAR),
+    ("ticket", "route", ROUTE),
 ];
 
 const LOG: &[Key] = &[

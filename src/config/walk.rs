@@ -169,7 +169,8 @@ pub(super) fn hint(word: &str, names: &[&str]) -> String {
     let near = names.iter().map(|n| (distance(word, n), *n)).min();
     match near {
         Some((d, name)) if d <= 2.max(word.len() / 4) => format!("; did you mean \"{name}\"?"),
-        Some(_) | None => format!("; known here: {}", names.join(", ")),
+        Some(_) => format!("; known here: {}", names.join(", ")),
+        None => String::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::clock;
 use super::inbox::{Command, Inbox};
 use super::planned;
 use super::serve::{Answer, Handler, Inquiry};
+use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::model::{IncidentId, Millis};
 use crate::record::Record;
@@ -110,6 +111,10 @@ impl Api {
         }
         match (post, path.as_slice()) {
             (false, ["v1", "incidents"]) => self.incidents(&inquiry.query),
+            (false, ["v1", "chronic"]) => match self.ask(Engine::chronic_json).await {
+                Some(list) => Answer::json(StatusCode::OK, &list),
+                None => Answer::error(StatusCode::SERVICE_UNAVAILABLE, "no answer; try again"),
+            },
             (false, ["v1", "alerts"]) => rows(self.board.alerts(MAX_ROWS + 1), "alerts"),
             (false, ["v1", "alerts", fingerprint]) => match self.board.alert(fingerprint) {
                 Some(alert) => Answer::json(StatusCode::OK, &alert),
@@ -127,7 +132,10 @@ impl Api {
                 Ok(id) => self.command(inquiry, id, verb).await,
                 Err(answer) => answer,
             },
-            (true, ["v1", "maintenance"]) => self.plan(planned::maintenance(&inquiry.body)).await,
+            (true, ["v1", "maintenance"]) => {
+                self.plan(planned::maintenance(&inquiry.body, clock::wall()))
+                    .await
+            }
             (true, ["v1", "changes"]) => {
                 self.plan(planned::change(&inquiry.body, clock::wall()))
                     .await
@@ -155,12 +163,20 @@ impl Api {
     }
 
     async fn explain(&self, id: IncidentId) -> Option<Value> {
+        self.ask(move |engine| engine.explain_json(id)).await?
+    }
+
+    /// A look at the engine.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Option<T> {
         let (tell, told) = oneshot::channel();
-        let look = move |engine: &crate::engine::Engine| {
-            tell.send(engine.explain_json(id)).ok(); // whoever asked may have gone
+        let look = move |engine: &Engine| {
+            tell.send(question(engine)).ok(); // whoever asked may have gone
         };
         self.inbox.command(Command::Ask(Box::new(look)));
-        timeout(ASK, told).await.ok()?.ok()?
+        timeout(ASK, told).await.ok()?.ok()
     }
 
     /// Takes in what people plan.

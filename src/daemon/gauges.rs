@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 pub fn update(metrics: &Metrics, engine: &Engine, now: Millis) {
     let state = engine.state();
     let mut alerts: BTreeMap<&str, i64> = [("firing", 0), ("stale", 0), ("over", 0)].into();
-    let mut suppressed: BTreeMap<&str, i64> =
-        [("inherited", 0), ("severity", 0), ("source", 0)].into();
-    let mut unbound = 0i64;
+    let mut suppressed: BTreeMap<&str, i64> = ["inherited", "severity", "source", "inhibited"]
+        .map(|w| (w, 0))
+        .into();
+    let (mut unbound, mut flapping) = (0i64, 0i64);
     let add = |map: &mut BTreeMap<&'static str, i64>, key| {
         let count = map.entry(key).or_default();
         *count = count.saturating_add(1);
@@ -29,10 +30,13 @@ pub fn update(metrics: &Metrics, engine: &Engine, now: Millis) {
             continue;
         }
         unbound = unbound.saturating_add(i64::from(!alert.evidence.bound));
+        let flaps = alert.flap.as_ref().is_some_and(|f| f.since.is_some());
+        flapping = flapping.saturating_add(i64::from(flaps));
         match alert.suppressed {
             Some(Suppression::Inherited) => add(&mut suppressed, "inherited"),
             Some(Suppression::Severity) => add(&mut suppressed, "severity"),
             Some(Suppression::Source) => add(&mut suppressed, "source"),
+            Some(Suppression::Inhibited) => add(&mut suppressed, "inhibited"),
             None => {}
         }
     }
@@ -43,6 +47,8 @@ pub fn update(metrics: &Metrics, engine: &Engine, now: Millis) {
         metrics.suppressed.with_label_values(&[word]).set(count);
     }
     metrics.unbound.set(unbound);
+    metrics.flapping.set(flapping);
+    metrics.storm.set(i64::from(state.storm.since.is_some()));
     let mut incidents: BTreeMap<&str, i64> = BTreeMap::new();
     for word in ["pending", "open", "recovering", "resolved", "merged"] {
         incidents.insert(word, 0);

@@ -160,6 +160,7 @@ pub async fn run(
         metrics.clone(),
         under_way.clone(),
     ));
+    refresh::refresh_planned(&config, &inbox).await?;
     put_rules(&inbox, &config).await?;
     let last = refresh::Last::new(stored_graph);
     let (stop, stopping) = watch::channel(false);
@@ -194,6 +195,7 @@ pub async fn run(
         shown: shown.clone(),
     };
     tokio::spawn(state.clone().watch(reload_rx));
+    tokio::spawn(state.clone().plans(stopping.clone()));
     tokio::spawn(state.graphs(stopping.clone()));
     tokio::spawn(life::signs_of_life(
         config.plumbing.heartbeat_url.clone(),

@@ -1,5 +1,6 @@
 //! What people plan: maintenance windows and changes, as they are posted on the admin socket.
 
+use crate::config::planned::OF_CONFIG;
 use crate::model::Millis;
 use crate::record::{ChangeV1, MaintenanceV1, Record};
 use serde::Deserialize;
@@ -8,11 +9,16 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Maintenance {
     id: String,
+    #[serde(default)]
     ci: String,
+    #[serde(default)]
     from: String,
+    #[serde(default)]
     to: String,
     #[serde(default = "yes")]
     include_dependents: bool,
+    #[serde(default)]
+    withdrawn: bool,
 }
 
 #[derive(Deserialize)]
@@ -35,12 +41,30 @@ fn time(name: &str, text: &str) -> Result<Millis, String> {
     Ok(Millis(time.as_millisecond()))
 }
 
-/// A window: `{"id", "ci", "from", "to", "include_dependents": true}`; the same id again replaces it.
+/// A window: `{"id", "ci", "from", "to", "include_dependents": true}`; the same id again replaces it, and
+/// `{"id", "withdrawn": true}` takes it back.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn maintenance(body: &[u8]) -> Result<Record, String> {
+pub fn maintenance(body: &[u8], now: Millis) -> Result<Record, String> {
     let window: Maintenance = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+    if window.id.starts_with(OF_CONFIG) {
+        return Err(format!(
+            "id: {OF_CONFIG}... is for windows of the configuration"
+        ));
+    }
+    if window.withdrawn {
+        return Ok(Record::Maintenance(MaintenanceV1 {
+            id: window.id,
+            ci: window.ci,
+            from: now,
+            to: now,
+            include_dependents: window.include_dependents,
+        }));
+    }
+    if window.ci.is_empty() {
+        return Err("ci: missing".to_owned());
+    }
     let (from, to) = (time("from", &window.from)?, time("to", &window.to)?);
     if to <= from {
         return Err(format!("to: {} is not after from", window.to));

@@ -3,6 +3,7 @@
 //! What the redaction takes out of events is taken out of the bodies before they are written. Not covered are
 //! names of fields, and bodies that are neither JSON nor a form beyond what an expression finds in them.
 
+use crate::config::planned::OF_CONFIG;
 use crate::model::Millis;
 use crate::record::Record;
 use crate::redact::Redaction;
@@ -73,9 +74,11 @@ impl Recorder {
         self.write(taken.at, line);
     }
 
-    /// Writes a maintenance window or a change; other records are none of a recording's.
+    /// Writes a maintenance window or a change of people; other records are none of a recording's, and what the
+    /// configuration plans is planned again by the one that it is played with.
     pub fn told(&self, at: Millis, record: &Record) {
         let what = match record {
+            Record::Maintenance(window) if window.id.starts_with(OF_CONFIG) => return,
             Record::Maintenance(window) => (
                 "maintenance",
                 json!({

@@ -3,10 +3,13 @@
 use super::clock;
 use super::inbox::{Command, Inbox};
 use crate::cmdb::{Cursor, Fetch};
-use crate::config::{self, CmdbConf, Config};
+use crate::config::planned::{self, AHEAD, OF_CONFIG};
+use crate::config::{self, CmdbConf, Config, Plumbing};
+use crate::engine::Engine;
 use crate::graph::{Finding, GraphBuilder, RawGraph, loss};
 use crate::metrics::Metrics;
-use crate::model::{Request, Response};
+use crate::model::{Millis, Request, Response};
+use crate::record::{HoursV1, MaintenanceV1, Record};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -178,5 +181,82 @@ pub async fn refresh_graph(
     told.await
         .map_err(|_| format!("cmdb {name}: the graph could not be stored"))?;
     last.good(raw);
+    Ok(())
+}
+
+/// Windows and calendars are expanded again when this much of what is known has passed.
+const STEP: Millis = Millis::mins(24 * 60);
+
+/// What the log must still be told, so that the engine knows what the configuration plans: windows and hours
+/// that are new or other than before, and those that are taken back.
+pub fn planned(plumbing: &Plumbing, engine: &Engine, now: Millis) -> Vec<Record> {
+    let state = engine.state();
+    let mut wanted = planned::records(&plumbing.windows, &plumbing.calendars, now);
+    let mut out = Vec::new();
+    for (id, window) in &state.windows {
+        let named = |r: &Record| matches!(r, Record::Maintenance(m) if m.id == **id);
+        if id.starts_with(OF_CONFIG) && window.to > now && !wanted.iter().any(named) {
+            out.push(Record::Maintenance(MaintenanceV1 {
+                id: id.to_string(),
+                ci: window.ci.to_string(),
+                from: now,
+                to: now,
+                include_dependents: window.include_dependents,
+            }));
+        }
+    }
+    for name in state.hours.keys() {
+        if !plumbing.calendars.iter().any(|c| c.name == **name) {
+            out.push(Record::Hours(HoursV1 {
+                name: name.to_string(),
+                spans: Vec::new(),
+                until: now,
+            }));
+        }
+    }
+    wanted.retain(|record| match record {
+        Record::Maintenance(m) => state.windows.get(m.id.as_str()).is_none_or(|w| {
+            (&*w.ci, w.from, w.to, w.include_dependents)
+                != (m.ci.as_str(), m.from, m.to, m.include_dependents)
+        }),
+        Record::Hours(h) => state.hours.get(h.name.as_str()).is_none_or(|known| {
+            let mut old = known.spans.iter().filter(|(_, to)| *to > now);
+            let mut new = h.spans.iter().map(|s| (s.from, s.to));
+            known.until.plus(STEP) < now.plus(AHEAD) || old.any(|o| new.next() != Some(*o))
+        }),
+        _other => true,
+    });
+    out.extend(wanted);
+    out
+}
+
+/// Brings the log up to what the configuration plans.
+///
+/// # Errors
+/// It could not be written.
+pub async fn refresh_planned(config: &Config, inbox: &Inbox) -> Result<(), String> {
+    let failed = || "maintenance windows and calendars could not be stored".to_owned();
+    let (tell, told) = oneshot::channel();
+    let plumbing = config.plumbing.clone();
+    let now = clock::wall();
+    let look = move |engine: &Engine| {
+        tell.send(planned(&plumbing, engine, now)).ok(); // whoever asked may have gone
+    };
+    inbox.command(Command::Ask(Box::new(look)));
+    let records = told.await.map_err(|_| failed())?;
+    if records.is_empty() {
+        return Ok(());
+    }
+    let count = records.len();
+    let mut written = Vec::with_capacity(count);
+    for record in records {
+        let (tell, told) = oneshot::channel();
+        inbox.command(Command::Planned(record, tell));
+        written.push(told);
+    }
+    for told in written {
+        told.await.map_err(|_| failed())?;
+    }
+    tracing::info!(count, "maintenance windows and calendars are planned ahead");
     Ok(())
 }

@@ -15,6 +15,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// The age of the graph is told this often.
 const AGE: Duration = Duration::from_secs(5);
 
+/// Plans are looked at this often.
+const PLAN: Duration = Duration::from_secs(3600);
+
 /// What a reload replaces.
 #[derive(Clone)]
 pub(super) struct Reloading {
@@ -82,6 +85,8 @@ impl Reloading {
         let acceptor = tls(&new)?;
         let targets =
             deliver::targets(&new.plumbing.targets, &new.plumbing.link_base, &self.shown)?;
+        // First, for the rules may name a calendar.
+        refresh::refresh_planned(&new, &self.inbox).await?;
         put_rules(&self.inbox, &new).await?;
         if let Ok(mut slot) = self.doors.write() {
             *slot = Arc::new(doors);
@@ -95,6 +100,24 @@ impl Reloading {
             refresh::refresh_graph(cmdb, &self.last, &self.inbox, &self.metrics).await?;
         }
         Ok(())
+    }
+
+    /// Plans maintenance windows and calendars ahead, as time goes by.
+    pub(super) async fn plans(self, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(PLAN) => {}
+                _ = stop.changed() => return,
+            }
+            let config = self
+                .config
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            if let Err(why) = refresh::refresh_planned(&config, &self.inbox).await {
+                tracing::error!("{why}");
+            }
+        }
     }
 
     /// Loads the CMDB at its interval, and tells the age of the graph.

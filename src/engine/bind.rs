@@ -257,6 +257,9 @@ impl Engine {
             }
         }
         self.re_place(&moved);
+        for id in moved {
+            self.inhibit(id);
+        }
     }
 }
 

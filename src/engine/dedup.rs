@@ -2,12 +2,11 @@
 
 use super::bind::{self, Said};
 use super::identity::{condition, fingerprint, short_hash};
-use super::state::{Alert, AlertState, Sender, SourceState, Suppression, Timer};
-use super::{Answer, Engine, suppress};
+use super::state::{Alert, AlertState, Sender, Suppression, Timer};
+use super::{Answer, Engine, flap, suppress};
 use crate::model::{
     AlertId, Event, EventState, Fingerprint, IncidentId, Millis, Outcome, Severity, cut,
 };
-use crate::record::RepeatsV1;
 use std::sync::Arc;
 
 /// Text that came with repeats is written to the log at most this often per alert.
@@ -159,6 +158,10 @@ impl Engine {
         let Some(id) = id else {
             let before = self.fired_before(scope, event);
             let id = self.new_alert(source, scope, fingerprint, event, AlertState::Firing);
+            self.storm_counts();
+            if let Some(before) = before {
+                self.flap_goes_on(before, id);
+            }
             if before.is_some_and(|before| self.follows_into_incident(before, id)) {
                 return Outcome::Reopened;
             }
@@ -172,6 +175,10 @@ impl Engine {
             return Outcome::Late;
         }
         if alert.live() {
+            self.flaps_again(id);
+            let Some(alert) = self.state.alerts.get(&id) else {
+                return Outcome::Late;
+            };
             if richer(alert, event) {
                 // The road that was heard first may not have told the condition.
                 self.learn_condition(scope, id, event);
@@ -180,6 +187,8 @@ impl Engine {
         }
         let ended = alert.ended;
         self.begin_episode(source, id, event);
+        self.storm_counts();
+        self.comes_and_goes(id);
         if self.returns_to_incident(id, ended) {
             return Outcome::Reopened;
         }
@@ -223,6 +232,7 @@ impl Engine {
             self.set_timer(due, Timer::Expiry(id));
         }
         self.effects.alerts.insert(id);
+        self.inhibit(id);
         if !changed {
             return Outcome::Repeated;
         }
@@ -248,7 +258,7 @@ impl Engine {
         let Some(alert) = self.state.alerts.get_mut(&id) else {
             return Outcome::Unmatched;
         };
-        if !alert.live() {
+        if !alert.live() || flap::is_over(alert) {
             alert.closed = alert.closed.max(event.closes);
             return Outcome::Unmatched;
         }
@@ -329,6 +339,7 @@ impl Engine {
             suppressed: None,
             incident: None,
             announced: None,
+            flap: None,
         };
         self.state.alerts.insert(id, alert);
         self.state.by_fingerprint.insert(fingerprint, id);
@@ -413,46 +424,7 @@ impl Engine {
             let due = self.state.at.plus(suppress::FIRST_CONTACT);
             self.set_timer(due, Timer::Inherited(source.clone()));
         }
-    }
-
-    /// Repeats that were answered before this entry.
-    pub(super) fn repeats(&mut self, repeats: &RepeatsV1) {
-        for repeat in &repeats.repeats {
-            let Some(id) = self.state.by_fingerprint.get(&repeat.fingerprint).copied() else {
-                continue;
-            };
-            let Some(alert) = self.state.alerts.get_mut(&id).filter(|a| a.live()) else {
-                continue;
-            };
-            alert.events = alert.events.saturating_add(repeat.count);
-            alert.heard = alert.heard.max(repeat.last);
-            let sender = short_hash(&[&repeat.sender]);
-            extend(alert, sender, repeat.valid_until);
-            self.effects.alerts.insert(id);
-        }
-        for (source, at) in &repeats.heard {
-            if let Some(known) = self.state.sources.get_mut(source.as_str()) {
-                known.heard = known.heard.max(*at);
-            }
-        }
-    }
-
-    /// The source speaks: first contact, and its stale alerts count again.
-    fn hear(&mut self, source: &Arc<str>) {
-        let at = self.state.at;
-        let known = self
-            .state
-            .sources
-            .entry(source.clone())
-            .or_insert_with(|| SourceState {
-                first_contact: at,
-                ..SourceState::default()
-            });
-        known.heard = at;
-        if known.stale > 0 {
-            self.unstale(source);
-        }
-        self.source_is_back(source);
+        self.inhibit(id);
     }
 
     /// The incident of an alert, following merges.
@@ -480,7 +452,7 @@ fn sender_id(event: &Event) -> u64 {
     short_hash(&[&event.sender])
 }
 
-fn extend(alert: &mut Alert, id: u64, valid_until: Option<Millis>) {
+pub(super) fn extend(alert: &mut Alert, id: u64, valid_until: Option<Millis>) {
     if let Some(sender) = alert.senders.iter_mut().find(|s| s.id == id) {
         // A sender that names no end does not expire.
         sender.valid_until = valid_until.map(|v| sender.valid_until.map_or(v, |old| v.max(old)));

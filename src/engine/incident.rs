@@ -1,7 +1,9 @@
 //! An incident: alerts that one fault explains.
 
 use super::correlate::case::Case;
+use super::flap::FlapsTold;
 use super::hands::Hands;
+use super::waits::Wait;
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +64,10 @@ pub struct Incident {
     pub told: Told,
     /// What people said about it.
     pub hands: Hands,
+    /// Alerts of it come and go, and tickets were told.
+    pub flaps: Option<FlapsTold>,
+    /// What its ticket waits for beyond its hold.
+    pub waits: Option<Wait>,
 }
 
 /// What tickets were last told, so that a note says only what is new.

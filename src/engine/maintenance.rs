@@ -2,16 +2,18 @@
 //!
 //! A window is judged at the incident, along the graph: it keeps back the ticket if the live alerts began in it
 //! and are about its CI or (if that was said) about something that needs its CI. A fault of something else opens
-//! its ticket, window or not. What is still broken some time after the end opens one as well.
+//! its ticket, window or not. What is still broken some time after the end opens one as well; its cause is looked
+//! for anew among what is broken then.
 
 use super::Engine;
 use super::incident::Incident;
-use super::state::Timer;
+use super::state::{IncidentState, Timer};
+use crate::config::planned::OF_CONFIG;
 use crate::graph::Lookup;
-use crate::model::{CiId, IncidentId, Millis, Priority};
+use crate::model::{AlertId, CiId, IncidentId, Millis, Priority};
 use crate::record::{ChangeV1, MaintenanceV1};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Windows kept; more are refused with a warning.
@@ -30,7 +32,7 @@ const SMALL: usize = 2;
 /// So long after the first alert of a maintenance others begin with it.
 const WITH: Millis = Millis::mins(5);
 /// A change is suspect for this long.
-const SUSPECT: Millis = Millis::mins(30);
+pub(super) const SUSPECT: Millis = Millis::mins(30);
 /// Changes are forgotten after this.
 const KEEP: Millis = Millis::mins(24 * 60);
 
@@ -60,6 +62,9 @@ pub struct Change {
 
 impl Engine {
     pub(super) fn maintenance(&mut self, record: &MaintenanceV1) {
+        if record.to <= record.from {
+            return self.window_taken_back(&record.id);
+        }
         if self.state.windows.len() >= MAX_WINDOWS && !self.state.windows.contains_key(&*record.id)
         {
             let text = format!(
@@ -84,15 +89,24 @@ impl Engine {
             );
             self.warn(None, text);
         }
-        self.line(
-            None,
-            format!(
-                "maintenance {id} on {} until {}",
-                record.ci,
-                record.to.rfc3339()
-            ),
-        );
+        let until = record.to.rfc3339();
+        // What the configuration plans for weeks ahead is one line of the daemon.
+        if record.from <= self.state.at || !record.id.starts_with(OF_CONFIG) {
+            self.line(
+                None,
+                format!("maintenance {id} on {} until {until}", record.ci),
+            );
+        }
         self.touch_held_back();
+    }
+
+    /// Somebody took a window back: as if it had never been.
+    fn window_taken_back(&mut self, id: &str) {
+        if self.state.windows.remove(id).is_some() {
+            self.line(None, format!("maintenance {id} is taken back"));
+            self.place_again_after(id);
+            self.touch_held_back();
+        }
     }
 
     pub(super) fn window_due(&mut self, id: &str) {
@@ -100,12 +114,64 @@ impl Engine {
         let over = |w: &Window| w.to.plus(SETTLES) <= at;
         if self.state.windows.get(id).is_some_and(over) {
             self.state.windows.remove(id);
+            self.place_again_after(id);
             self.touch_held_back();
         }
     }
 
+    /// What a window kept back and is still broken is placed anew, where other alerts of the incident are over:
+    /// what was maintained may work again, and then it is not the cause of what does not.
+    fn place_again_after(&mut self, window: &str) {
+        let kept: Vec<IncidentId> = self
+            .state
+            .incidents
+            .iter()
+            .filter(|(_, i)| i.maintenance.as_deref() == Some(window))
+            .filter(|(_, i)| i.state.lives() && i.opened.is_none() && i.hands.placed.is_empty())
+            .map(|(id, _)| *id)
+            .collect();
+        let at = self.state.at;
+        for id in kept {
+            let members = self.state.incidents.get(&id).map(|i| i.members.keys());
+            let alerts = members.into_iter().flatten();
+            let (live, over): (Vec<AlertId>, Vec<AlertId>) =
+                alerts.partition(|a| self.state.alerts.get(a).is_some_and(|a| a.live()));
+            if live.is_empty() || over.is_empty() {
+                continue;
+            }
+            self.unindex(id);
+            let Some(known) = self.state.incidents.get_mut(&id) else {
+                continue;
+            };
+            known.members.retain(|a, _| over.contains(a));
+            known.live = 0;
+            known.state = IncidentState::Resolved;
+            known.resolved = Some(at);
+            let mut again: Vec<(Millis, AlertId)> = Vec::new();
+            for alert in live {
+                if let Some(known) = self.state.alerts.get_mut(&alert) {
+                    known.incident = None;
+                    again.push((known.started, alert));
+                }
+            }
+            again.sort_unstable();
+            let text = format!(
+                "maintenance {window} is over: {} of its alerts still fire and are placed anew",
+                again.len()
+            );
+            self.turn_of(id, &text);
+            self.line(Some(id), text);
+            self.forget_later(id);
+            self.touch(id);
+            for (_, alert) in again {
+                self.place(alert);
+                self.effects.alerts.insert(alert);
+            }
+        }
+    }
+
     /// Incidents that might have a ticket by now are looked at again.
-    fn touch_held_back(&mut self) {
+    pub(super) fn touch_held_back(&mut self) {
         let held: Vec<IncidentId> = self
             .state
             .incidents
@@ -121,41 +187,50 @@ impl Engine {
     /// The window that keeps back the ticket of an incident. Places that no window covers are set aside first,
     /// if they are the lesser part: a fault beside the maintenance has a ticket of its own.
     pub(super) fn in_maintenance(&mut self, id: IncidentId) -> Option<Arc<str>> {
-        if self.state.windows.is_empty() {
-            return None;
-        }
-        let places = self.places(id)?;
-        let windows: Vec<(Arc<str>, Window)> = self
-            .state
-            .windows
-            .iter()
-            .map(|(id, w)| (id.clone(), w.clone()))
-            .collect();
-        for (name, window) in windows {
-            let Some(ci) = self.ci_meant(&window.ci) else {
-                continue;
-            };
-            let mut beside: Vec<CiId> = Vec::new();
-            for (place, began) in &places {
-                if !self.covers(&window, ci, id, *place, *began) {
-                    beside.push(*place);
-                }
-            }
-            if beside.len().saturating_mul(2) < places.len() {
-                if !beside.is_empty() {
-                    self.set_aside(id, &beside, &name);
-                }
-                if let Some(known) = self.state.incidents.get_mut(&id) {
-                    known.maintenance = Some(name.clone());
-                }
-                return Some(name);
-            }
-        }
-        let name = self.began_with_maintenance(id);
+        let name = self.window_over(id);
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.maintenance.clone_from(&name);
         }
         name
+    }
+
+    fn window_over(&mut self, id: IncidentId) -> Option<Arc<str>> {
+        let at = self.state.at.plus(BEFORE);
+        let begun = self.state.windows.iter().filter(|(_, w)| w.from <= at);
+        let windows: Vec<(Arc<str>, Window)> =
+            begun.map(|(id, w)| (id.clone(), w.clone())).collect();
+        if windows.is_empty() {
+            return None;
+        }
+        let places = self.places(id)?;
+        // One piece of work may have a window for each of its CIs: they count together.
+        let mut beside: BTreeSet<CiId> = places.keys().copied().collect();
+        let mut most: Option<(usize, Arc<str>)> = None;
+        for (name, window) in windows {
+            let Some(ci) = self.ci_meant(&window.ci) else {
+                continue;
+            };
+            let covers =
+                |(place, began): &(&CiId, &Millis)| self.covers(&window, ci, id, **place, **began);
+            let covered: Vec<CiId> = places.iter().filter(covers).map(|(p, _)| *p).collect();
+            for place in &covered {
+                beside.remove(place);
+            }
+            let more = most.as_ref().is_none_or(|(n, _)| covered.len() > *n);
+            if more && !covered.is_empty() {
+                most = Some((covered.len(), name));
+            }
+        }
+        if let Some((_, name)) = most
+            && beside.len().saturating_mul(2) < places.len()
+        {
+            if !beside.is_empty() {
+                let beside: Vec<CiId> = beside.into_iter().collect();
+                self.set_aside(id, &beside, &name);
+            }
+            return Some(name);
+        }
+        self.began_with_maintenance(id)
     }
 
     /// Places of an incident with the begin of the last alert that counts there.

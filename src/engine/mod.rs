@@ -5,14 +5,20 @@
 //! records are applied, and at the end every incident that was touched is looked at once.
 
 pub mod bind;
+mod chronic;
 mod cis;
 pub mod correlate;
 mod dedup;
 mod expiry;
 mod fallback;
+mod flap;
+mod group;
 pub mod hands;
+mod heard;
+mod hours;
 pub mod identity;
 pub mod incident;
+mod inhibit;
 mod loud;
 pub mod maintenance;
 mod notes;
@@ -20,10 +26,13 @@ mod outbox;
 mod over;
 mod receipt;
 mod refusal;
+mod resolved;
 mod rows;
 pub mod snapshot;
 pub mod state;
+mod storm;
 mod suppress;
+mod waits;
 pub mod wanted;
 
 use crate::graph::{Graph, RawGraph};
@@ -34,6 +43,7 @@ use crate::rules::{Rules, RulesText};
 use crate::ticket::{Note, Wanted};
 use correlate::index::Index;
 use hands::CommandOutcome;
+use inhibit::Inhibition;
 use state::{GraphRef, InForce, State, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,7 +53,7 @@ pub use expiry::OURSELVES;
 
 /// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
 /// decisions change and the number does not.
-pub const ENGINE: u32 = 3;
+pub const ENGINE: u32 = 4;
 
 /// Timers that may fire in one entry; more are a bug (a timer that sets itself for the same moment).
 const MAX_TIMERS: usize = 2_000_000;
@@ -128,6 +138,7 @@ pub struct Engine {
     state: State,
     force: InForce,
     index: Index,
+    inhibition: Inhibition,
     offered: BTreeMap<u64, Arc<RawGraph>>,
     touched: BTreeSet<IncidentId>,
     effects: Effects,
@@ -150,12 +161,14 @@ impl Engine {
         let rules = Arc::new(Rules {
             text: RulesText::default(),
             bind: Vec::new(),
+            inhibit: Vec::new(),
         });
         let force = InForce::new(rules, None, &mut state.cis);
         Engine {
             state,
             force,
             index: Index::default(),
+            inhibition: Inhibition::default(),
             offered: BTreeMap::new(),
             touched: BTreeSet::new(),
             effects: Effects::default(),
@@ -173,6 +186,7 @@ impl Engine {
         let graph = graph.map(|raw| engine.build(raw, &rules));
         engine.force = InForce::new(rules, graph, &mut engine.state.cis);
         engine.rebuild_index();
+        engine.inhibit_anew();
         Ok(engine)
     }
 
@@ -241,7 +255,8 @@ impl Engine {
             | Record::Maintenance(_)
             | Record::Change(_)
             | Record::Tick
-            | Record::Digest(_) => {}
+            | Record::Digest(_)
+            | Record::Hours(_) => {}
         }
     }
 
@@ -259,6 +274,7 @@ impl Engine {
             Record::Operator(operator) => self.command(operator),
             Record::Maintenance(window) => self.maintenance(window),
             Record::Change(change) => self.change(change),
+            Record::Hours(hours) => self.hours(hours),
             Record::Started(_) => self.restart_deliveries(),
             Record::Repeats(_)
             | Record::ClockStep(_)
@@ -301,7 +317,11 @@ impl Engine {
                 Timer::GraphWait => self.graph_wait_over(),
                 Timer::Inherited(source) => self.inherited_due(&source),
                 Timer::Window(id) => self.window_due(&id),
-                Timer::Silence(incident) => self.touch(incident),
+                Timer::Silence(incident) | Timer::Wait(incident) => self.touch(incident),
+                Timer::Flap(alert) => self.flap_due(alert),
+                Timer::FlapNote(incident) => self.flap_note_due(incident),
+                Timer::Storm => self.storm_due(),
+                Timer::Oppose(row) => self.touch(row.incident),
             }
         }
         invariant::check(&mut self.effects.violations, Invariant::L1, false);
@@ -370,6 +390,7 @@ impl Engine {
         self.set_expectations();
         self.judge_all();
         self.rebind_all();
+        self.judge_all_inhibited();
         for row in self.state.outbox.keys().cloned().collect::<Vec<_>>() {
             self.touch(row.incident);
         }

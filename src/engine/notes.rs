@@ -1,7 +1,7 @@
 //! Notes: turning points only. The description holds the present; a note must let its reader act differently.
 
 use super::Engine;
-use super::state::{IncidentState, Row, Timer};
+use super::state::{IncidentState, Row, RowId, Timer};
 use crate::model::{AlertId, IncidentId, Millis, Priority};
 use crate::ticket::{Cause, Note, NoteKind};
 use std::collections::BTreeMap;
@@ -78,6 +78,19 @@ impl Engine {
             });
         }
         self.touch(id);
+    }
+
+    /// A note to one ticket, whatever the caps say.
+    pub(super) fn note_to(&mut self, row: &RowId, what: NoteKind) {
+        let at = self.state.at;
+        if let Some(row) = self.state.outbox.get_mut(row) {
+            row.note_times.push(at);
+            row.notes.push(Note {
+                at,
+                what,
+                delayed: None,
+            });
+        }
     }
 
     /// Everything that tickets will say from the beginning.
@@ -227,7 +240,9 @@ fn urgent(kind: &NoteKind) -> bool {
         | NoteKind::Left { .. }
         | NoteKind::Came { .. }
         | NoteKind::Ended { .. }
+        | NoteKind::StillFiring { .. }
         | NoteKind::Recovered(_) => true,
+        NoteKind::Flapping { first, .. } => *first,
         NoteKind::Cause { now, .. } => matches!(now, Cause::Named(..)),
         NoteKind::Grew { .. } | NoteKind::Priority { .. } | NoteKind::Late => false,
     }
@@ -247,6 +262,8 @@ fn by_person(kind: &NoteKind) -> bool {
         | NoteKind::Recovered(_)
         | NoteKind::Grew { .. }
         | NoteKind::Priority { .. }
+        | NoteKind::Flapping { .. }
+        | NoteKind::StillFiring { .. }
         | NoteKind::Late => false,
     }
 }

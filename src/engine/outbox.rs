@@ -8,7 +8,7 @@ use super::{Delivery, Engine};
 use crate::itsm::TicketState;
 use crate::model::{DeliveryId, IncidentId, Millis};
 use crate::record::StepName;
-use crate::rules::{Mode, OnRecovery, Target};
+use crate::rules::{Mode, OnRecovery, Reopen, Target};
 use crate::ticket::{Note, NoteKind};
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ const UPDATE_GAP: Millis = Millis::secs(60);
 pub(super) const LATE: Millis = Millis::mins(2);
 
 /// What a row asks for.
-enum Plan {
+pub(super) enum Plan {
     /// Nothing, or nothing before a moment.
     Wait(Option<Millis>),
     /// The row has no purpose any more.
@@ -28,7 +28,7 @@ enum Plan {
 }
 
 /// What a delivery asks.
-struct Ask {
+pub(super) struct Ask {
     step: StepName,
     ticket: String,
     note: Option<Note>,
@@ -156,10 +156,19 @@ impl Engine {
         if reopen && self.quiet_until(id.incident).is_some() {
             return Plan::Wait(None); // a person wants no reopening; a timer stands for the end of it
         }
-        if reopen && !target.reopens {
+        if reopen && (!target.reopens || self.state.rules.ticket.reopen.ours == Reopen::New) {
             self.follow_on(id);
             return self.plan_new(id, &target);
         }
+        if let Some(plan) = self.oppose(id, &target) {
+            return plan;
+        }
+        let (Some(row), Some(incident)) = (
+            self.state.outbox.get(id),
+            self.state.incidents.get(&id.incident),
+        ) else {
+            return Plan::Drop;
+        };
         match &row.ticket {
             None => self.plan_new(id, &target),
             Some(ticket) => self.plan_known(id, row, incident, ticket, &target),
@@ -178,12 +187,13 @@ impl Engine {
             row.resolved_by_us = false;
             row.recovered = false;
             row.shipped = None;
+            row.opposed = None;
             row.notes.clear();
         }
     }
 
     /// No ticket yet: find, then create.
-    fn plan_new(&mut self, id: &RowId, target: &Target) -> Plan {
+    pub(super) fn plan_new(&mut self, id: &RowId, target: &Target) -> Plan {
         let at = self.state.at;
         let (Some(row), Some(incident)) = (
             self.state.outbox.get(id),
@@ -265,7 +275,8 @@ impl Engine {
         if !over && !row.joined.is_empty() && self.quiet_until(id.incident).is_none() {
             return Ask::only(StepName::Read, ticket);
         }
-        if !over && row.resolved_by_us && !notes_only {
+        let only_told = self.state.rules.ticket.reopen.ours == Reopen::Note;
+        if !over && row.resolved_by_us && !notes_only && !only_told {
             return self.plan_reopen(row, ticket);
         }
         if let Some(note) = row.notes.first() {
@@ -287,7 +298,7 @@ impl Engine {
         }
     }
 
-    fn plan_reopen(&self, row: &Row, ticket: &str) -> Plan {
+    pub(super) fn plan_reopen(&self, row: &Row, ticket: &str) -> Plan {
         let at = self.state.at;
         let note = row
             .notes
@@ -336,6 +347,7 @@ impl Engine {
         let note_only = row.touched && target.on_recovery == OnRecovery::ResolveIfUntouched
             || target.on_recovery == OnRecovery::NoteOnly
             || target.mode == Mode::Note
+            || (row.resolved_by_us && self.state.rules.ticket.reopen.ours == Reopen::Note)
             || person_ended;
         let what = match incident.merged_into {
             Some(into) => self.merged_into(id.incident, into, &id.target),
@@ -353,8 +365,9 @@ impl Engine {
             .or(incident.quiet_since)
             .or(incident.resolved)
             .unwrap_or(incident.last);
-        let slack = LATE.plus(self.state.rules.correlate.resolve_after);
-        let late = at.since(since) > slack;
+        // Counted from the moment when it could be said: the quiet before is no fault of the tool.
+        let known = merge.map(|m| m.at).or(incident.resolved).unwrap_or(since);
+        let late = at.since(known) > LATE;
         Plan::Do(Box::new(Ask {
             note: Some(Note {
                 at: since,

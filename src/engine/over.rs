@@ -4,24 +4,37 @@ use super::Engine;
 use super::dedup::REMEMBER;
 use super::identity;
 use super::state::{AlertState, Timer};
-use crate::model::AlertId;
+use crate::model::{AlertId, Millis};
 use crate::record::History;
 
 impl Engine {
-    /// The alert is over.
+    /// The alert is over, unless it flaps.
     pub(super) fn end(&mut self, id: AlertId, outcome: &'static str) {
+        let at = self.state.at;
+        let Some(alert) = self.state.alerts.get_mut(&id).filter(|a| a.live()) else {
+            return;
+        };
+        alert.closed = match outcome {
+            "expired" => alert.closed.max(alert.episode.saturating_sub(1)),
+            _ => alert.closed.max(i64::MIN.saturating_add(1)),
+        };
+        if self.flaps_on(id) {
+            self.effects.alerts.insert(id);
+            return;
+        }
+        self.end_for_good(id, outcome, at);
+    }
+
+    /// The alert is over since `ended`.
+    pub(super) fn end_for_good(&mut self, id: AlertId, outcome: &'static str, ended: Millis) {
         let at = self.state.at;
         let Some(alert) = self.state.alerts.get_mut(&id).filter(|a| a.live()) else {
             return;
         };
         let was_stale = alert.state == AlertState::Stale;
         alert.state = AlertState::Over;
-        alert.ended = Some(at);
+        alert.ended = Some(ended);
         alert.senders.clear();
-        alert.closed = match outcome {
-            "expired" => alert.closed.max(alert.episode.saturating_sub(1)),
-            _ => alert.closed.max(i64::MIN.saturating_add(1)),
-        };
         let (source, incident) = (alert.source.clone(), alert.incident);
         let row = History::AlertEpisode {
             fingerprint: alert.fingerprint,
@@ -29,7 +42,7 @@ impl Engine {
             ci: Some(self.state.cis.key(alert.ci).to_owned()).filter(|_| alert.evidence.bound),
             severity: alert.worst.word(),
             started: alert.started,
-            ended: at,
+            ended,
             outcome,
             incident,
         };
@@ -45,11 +58,13 @@ impl Engine {
         if let Some(incident) = incident {
             self.member_over(incident, id);
         }
+        self.inhibit(id);
     }
 
     /// Ends an alert that new rules made the same as another one; the other stands for both.
     pub(super) fn end_doubled(&mut self, id: AlertId) {
-        self.end(id, "resolved");
+        let at = self.state.at;
+        self.end_for_good(id, "resolved", at);
     }
 
     pub(super) fn forget_alert_due(&mut self, id: AlertId) {

@@ -71,6 +71,10 @@ pub struct Row {
     /// Severe alerts that the ticket was opened with, that were told, or that came in before a person touched
     /// it.
     pub severe: BTreeSet<AlertId>,
+    /// Since when we oppose that a person resolved the ticket.
+    pub opposed: Option<Millis>,
+    /// That was done once; a second resolve of a person stands.
+    pub opposed_once: bool,
 }
 
 impl Row {
@@ -102,6 +106,8 @@ impl Row {
             valved: false,
             joined: Vec::new(),
             severe: BTreeSet::new(),
+            opposed: None,
+            opposed_once: false,
         }
     }
 }

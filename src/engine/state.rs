@@ -7,12 +7,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use super::chronic::Chronic;
 pub use super::cis::{Cis, UNBOUND_MARK};
 pub use super::correlate::burst::NameStat;
+pub use super::flap::{Flap, FlapsTold};
 pub use super::hands::Hands;
+pub use super::hours::Hours;
 pub use super::incident::{How, Incident, IncidentState, Member, Merge, Told, Turn};
 pub use super::maintenance::{Change, Window};
 pub use super::rows::{InFlight, Row, RowId, Unknown, Valve};
+pub use super::storm::Storm;
+pub use super::waits::{Wait, Why};
 
 /// Everything the engine knows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +60,12 @@ pub struct State {
     pub windows: BTreeMap<Arc<str>, Window>,
     /// Changes of the last day, by CI.
     pub changes: BTreeMap<CiId, Vec<Change>>,
+    /// Hours of service, by the name of their calendar.
+    pub hours: BTreeMap<Arc<str>, Hours>,
+    /// Incidents of the last day, by the alert that opened them.
+    pub chronic: BTreeMap<Fingerprint, Chronic>,
+    /// How much begins.
+    pub storm: Storm,
     /// Tickets wanted per target in the last while, for the valve.
     pub valves: BTreeMap<Arc<str>, Valve>,
     /// What is due when.
@@ -153,6 +164,8 @@ pub struct Alert {
     pub incident: Option<IncidentId>,
     /// The incident that was named first in an answer about this episode: senders keep it for ever.
     pub announced: Option<IncidentId>,
+    /// How it came and went lately, once it was over.
+    pub flap: Option<Box<Flap>>,
 }
 
 /// A sender that reports an alert.
@@ -219,6 +232,8 @@ pub enum Suppression {
     Severity,
     /// Its source only joins tickets (`mode = "note"`).
     Source,
+    /// Another alert fires that inhibits it.
+    Inhibited,
 }
 
 /// Something due.
@@ -248,6 +263,16 @@ pub enum Timer {
     Window(Arc<str>),
     /// The time for which a person wanted an incident quiet is over.
     Silence(IncidentId),
+    /// An alert may have ceased to flap.
+    Flap(AlertId),
+    /// Tickets hear how often the alerts of an incident came and went.
+    FlapNote(IncidentId),
+    /// A ticket waited for this.
+    Wait(IncidentId),
+    /// The storm may be over.
+    Storm,
+    /// A ticket that a person resolved may have to be opposed.
+    Oppose(RowId),
 }
 
 impl State {
@@ -273,6 +298,9 @@ impl State {
             names: BTreeMap::new(),
             windows: BTreeMap::new(),
             changes: BTreeMap::new(),
+            hours: BTreeMap::new(),
+            chronic: BTreeMap::new(),
+            storm: Storm::default(),
             valves: BTreeMap::new(),
             timers: BTreeSet::new(),
             last_alert: 0,

@@ -1,4 +1,5 @@
-//! Why an alert may not open a ticket: it is older than us, not severe enough, or its source is not live.
+//! Why an alert may not open a ticket: it is older than us, not severe enough, or its source is not live. (That
+//! another one inhibits it is judged in `inhibit`.)
 //!
 //! Suppression hides creation, never resolution: a suppressed alert still joins, still counts, and its
 //! recovery still reaches a ticket that exists.

@@ -5,6 +5,7 @@ use super::correlate::EXPECTED;
 use super::identity::short_hash;
 use super::state::{Alert, Incident, IncidentState};
 use crate::model::{CiId, IncidentId, Labels, Millis, Severity, cut};
+use crate::rules::Reopen;
 use crate::ticket::{
     AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, MAX_LISTED, MAX_NAMES, Recovery,
     ServiceText, SplitFrom, Wanted,
@@ -123,7 +124,9 @@ impl Engine {
             sources: sources(&members),
             links: self.links(known, &members, target),
             also_open: self.also_open(id, known, target),
-            group: self.group(known, &services.observed),
+            group: self.group(known, &services.observed, subject).0,
+            changed: self.changed(known, subject),
+            flapping: self.flap_texts(id).0.into_iter().map(|f| f.ci).collect(),
             held: known
                 .opened
                 .filter(|_| known.hands.split_from.is_none())
@@ -142,7 +145,7 @@ impl Engine {
     }
 
     /// The CI that title, group and CI field are about: the cause if it is known, else what people see.
-    fn subject(
+    pub(super) fn subject(
         &self,
         known: &Incident,
         observed: &[CiId],
@@ -358,21 +361,6 @@ impl Engine {
             .collect()
     }
 
-    /// The owner of the cause if it is known, else of the most critical observed service.
-    fn group(&self, known: &Incident, observed: &[CiId]) -> String {
-        let rules = &self.state.rules.ticket;
-        let owner = match known.confident {
-            true => known.root,
-            false => observed.first().copied().unwrap_or(known.root),
-        };
-        self.force
-            .ci(owner)
-            .and_then(|c| c.attributes.get(&rules.group_attribute))
-            .filter(|g| !g.is_empty())
-            .cloned()
-            .unwrap_or_else(|| rules.default_group.clone())
-    }
-
     /// The facts of a recovery.
     pub(super) fn recovery(
         &self,
@@ -406,12 +394,15 @@ impl Engine {
         Some(Recovery {
             at,
             alerts: count(known.members.len()),
-            quiet: rules.correlate.resolve_after,
+            quiet: known
+                .resolved
+                .map_or(rules.correlate.resolve_after, |r| r.since(at)),
             root: over(known.root).map(|(_, end)| (self.ci_name(known.root), end)),
             outages,
             touched,
             resolves,
-            reopen_within: resolves.then_some(rules.correlate.reopen_within),
+            reopen_within: (resolves && rules.ticket.reopen.ours == Reopen::Reopen)
+                .then_some(rules.correlate.reopen_within),
         })
     }
 

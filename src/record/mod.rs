@@ -39,9 +39,9 @@ pub enum Record {
     TicketChange(TicketChangeV1),
     /// What a person told us to do.
     Operator(OperatorV1),
-    /// A maintenance window; reserved, not written yet.
+    /// A maintenance window.
     Maintenance(MaintenanceV1),
-    /// A change of a CI; reserved, not written yet.
+    /// A change of a CI.
     Change(ChangeV1),
     /// Nothing but time passed.
     Tick,
@@ -51,6 +51,8 @@ pub enum Record {
     Started(StartedV1),
     /// What the state looked like after the entry before.
     Digest(DigestV1),
+    /// Hours of service, which tickets of less urgent incidents wait for.
+    Hours(HoursV1),
 }
 
 /// Events of one body, or a part of them.
@@ -343,7 +345,8 @@ pub struct QuietV1 {
     pub span: Millis,
 }
 
-/// Reserved.
+/// A maintenance window. The same name again replaces it; one that ends where it begins, or before, takes it
+/// back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaintenanceV1 {
     /// Its name.
@@ -358,7 +361,27 @@ pub struct MaintenanceV1 {
     pub include_dependents: bool,
 }
 
-/// Reserved.
+/// Hours of service, in place of those of the same name; without any, the calendar is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoursV1 {
+    /// Name of the calendar.
+    pub name: String,
+    /// When there is service, in order.
+    pub spans: Vec<SpanV1>,
+    /// What is known ends here: later nothing waits.
+    pub until: Millis,
+}
+
+/// A span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanV1 {
+    /// From.
+    pub from: Millis,
+    /// To, not included.
+    pub to: Millis,
+}
+
+/// A change of a CI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeV1 {
     /// Its number in the ITSM tool.

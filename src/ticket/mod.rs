@@ -2,7 +2,7 @@
 //!
 //! The engine says *what* is known ([`Wanted`]); this module says it in words, in English or Danish. Rules of
 //! the text: the letters WHAT, IMPACT, CAUSE, DO FIRST, CHANGED, BEFORE in this order, empty ones left out
-//! (nothing of [`Wanted`] tells about changes and earlier incidents yet, so the last two are never printed);
+//! (nothing of [`Wanted`] tells about earlier incidents yet, so the last is never printed);
 //! names before numbers; every time with its zone; alert text quoted at most once and cut at 200 characters;
 //! one line per letter, never wrapped by us, because a phone wraps better than we can.
 
@@ -80,6 +80,36 @@ pub struct Wanted {
     pub merged_into: Option<IncidentId>,
     /// A person split it from another one.
     pub split_from: Option<SplitFrom>,
+    /// Changes of its cause shortly before it began, the last first.
+    pub changed: Vec<ChangeText>,
+    /// CIs whose alerts come and go, at most [`MAX_NAMES`].
+    pub flapping: Vec<String>,
+}
+
+/// A change of a CI, before an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeText {
+    /// Its number.
+    pub id: String,
+    /// What was changed.
+    pub summary: String,
+    /// The CI.
+    pub ci: String,
+    /// When.
+    pub at: Millis,
+    /// How long before the first alert.
+    pub before: Millis,
+}
+
+/// An alert that comes and goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlapText {
+    /// Its CI.
+    pub ci: String,
+    /// How often it began or ended since tickets were last told.
+    pub times: u32,
+    /// Since when.
+    pub since: Millis,
 }
 
 /// Where an incident comes from that a person split off.
@@ -337,6 +367,26 @@ pub enum NoteKind {
         ci: String,
         /// Its text.
         text: String,
+    },
+    /// Alerts come and go: once, then by the hour.
+    Flapping {
+        /// Which, the most restless first, at most [`MAX_NAMES`].
+        alerts: Vec<FlapText>,
+        /// How many.
+        count: u32,
+        /// It is the first time that the ticket hears of it.
+        first: bool,
+        /// Since the last time.
+        span: Millis,
+    },
+    /// A person resolved the ticket, and its alerts go on.
+    StillFiring {
+        /// How many.
+        firing: u32,
+        /// After this the resolve is opposed.
+        wait: Option<Millis>,
+        /// By a new ticket.
+        new: bool,
     },
     /// Another ticket carries our key and a person has touched it: we leave it, and say so here.
     Duplicate {

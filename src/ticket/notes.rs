@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::render::{Template, TextError, render};
 use super::text::cause_text;
-use super::{MAX_NAMES, Note, NoteKind, Recovery, ServiceText, Style, Wanted};
+use super::{FlapText, MAX_NAMES, Note, NoteKind, Recovery, ServiceText, Style, Wanted};
 use crate::model::{Millis, cut};
 use minijinja::{Value, context};
 
@@ -141,6 +141,35 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
         },
         NoteKind::Duplicate { ticket } => context! {
             kind => "duplicate", ticket => page.name(crate::itsm::shown(ticket)),
+        },
+        NoteKind::Flapping {
+            alerts,
+            count,
+            first,
+            span,
+        } => {
+            let times = |n: u32| match n {
+                1 => page.say("once", "en gang").to_owned(),
+                n => format!("{n} {}", page.say("times", "gange")),
+            };
+            let one = |a: &FlapText| format!("{} {}", page.name(&a.ci), times(a.times));
+            let list: Vec<String> = alerts.iter().map(one).collect();
+            let rest = count.saturating_sub(u32::try_from(list.len()).unwrap_or(u32::MAX));
+            let since = alerts.iter().map(|a| a.since).min();
+            context! {
+                kind => "flapping",
+                list => list.join(", "),
+                rest => rest,
+                first => first,
+                since => since.map(|at| page.time_near(at, now)),
+                span => page.span(*span),
+            }
+        }
+        NoteKind::StillFiring { firing, wait, new } => context! {
+            kind => "still_firing",
+            firing => firing,
+            wait => wait.map(|w| page.span(w)),
+            new => new,
         },
         NoteKind::Late => context! { kind => "late" },
     })

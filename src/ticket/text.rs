@@ -4,7 +4,7 @@ use super::classes::capital;
 use super::page::{MAX_NAME, MAX_QUOTE, Page, utc};
 use super::render::{Template, TextError, render};
 use super::title::{does_not_answer, title, without_name};
-use super::{AlsoOpen, Cause, CauseText, Language, MAX_NAMES, Style, Wanted};
+use super::{AlsoOpen, Cause, CauseText, ChangeText, Language, MAX_NAMES, Style, Wanted};
 use crate::itsm::Content;
 use crate::model::cut;
 use minijinja::{Value, context};
@@ -157,6 +157,8 @@ fn values(wanted: &Wanted, page: &Page, style: &Style, detail: Detail) -> Result
         observed => page.services(&wanted.observed),
         at_risk => page.services(&wanted.at_risk),
         cause => cause_text(&wanted.cause, page)?,
+        flapping => page.names(&wanted.flapping, 0, MAX_NAMES),
+        changed => wanted.changed.iter().map(|c| change(c, page)).collect::<Vec<_>>(),
         links => if detail.more { links(wanted, page) } else { Vec::new() },
         why => why,
         first => context! {
@@ -184,6 +186,16 @@ fn values(wanted: &Wanted, page: &Page, style: &Style, detail: Detail) -> Result
         link => link(wanted, style),
         more => detail.more,
     })
+}
+
+fn change(change: &ChangeText, page: &Page) -> Value {
+    context! {
+        id => page.name(&change.id),
+        summary => page.quote(&change.summary),
+        ci => page.name(&change.ci),
+        at => page.time(change.at),
+        before => (change.before >= crate::model::Millis::secs(1)).then(|| page.span(change.before)),
+    }
 }
 
 fn runner_up(cause: &CauseText, page: &Page) -> Option<Value> {

@@ -4,8 +4,8 @@ use super::LANGUAGES;
 use super::facts::*;
 use correlated::model::{IncidentId, Millis, Priority, Severity};
 use correlated::ticket::{
-    AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, Note, NoteKind, Recovery,
-    ServiceText, SplitFrom, Wanted, content, note,
+    AlsoOpen, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, FlapText, Note,
+    NoteKind, Recovery, ServiceText, SplitFrom, Wanted, content, note,
 };
 
 /// A small generator of numbers that is the same on every machine.
@@ -158,13 +158,23 @@ impl Noise {
                 ticket: self.text(),
                 by: self.text(),
             }),
+            changed: (0..self.below(9))
+                .map(|_| ChangeText {
+                    id: self.text(),
+                    summary: self.text(),
+                    ci: self.text(),
+                    at: self.moment(),
+                    before: self.moment(),
+                })
+                .collect(),
+            flapping: self.texts(),
         }
     }
 
     fn note(&mut self) -> NoteKind {
         let (ci, text) = (self.text(), self.text());
         let incident = IncidentId(self.below(1 << 31));
-        match self.below(11) {
+        match self.below(13) {
             0 => NoteKind::Grew {
                 alerts: self.number(),
                 cis: self.number(),
@@ -198,6 +208,23 @@ impl Noise {
                 firing: self.number(),
                 touched: self.yes(),
                 resolves: self.yes(),
+            },
+            11 => NoteKind::Flapping {
+                alerts: (0..self.below(9))
+                    .map(|_| FlapText {
+                        ci: self.text(),
+                        times: self.number(),
+                        since: self.moment(),
+                    })
+                    .collect(),
+                count: self.number(),
+                first: self.yes(),
+                span: self.moment(),
+            },
+            12 => NoteKind::StillFiring {
+                firing: self.number(),
+                wait: self.yes().then(|| self.moment()),
+                new: self.yes(),
             },
             2 => NoteKind::Cause {
                 before: text,

@@ -3,8 +3,8 @@
 use correlated::itsm::{Limits, Markup};
 use correlated::model::{IncidentId, Millis, Priority, Severity};
 use correlated::ticket::{
-    AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, Language, ServiceText, SplitFrom,
-    Style, Wanted,
+    AlsoOpen, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, Language, ServiceText,
+    SplitFrom, Style, Wanted,
 };
 
 /// 2026-11-22T01:14:07Z, a night from Saturday to Sunday.
@@ -136,6 +136,8 @@ pub fn switch() -> Wanted {
         graph_as_of: Some(after(-2 * 3600)),
         merged_into: None,
         split_from: None,
+        changed: Vec::new(),
+        flapping: Vec::new(),
     }
 }
 
@@ -377,6 +379,24 @@ pub fn failing_database() -> Wanted {
         sources: vec![("zabbix".into(), 1), ("prometheus".into(), 1)],
         links: vec![],
         also_open: vec![],
+        ..switch()
+    }
+}
+
+pub fn changed_and_flapping() -> Wanted {
+    let change = |id: &str, summary: &str, minutes: i64| ChangeText {
+        id: id.into(),
+        summary: summary.into(),
+        ci: "sw-cph1-a07".into(),
+        at: AT.plus(Millis::mins(-minutes)),
+        before: Millis::mins(minutes),
+    };
+    Wanted {
+        changed: vec![
+            change("CHG0040219", "", 0),
+            change("CHG0040211", "Firmware 17.9.5", 19),
+        ],
+        flapping: strings("sw-cph1-a07 srv-web-01"),
         ..switch()
     }
 }

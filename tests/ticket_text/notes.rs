@@ -4,7 +4,7 @@ use super::facts::*;
 use super::{LANGUAGES, golden};
 use correlated::model::{IncidentId, Millis, Priority};
 use correlated::ticket::{
-    Cause, CauseText, Note, NoteKind, Recovery, Wanted, content, note, sentence,
+    Cause, CauseText, FlapText, Note, NoteKind, Recovery, Wanted, content, note, sentence,
 };
 
 fn recovery() -> Recovery {
@@ -21,6 +21,14 @@ fn recovery() -> Recovery {
         touched: false,
         resolves: true,
         reopen_within: Some(Millis::mins(15)),
+    }
+}
+
+fn flap(ci: &str, times: u32) -> FlapText {
+    FlapText {
+        ci: ci.into(),
+        times,
+        since: AT,
     }
 }
 
@@ -279,6 +287,53 @@ fn cases() -> Vec<Case> {
             "duplicate",
             NoteKind::Duplicate {
                 ticket: ticket.clone(),
+            },
+            None,
+        ),
+        (
+            "flapping",
+            NoteKind::Flapping {
+                alerts: vec![flap("sw-cph1-a07", 4)],
+                count: 1,
+                first: true,
+                span: Millis(0),
+            },
+            None,
+        ),
+        (
+            "still-flapping",
+            NoteKind::Flapping {
+                alerts: vec![flap("sw-cph1-a07", 12), flap("srv-web-01", 1)],
+                count: 9,
+                first: false,
+                span: Millis::mins(60),
+            },
+            None,
+        ),
+        (
+            "still-firing",
+            NoteKind::StillFiring {
+                firing: 2,
+                wait: Some(Millis::mins(10)),
+                new: false,
+            },
+            None,
+        ),
+        (
+            "still-firing-new",
+            NoteKind::StillFiring {
+                firing: 1,
+                wait: Some(Millis::mins(10)),
+                new: true,
+            },
+            None,
+        ),
+        (
+            "still-firing-only-told",
+            NoteKind::StillFiring {
+                firing: 1,
+                wait: None,
+                new: false,
             },
             None,
         ),

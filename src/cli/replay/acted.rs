@@ -88,6 +88,7 @@ impl Acted {
                 | Record::Operator(_)
                 | Record::Maintenance(_)
                 | Record::Change(_)
+                | Record::Hours(_)
                 | Record::Tick
                 | Record::ClockStep(_)
                 | Record::Started(_)

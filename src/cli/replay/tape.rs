@@ -5,6 +5,7 @@ use super::player::Player;
 use super::progress::Progress;
 use super::recording::{self, Line, What};
 use crate::cli::copy::Copy;
+use crate::config::planned::{AHEAD, OF_CONFIG};
 use crate::config::{Config, SourceConf};
 use crate::daemon::entry::{MAX_BYTES, weight};
 use crate::daemon::{chain, listen, refresh};
@@ -23,6 +24,8 @@ use std::sync::Arc;
 
 /// Entries read at once.
 const READ: usize = 256;
+/// What a configuration plans is told this often.
+const EVERY: Millis = Millis::mins(24 * 60);
 
 /// See the module.
 pub(super) enum Tape {
@@ -209,8 +212,11 @@ fn recorded(lines: &[Line], regime: &Regime, watch: Option<Watch>) -> Result<Pla
     }
     let doors = doors(config);
     let mut progress = Progress::new(u64::try_from(lines.len()).unwrap_or(0));
+    let mut plans = Plans::new(config);
     for (n, line) in (1u64..).zip(lines) {
+        plans.go_on(&mut player, line.at)?;
         match &line.what {
+            What::Told(record) if of_config(record) => {}
             What::Told(record) => {
                 player.commit(line.at, std::slice::from_ref(record))?;
             }
@@ -239,6 +245,44 @@ fn recorded(lines: &[Line], regime: &Regime, watch: Option<Watch>) -> Result<Pla
     progress.end();
     player.finish()?;
     Ok(player)
+}
+
+/// Whether a record says what a configuration plans.
+fn of_config(record: &Record) -> bool {
+    match record {
+        Record::Maintenance(window) => window.id.starts_with(OF_CONFIG),
+        Record::Hours(_) => true,
+        _other => false,
+    }
+}
+
+/// What a configuration plans, told as time goes by.
+struct Plans<'a> {
+    config: &'a Config,
+    told: Option<Millis>,
+}
+
+impl<'a> Plans<'a> {
+    fn new(config: &'a Config) -> Plans<'a> {
+        Plans { config, told: None }
+    }
+
+    /// Before what happens at `at`: a plan for each day since the last one.
+    fn go_on(&mut self, player: &mut Player, at: Millis) -> Result<(), String> {
+        loop {
+            let next = self.told.map_or(at, |t| t.plus(EVERY));
+            if next > at {
+                return Ok(());
+            }
+            // Over a long silence one plan is enough.
+            let next = next.max(Millis(at.0.saturating_sub(AHEAD.0)));
+            self.told = Some(next);
+            let records = refresh::planned(&self.config.plumbing, player.engine(), next);
+            if !records.is_empty() {
+                player.commit(next, &records)?;
+            }
+        }
+    }
 }
 
 /// A body arrives.
@@ -299,8 +343,12 @@ impl Log {
             }
         }
         let mut begun = false;
+        let mut plans = regime.config.as_ref().map(Plans::new);
         let mut progress = Progress::new(u64::try_from(self.entries.len()).unwrap_or(0));
         for (seq, at, records) in &self.entries {
+            if let Some(plans) = plans.as_mut().filter(|_| begun) {
+                plans.go_on(&mut player, *at)?;
+            }
             let kept: Vec<Record> = records
                 .iter()
                 .filter(|r| keeps(r, regime))
@@ -337,9 +385,9 @@ impl Log {
 /// it belongs to what was decided then.
 fn keeps(record: &Record, regime: &Regime) -> bool {
     match record {
+        Record::Maintenance(_) | Record::Hours(_) => regime.config.is_none() || !of_config(record),
         Record::Events(_)
         | Record::Repeats(_)
-        | Record::Maintenance(_)
         | Record::Change(_)
         | Record::Tick
         | Record::ClockStep(_)

@@ -70,6 +70,16 @@ pub fn estate(text: &str, config: &Config, graph: &RawGraph) -> Vec<Problem> {
             ask(path, "CI has the attribute", name, &attributes);
         }
     }
+    for (n, route) in rules.ticket.routes.iter().enumerate() {
+        if let Some(class) = &route.class {
+            ask(
+                &format!("ticket.route[{n}].class"),
+                "CI has the class",
+                class,
+                &classes,
+            );
+        }
+    }
     let attribute = &rules.priority.criticality_attribute;
     let words: BTreeSet<String> = graph
         .cis

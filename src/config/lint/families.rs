@@ -4,7 +4,7 @@ use super::{Ask, Matcher, On, Rule, Test};
 use crate::config::plumbing::Plumbing;
 use crate::model::Severity;
 use crate::redact;
-use crate::rules::{BindRule, Identity, RulesText};
+use crate::rules::{BindRule, Correlate, Identity, InhibitRule, MatchOp, RouteRule, RulesText};
 
 /// Makes the rules of one section so; each row is one section.
 type Family = fn(&RulesText, &Plumbing) -> Vec<Rule>;
@@ -20,6 +20,9 @@ const FAMILIES: &[Family] = &[
     source_condition,
     redaction,
     share,
+    inhibit,
+    label_rules,
+    routes,
 ];
 
 /// All rules, section by section, each in the order of the file.
@@ -237,4 +240,101 @@ fn share(_: &RulesText, plumbing: &Plumbing) -> Vec<Rule> {
         }
     }
     out
+}
+
+/// Besides labels a matcher may ask for these, which events do not say.
+const BEYOND: [&str; 3] = ["source", "severity", "ci"];
+
+fn inhibit(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let side = |key: &'static str, matchers: &[crate::rules::Matcher]| {
+        let one = |m: &crate::rules::Matcher| Matcher {
+            key,
+            on: match BEYOND.contains(&m.label.as_str()) {
+                true => On::Beyond(m.label.clone()),
+                false => On::Label(m.label.clone()),
+            },
+            test: match m.op {
+                MatchOp::Is => Test::Is(m.value.clone()),
+                MatchOp::IsNot => Test::IsNot(m.value.clone()),
+                MatchOp::Matches => Test::Matches(m.value.clone()),
+                MatchOp::MatchesNot => Test::MatchesNot(m.value.clone()),
+            },
+        };
+        Ask {
+            source: None,
+            matchers: matchers.iter().map(one).collect(),
+        }
+    };
+    let one = |(n, rule): (usize, &InhibitRule)| Rule {
+        path: format!("suppress.inhibit[{n}]"),
+        name: rule.name.clone(),
+        asks: vec![side("source", &rule.source), side("target", &rule.target)],
+        ends: false,
+        gives: format!("inhibits where equal {:?}", rule.equal),
+        evidence: None,
+        logged: true,
+    };
+    rules.suppress.inhibit.iter().enumerate().map(one).collect()
+}
+
+fn label_rules(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let built_in = Correlate::default().label_rules;
+    let mut out = Vec::new();
+    for (n, rule) in rules.correlate.label_rules.iter().enumerate() {
+        if built_in.contains(rule) {
+            continue;
+        }
+        // Where one of several labels will do, none of them has to be there.
+        let alone = rule.labels.iter().filter_map(|l| match l.as_slice() {
+            [one] => Some(there("labels", On::Label(one.clone()))),
+            _several => None,
+        });
+        out.push(Rule {
+            path: format!("correlate.label_rule[{n}]"),
+            name: rule.name.clone(),
+            asks: vec![Ask {
+                source: None,
+                matchers: alone.collect(),
+            }],
+            ends: false,
+            gives: format!("groups by {:?}", rule.labels),
+            evidence: None,
+            logged: true,
+        });
+    }
+    out
+}
+
+fn routes(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let one = |(n, rule): (usize, &RouteRule)| {
+        let severity = rule.severity.map(|s| s.word().to_owned());
+        let asked = [
+            ("class", rule.class.clone()),
+            ("site", rule.site.clone()),
+            ("service", rule.service.clone()),
+            // At least so severe: only the same severity is known to be as severe.
+            ("severity", severity),
+        ];
+        let matchers = asked.into_iter().filter_map(|(key, value)| {
+            Some(Matcher {
+                key,
+                on: On::Beyond(key.to_owned()),
+                test: Test::Is(value?),
+            })
+        });
+        Rule {
+            path: format!("ticket.route[{n}]"),
+            name: rule.name.clone(),
+            asks: vec![Ask {
+                source: rule.source.clone(),
+                matchers: matchers.collect(),
+            }],
+            ends: true,
+            gives: String::new(),
+            evidence: None,
+            // Which incident it routed is not on the tape.
+            logged: false,
+        }
+    };
+    rules.ticket.routes.iter().enumerate().map(one).collect()
 }

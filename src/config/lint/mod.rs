@@ -71,6 +71,8 @@ pub enum On {
     AnyCase(String),
     /// The word that the source has for the severity, in lower case.
     Severity,
+    /// What the engine knows and an event does not say: the CI, its class, the severity that a word means.
+    Beyond(String),
 }
 
 /// What a matcher wants of a value.
@@ -93,7 +95,7 @@ pub enum Test {
 impl On {
     fn name(&self) -> &str {
         match self {
-            On::Label(name) | On::Any(name) | On::AnyCase(name) => name,
+            On::Label(name) | On::Any(name) | On::AnyCase(name) | On::Beyond(name) => name,
             On::Severity => "severity",
         }
     }
@@ -299,6 +301,8 @@ fn holds(on: &On, check: &Check, event: &Event) -> bool {
             word = event.severity_word.to_lowercase();
             Some(word.as_str())
         }
+        // Whether it was so cannot be told here: it counts as met.
+        On::Beyond(_) => return true,
     };
     match check {
         Check::There => value.is_some_and(|v| !v.is_empty()),

@@ -32,7 +32,7 @@ impl<'a> Said<'a> {
         let texts = match on {
             On::Label(_) => [].iter(),
             On::Any(_) | On::AnyCase(_) => self.texts.iter(),
-            On::Severity => return Vec::new(),
+            On::Severity | On::Beyond(_) => return Vec::new(),
         };
         let all = self.labels.iter().chain(texts).copied();
         all.filter(|name| !name.ends_with('*')).collect()
@@ -51,7 +51,7 @@ impl<'a> Said<'a> {
             On::AnyCase(name) => {
                 both.any(|known| same(&known.to_lowercase(), &name.to_lowercase()))
             }
-            On::Severity => true,
+            On::Severity | On::Beyond(_) => true,
         }
     }
 
@@ -64,7 +64,7 @@ impl<'a> Said<'a> {
                 all.find(|(n, _)| n.eq_ignore_ascii_case(name))
                     .map(|(_, v)| v)
             }
-            On::Severity => None,
+            On::Severity | On::Beyond(_) => None,
         }
     }
 

@@ -33,6 +33,7 @@ impl Engine {
         let services = self.services(id);
         let names = |cis: &[CiId]| cis.iter().map(|c| self.ci_name(*c)).collect::<Vec<_>>();
         let may = known.opened.is_some() || self.may_ticket(known);
+        let held_back = known.maintenance.is_some() || known.waits.is_some();
         Some(json!({
             "id": id.to_string(),
             "state": known.state,
@@ -52,7 +53,9 @@ impl Engine {
             "acknowledged": known.acknowledged,
             "merged_into": known.merged_into.map(|i| i.to_string()),
             "tickets": tickets,
-            "no_ticket_because": (!may || known.shadow || (known.maintenance.is_some() && known.opened.is_none())).then(|| self.why_no_ticket(id)),
+            "opens_at": known.waits.as_ref().filter(|_| known.opened.is_none()).map(|w| w.until.rfc3339()),
+            "flapping": self.flap_texts(id).0.into_iter().map(|f| f.ci).collect::<Vec<_>>(),
+            "no_ticket_because": (!may || known.shadow || (held_back && known.opened.is_none())).then(|| self.why_no_ticket(id)),
         }))
     }
 
@@ -62,6 +65,27 @@ impl Engine {
         };
         if let Some(window) = &known.maintenance {
             return format!("maintenance {window} covers it");
+        }
+        if let Some(waits) = self.why_it_waits(known).filter(|_| known.state.lives()) {
+            return waits;
+        }
+        let inhibited = known.members.keys().find(|a| {
+            let alert = self.state().alerts.get(a);
+            alert.is_some_and(|a| a.suppressed == Some(Suppression::Inhibited))
+        });
+        if let Some(by) = inhibited.and_then(|a| self.inhibited_by(*a)) {
+            let text = |name: &str| {
+                by.get(name)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            return format!(
+                "inhibited by rule {}: {} on {}",
+                text("rule"),
+                text("text"),
+                text("ci")
+            );
         }
         self.why_not(known).to_owned()
     }
@@ -121,6 +145,9 @@ impl Engine {
             })
             .collect();
         let text = cause.text();
+        let observed = self.observed(id);
+        let subject = self.subject(known, &observed, &self.spots(id));
+        let group = self.group(known, &observed, subject);
         let confidence = match &cause {
             Cause::High(_) => "high",
             Cause::NotKnown(_) => "not known",
@@ -159,6 +186,11 @@ impl Engine {
             "split_from": known.hands.split_from.as_ref().map(|(from, _)| from.to_string()),
             "kept_apart": known.hands.apart.iter().map(|i| i.to_string()).collect::<Vec<_>>(),
             "quiet_until": self.quiet_until(id).map(|t| t.rfc3339()),
+            "group": group.0,
+            "routed_by": group.1,
+            "changes": self.changed(known, subject).iter().map(|c| json!({
+                "id": c.id, "ci": c.ci, "summary": c.summary, "at": c.at.rfc3339(),
+            })).collect::<Vec<_>>(),
             "rules": self.state().rules_no,
             "graph": self.state().graph.map(|g| format!("{:016x}", g.digest)),
         }))
@@ -189,15 +221,19 @@ impl Engine {
 
     /// The same by its number.
     pub fn alert_by_id_json(&self, id: AlertId) -> Option<Value> {
-        self.state().alerts.get(&id).map(|a| self.alert_value(a))
+        self.state()
+            .alerts
+            .get(&id)
+            .map(|a| self.alert_value(id, a))
     }
 
-    fn alert_value(&self, alert: &Alert) -> Value {
+    fn alert_value(&self, id: AlertId, alert: &Alert) -> Value {
         let labels: serde_json::Map<String, Value> = alert
             .labels
             .iter()
             .map(|(n, v)| (n.to_owned(), Value::from(v)))
             .collect();
+        let (today, chronic) = self.chronic_of(alert);
         let state = match alert.state {
             AlertState::Firing => "firing",
             AlertState::Stale => "stale",
@@ -214,6 +250,10 @@ impl Engine {
             "bound": alert.evidence.bound,
             "bound_by": &*alert.evidence,
             "suppressed": alert.suppressed,
+            "inhibited_by": self.inhibited_by(id),
+            "flapping_since": alert.flap.as_ref().and_then(|f| f.since).map(|t| t.rfc3339()),
+            "incidents_today": today,
+            "chronic": chronic,
             "acknowledged": alert.acknowledged,
             "started": alert.started.rfc3339(),
             "arrived": alert.arrived.rfc3339(),

@@ -34,19 +34,31 @@ impl Engine {
             self.judge_hold(id);
             self.want_ticket(id);
             self.tell_severe(id);
+            self.tell_flaps(id);
         }
         self.write_notes(id);
         self.pump(id);
         self.remember(id);
     }
 
-    fn hold_of(&self, priority: Priority) -> Millis {
+    pub(in crate::engine) fn hold_of(&self, priority: Priority) -> Millis {
         let hold = &self.state.rules.correlate.hold;
-        match priority {
+        let hold = match priority {
             Priority::P1 => hold[0],
             Priority::P2 => hold[1],
             Priority::P3 => hold[2],
             Priority::P4 => hold[3],
+        };
+        hold.plus(self.storm_hold(priority))
+    }
+
+    /// An incident without ticket waits (again) until its hold is over.
+    pub(in crate::engine) fn hold_on(&mut self, id: IncidentId) {
+        let known = self.state.incidents.get_mut(&id);
+        if let Some(known) = known.filter(|i| i.state == IncidentState::Open) {
+            known.state = IncidentState::Pending;
+            let until = known.hold_until;
+            self.set_timer(until, Timer::Hold(id));
         }
     }
 
@@ -148,6 +160,9 @@ impl Engine {
         if !known.promoted && self.in_maintenance(id).is_some() {
             return;
         }
+        if self.ticket_waits(id) {
+            return;
+        }
         let Some(known) = self.state.incidents.get(&id) else {
             return;
         };
@@ -200,14 +215,16 @@ impl Engine {
         }
         let at = self.state.at;
         let quiet = self.state.rules.correlate.resolve_after;
+        let ended = self.state.alerts.get(&alert).and_then(|a| a.ended);
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return;
         };
         known.live = known.live.saturating_sub(1);
         if known.live == 0 && known.state.lives() {
+            let since = ended.unwrap_or(at);
             known.state = IncidentState::Recovering;
-            known.quiet_since = Some(at);
-            self.set_timer(at.plus(quiet), Timer::Quiet(id));
+            known.quiet_since = Some(since);
+            self.set_timer(since.plus(quiet), Timer::Quiet(id));
         }
         self.touch(id);
     }
@@ -440,6 +457,16 @@ impl Engine {
             }
         }
         counts
+    }
+}
+
+impl Engine {
+    /// A turning point of ours.
+    pub(in crate::engine) fn turn_of(&mut self, id: IncidentId, what: &str) {
+        let at = self.state.at;
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            turn(known, at, what);
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `value` | what a hypothesis is worth |
 //! | `place` | the best way for a new alert |
 //! | `late` | causes and effects that are found later |
+//! | `labels` | alerts that no CI is known for, by their labels |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
 //! | `root`, `impact` | the cause for people, and what it hits |
 //! | `life`, `explain` | held, open, over; and why |
@@ -24,6 +25,7 @@ pub mod check;
 pub mod explain;
 pub mod impact;
 pub mod index;
+mod labels;
 mod late;
 mod life;
 mod merge;
@@ -100,6 +102,7 @@ impl Engine {
         mine = self.take_effects(mine, new);
         mine = self.find_cause(mine, new);
         self.gather_burst(id, mine);
+        self.gather_by_labels(id);
     }
 
     /// What may be behind an alert: what its CI needs, and the far ends that it names.
@@ -145,6 +148,7 @@ impl Engine {
     /// Opens an incident for an alert that is better explained by a fault of its own.
     fn open(&mut self, id: AlertId) -> Option<IncidentId> {
         let incident = self.new_incident(id)?;
+        self.count_incident(id);
         let ci = self.state.alerts.get(&id)?.ci;
         let member = Member {
             ci,
@@ -201,6 +205,8 @@ impl Engine {
             }],
             told: Told::default(),
             hands: Hands::default(),
+            flaps: None,
+            waits: None,
         };
         self.state.incidents.insert(incident, new);
         self.touch(incident);

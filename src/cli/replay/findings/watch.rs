@@ -119,6 +119,7 @@ impl Watch {
                 | Record::TicketChange(_)
                 | Record::Operator(_)
                 | Record::Change(_)
+                | Record::Hours(_)
                 | Record::Tick
                 | Record::Digest(_) => {}
             }

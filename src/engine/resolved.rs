@@ -1,0 +1,68 @@
+//! A ticket that a person resolved while its alerts go on: by declared policy a note, and later, once, the
+//! ticket again or a new one.
+
+use super::Engine;
+use super::outbox::Plan;
+use super::state::{IncidentState, RowId, Timer};
+use crate::itsm::TicketState;
+use crate::rules::{Mode, Reopen, Target};
+use crate::ticket::NoteKind;
+
+impl Engine {
+    /// Opposes a person's resolve. Answers what is to be done now, if it is more than a note.
+    pub(super) fn oppose(&mut self, id: &RowId, target: &Target) -> Option<Plan> {
+        let at = self.state.at;
+        let rules = self.state.rules.ticket.reopen;
+        let row = self.state.outbox.get(id)?;
+        let ticket = row.ticket.clone()?;
+        let known = self.state.incidents.get(&id.incident)?;
+        let goes_on = known.state == IncidentState::Open && known.live > 0;
+        let by_person = row.ticket_state == TicketState::Resolved && !row.resolved_by_us;
+        if !by_person || target.mode != Mode::Live || row.opposed_once {
+            return None;
+        }
+        if !goes_on {
+            // They were right.
+            self.state.outbox.get_mut(id)?.opposed = None;
+            return None;
+        }
+        if self.quiet_until(id.incident).is_some() {
+            return None;
+        }
+        let firing = known.live;
+        let told = row
+            .notes
+            .iter()
+            .any(|n| matches!(n.what, NoteKind::Reopened { .. }));
+        let Some(since) = row.opposed else {
+            self.state.outbox.get_mut(id)?.opposed = Some(at);
+            let due = at.plus(rules.persons_after);
+            self.set_timer(due, Timer::Oppose(id.clone()));
+            if !told {
+                let wait = (rules.persons != Reopen::Note).then_some(rules.persons_after);
+                let new = rules.persons == Reopen::New || !target.reopens;
+                self.note_to(id, NoteKind::StillFiring { firing, wait, new });
+            }
+            return None;
+        };
+        if rules.persons == Reopen::Note || since.plus(rules.persons_after) > at {
+            return None;
+        }
+        let row = self.state.outbox.get_mut(id)?;
+        if row
+            .notes
+            .iter()
+            .any(|n| matches!(n.what, NoteKind::StillFiring { .. }))
+        {
+            return None; // the note goes first
+        }
+        row.opposed_once = true;
+        row.opposed = None;
+        if rules.persons == Reopen::New || !target.reopens {
+            self.follow_on(id);
+            return Some(self.plan_new(id, target));
+        }
+        let row = self.state.outbox.get(id)?;
+        Some(self.plan_reopen(row, &ticket))
+    }
+}
