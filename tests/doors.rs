@@ -143,6 +143,32 @@ fn problems_of_one_trigger_are_open_side_by_side_and_end_one_by_one() {
     assert_eq!(send("v60-tag-correlation-recovery-1001"), ["1002"]);
 }
 
+/// The problem that it names was lost, or the sender names its recoveries apart.
+#[test]
+fn a_recovery_of_an_unknown_problem_ends_the_older_one_of_its_trigger() {
+    let config = configured("kind = \"zabbix\"");
+    let body = |id: u32, value: u8, txn: &str| {
+        format!(
+            r#"{{"event_id":"{id}","event_source":"0","event_value":"{value}","update_status":"0","event_name":"Disk full","event_nseverity":"4","host_host":"db1","trigger_id":"9","instance":"zbx","tags":[{{"tag":"txn","value":"{txn}"}}]}}"#
+        )
+    };
+    for (recovery, live) in [
+        (body(12, 0, "a"), 0), // later, and about the same
+        (body(12, 0, "b"), 1), // of another problem of the trigger
+        (body(8, 0, "a"), 1),  // of one before
+        (body(10, 0, "a"), 0), // its own
+    ] {
+        let mut world = World::new(&config.rules, None);
+        for body in [body(10, 1, "a"), recovery.clone()] {
+            let events = decode(&config, "application/json", &body, world.now);
+            world.send("door", &events);
+            world.advance(Millis::secs(1));
+        }
+        let alerts = world.node.engine().state().alerts.values();
+        assert_eq!(alerts.filter(|a| a.live()).count(), live, "{recovery}");
+    }
+}
+
 #[test]
 fn webhook_and_connector_tell_of_one_alert_and_the_webhook_knows_more() {
     let config = configured("kind = \"zabbix\"\ninstance = \"zbx\"");

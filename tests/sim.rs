@@ -14,7 +14,11 @@ mod world;
 
 use correlated::itsm::TicketState;
 use correlated::model::{EventState, IncidentId, Millis};
-use correlated::record::{CauseV1, CommandV1, MoveV1, NamedV1, PairV1, QuietV1, SplitV1};
+use correlated::record::{
+    CauseV1, CommandV1, HoursV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SpanV1,
+    SplitV1,
+};
+use correlated::rules::{InhibitRule, Matcher, Reopen, RulesText};
 use std::collections::BTreeMap;
 use world::{SAMPLE, START, ToolFault, World, event, host, rules};
 
@@ -150,9 +154,60 @@ fn act(world: &mut World, dice: &mut Dice, firing: &mut Firing, apart: &mut Apar
         }
         92..=93 => world.snapshot(),
         94 => world.tool.lag = Millis::secs(dice.roll(50) as i64),
-        95 => world.set_rules(&rules()),
+        95 => match dice.roll(2) {
+            0 => world.set_rules(&rules()),
+            _ => world.set_rules(&lively()),
+        },
+        96 => plan(world, dice),
         _ => world.crash(Millis::secs(dice.roll(120) as i64)),
     }
+}
+
+/// Rules under which much waits, is inhibited and flaps.
+fn lively() -> RulesText {
+    let mut rules = rules();
+    let matcher = |text: &str| vec![Matcher::parse(text).unwrap()];
+    rules.suppress.inhibit.push(InhibitRule {
+        name: "network".into(),
+        source: matcher("host=~\"(sw|rt)-.*\""),
+        target: matcher("host=~\"(srv|sw)-.*\""),
+        equal: Vec::new(),
+    });
+    rules.suppress.flapping.changes = 3;
+    rules.suppress.flapping.within = Millis::mins(60);
+    rules.correlate.storm.per_minute = 3;
+    rules.ticket.warnings_wait = Millis::mins(30);
+    rules.ticket.hours = [Some("office".into()), Some("office".into())];
+    rules.ticket.reopen.persons = Reopen::New;
+    rules
+}
+
+/// A window, one taken back, or hours of service.
+fn plan(world: &mut World, dice: &mut Dice) {
+    let now = world.now;
+    let minutes = |n: u64| Millis::mins(n as i64);
+    let record = match dice.roll(3) {
+        0 => {
+            let from = now.plus(minutes(dice.roll(10)));
+            Record::Hours(HoursV1 {
+                name: "office".into(),
+                spans: vec![SpanV1 {
+                    from,
+                    to: from.plus(minutes(1 + dice.roll(20))),
+                }],
+                until: now.plus(minutes(60)),
+            })
+        }
+        kind => Record::Maintenance(MaintenanceV1 {
+            id: format!("M{}", dice.roll(3)),
+            ci: (*dice.pick(&CIS)).to_owned(),
+            from: now,
+            to: now.plus(minutes(if kind == 1 { 0 } else { dice.roll(30) })),
+            include_dependents: dice.roll(2) == 0,
+        }),
+    };
+    world.commit(&[record]);
+    world.deliver();
 }
 
 fn check(world: &World, apart: &Apart, seed: u64) {

@@ -253,7 +253,13 @@ impl Engine {
         let Some(id) = id else {
             // Remembered, so that a firing of the same episode that was overtaken by it is known as late.
             self.new_alert(source, scope, fingerprint, event, AlertState::Over);
-            return Outcome::Unmatched;
+            return match self.older_firing(scope, event) {
+                Some(older) => {
+                    self.end(older, "resolved");
+                    Outcome::Resolved
+                }
+                None => Outcome::Unmatched,
+            };
         };
         let Some(alert) = self.state.alerts.get_mut(&id) else {
             return Outcome::Unmatched;
@@ -283,6 +289,20 @@ impl Engine {
     fn fired_before(&self, scope: &str, event: &Event) -> Option<AlertId> {
         let condition = condition(&self.state.rules.identity, scope, &event.labels)?;
         self.state.by_condition.get(&condition).copied()
+    }
+
+    /// The condition works again, though by the name of a firing that we never saw (it was lost, or the sender
+    /// gives its recoveries names of their own): the firing that we know is over then, if it is older and differs
+    /// in nothing but the id.
+    fn older_firing(&self, scope: &str, event: &Event) -> Option<AlertId> {
+        let id = self.fired_before(scope, event)?;
+        let alert = self.state.alerts.get(&id)?;
+        let ids = &self.state.rules.identity.by_scope.get(scope)?.labels;
+        let same = |(name, value): (&str, &str)| {
+            ids.iter().any(|i| i == name) || alert.labels.get(name) == Some(value)
+        };
+        let older = alert.live() && !flap::is_over(alert) && alert.episode < event.closes;
+        (older && event.labels.iter().all(same)).then_some(id)
     }
 
     fn learn_condition(&mut self, scope: &str, id: AlertId, event: &Event) {

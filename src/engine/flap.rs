@@ -53,6 +53,10 @@ impl Engine {
         let flap = self.state.alerts.get_mut(&id).and_then(|a| a.flap.as_mut());
         if flap.is_some_and(|f| f.over.take().is_some()) {
             self.changes(id);
+            let incident = self.state.alerts.get(&id).and_then(|a| a.incident);
+            if let Some(incident) = incident {
+                self.touch(self.incident_of(incident));
+            }
         }
     }
 

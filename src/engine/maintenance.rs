@@ -203,32 +203,26 @@ impl Engine {
             return None;
         }
         let places = self.places(id)?;
-        // One piece of work may have a window for each of its CIs: they count together.
-        let mut beside: BTreeSet<CiId> = places.keys().copied().collect();
-        let mut most: Option<(usize, Arc<str>)> = None;
-        for (name, window) in windows {
-            let Some(ci) = self.ci_meant(&window.ci) else {
+        let mut done: BTreeSet<(Millis, Millis)> = BTreeSet::new();
+        for (name, window) in &windows {
+            if !done.insert((window.from, window.to)) {
                 continue;
-            };
-            let covers =
-                |(place, began): &(&CiId, &Millis)| self.covers(&window, ci, id, **place, **began);
-            let covered: Vec<CiId> = places.iter().filter(covers).map(|(p, _)| *p).collect();
-            for place in &covered {
-                beside.remove(place);
             }
-            let more = most.as_ref().is_none_or(|(n, _)| covered.len() > *n);
-            if more && !covered.is_empty() {
-                most = Some((covered.len(), name));
+            // Windows of the same time are one piece of work on several CIs: they count together.
+            let together = |w: &&(Arc<str>, Window)| (w.1.from, w.1.to) == (window.from, window.to);
+            let mut beside = places.clone();
+            for (_, window) in windows.iter().filter(together) {
+                if let Some(ci) = self.ci_meant(&window.ci) {
+                    beside.retain(|place, began| !self.covers(window, ci, id, *place, *began));
+                }
             }
-        }
-        if let Some((_, name)) = most
-            && beside.len().saturating_mul(2) < places.len()
-        {
-            if !beside.is_empty() {
-                let beside: Vec<CiId> = beside.into_iter().collect();
-                self.set_aside(id, &beside, &name);
+            if beside.len().saturating_mul(2) < places.len() {
+                if !beside.is_empty() {
+                    let beside: Vec<CiId> = beside.into_keys().collect();
+                    self.set_aside(id, &beside, name);
+                }
+                return Some(name.clone());
             }
-            return Some(name);
         }
         self.began_with_maintenance(id)
     }

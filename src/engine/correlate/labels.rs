@@ -104,6 +104,8 @@ impl Engine {
             i.state.lives()
                 && Some(i.shadow) == shadow
                 && (i.case.spots.len() <= SMALL || i.burst == Some(cause))
+                // What the graph has explained in part is left to it.
+                && i.case.spots.keys().all(|ci| self.force.ix(*ci).is_none())
         })
         .map(|(id, _)| id)
         .collect()

@@ -1,6 +1,7 @@
 //! The life of an incident: held, open, recovering, resolved, open again.
 
 use super::{Engine, MAX_TURNS, Turn};
+use crate::engine::flap;
 use crate::engine::state::{AlertState, Incident, IncidentState, Timer};
 use crate::model::{AlertId, IncidentId, Millis, Priority};
 use crate::record::History;
@@ -144,7 +145,8 @@ impl Engine {
             .members
             .keys()
             .filter_map(|id| self.state.alerts.get(id));
-        incident.promoted || alerts.any(|a| a.live() && a.suppressed.is_none())
+        // One that only counts as firing, because it flaps, opens nothing until it fires again.
+        incident.promoted || alerts.any(|a| a.live() && a.suppressed.is_none() && !flap::is_over(a))
     }
 
     /// A ticket is wanted from the end of the hold on, if something in it may open one.
