@@ -189,6 +189,29 @@ pub(super) fn reasons(answer: &Value) -> String {
     if !why.is_empty() {
         out.push_str(&format!("TICKET   none: {why}\n"));
     }
+    let group = text_of(answer, "group");
+    if !group.is_empty() {
+        let rule = text_of(answer, "routed_by");
+        let rule = match rule.is_empty() {
+            true => String::new(),
+            false => format!(", by the rule {rule:?} of [[ticket.route]]"),
+        };
+        out.push_str(&format!("GROUP    {group}{rule}\n"));
+    }
+    for change in answer
+        .get("changes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        out.push_str(&format!(
+            "CHANGED  {} {:?} on {} at {}\n",
+            text_of(change, "id"),
+            text_of(change, "summary"),
+            text_of(change, "ci"),
+            text_of(change, "at")
+        ));
+    }
     if let Some(other) = answer.get("runner_up").filter(|r| r.is_object()) {
         out.push_str(&format!(
             "NEXT     {} explains {} of the {} monitored CIs that need it\n",

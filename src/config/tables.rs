@@ -200,7 +200,7 @@ const CORRELATE: &[Key] = &[
 pub const LABEL_RULE: &[Key] = &[
     key("name", Text, Required, "name, as it appears in explanations"),
     key("labels", List, Required, "alerts without a CI that agree in these are one incident; \"site|cluster\" is the first of the two that an alert has"),
-    key("least", Integer(2, 1000), Toml("3"), "so many of them ..."),
+    key("least", Integer(2, 1000), Toml("3"), "of so many hosts ..."),
     key("within", Duration, Toml("\"120s\""), "... within this time"),
 ];
 

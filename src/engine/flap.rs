@@ -106,6 +106,7 @@ impl Engine {
         flap.since = Some(first);
         flap.untold = rules.changes;
         let incident = alert.incident;
+        self.state.flapping.insert(id);
         self.set_timer(at.plus(rules.quiet), Timer::Flap(id));
         self.effects.alerts.insert(id);
         if let Some(incident) = incident.map(|i| self.incident_of(i)) {
@@ -141,6 +142,8 @@ impl Engine {
             new.flap = Some(flap);
         }
         if flapping {
+            self.state.flapping.remove(&before);
+            self.state.flapping.insert(id);
             let due = self.state.at.plus(self.state.rules.suppress.flapping.quiet);
             self.set_timer(due, Timer::Flap(id));
         }
@@ -164,6 +167,7 @@ impl Engine {
             return self.set_timer(due, Timer::Flap(id));
         }
         flap.since = None;
+        self.state.flapping.remove(&id);
         flap.changes.clear();
         let over = flap.over.take();
         let incident = alert.incident;
@@ -181,18 +185,13 @@ impl Engine {
 
     /// Alerts of an incident that come and go, with how often they did since tickets were last told.
     fn flapping(&self, id: IncidentId) -> Vec<(AlertId, u32)> {
-        let known = self.state.incidents.get(&id);
-        let members = known.into_iter().flat_map(|i| i.members.keys());
-        members
-            .filter_map(|m| {
-                let alert = self.state.alerts.get(m)?;
-                let flap = alert
-                    .flap
-                    .as_ref()
-                    .filter(|f| f.since.is_some() && alert.live())?;
-                Some((*m, flap.untold))
-            })
-            .collect()
+        let of = |a: &AlertId| {
+            let alert = self.state.alerts.get(a)?;
+            let flap = alert.flap.as_ref().filter(|f| f.since.is_some())?;
+            let here = alert.live() && alert.incident.map(|i| self.incident_of(i)) == Some(id);
+            here.then_some((*a, flap.untold))
+        };
+        self.state.flapping.iter().filter_map(of).collect()
     }
 
     /// What tickets are told of them, the most restless first.

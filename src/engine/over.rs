@@ -54,6 +54,7 @@ impl Engine {
         if let Some(known) = self.state.sources.get_mut(&source) {
             known.live = known.live.saturating_sub(1);
         }
+        self.state.flapping.remove(&id);
         self.set_timer(at.plus(REMEMBER), Timer::ForgetAlert(id));
         if let Some(incident) = incident {
             self.member_over(incident, id);

@@ -62,6 +62,8 @@ pub struct State {
     pub changes: BTreeMap<CiId, Vec<Change>>,
     /// Hours of service, by the name of their calendar.
     pub hours: BTreeMap<Arc<str>, Hours>,
+    /// Live alerts that flap: few, so that no incident has to be searched for them.
+    pub flapping: BTreeSet<AlertId>,
     /// Incidents of the last day, by the alert that opened them.
     pub chronic: BTreeMap<Fingerprint, Chronic>,
     /// How much begins.
@@ -299,6 +301,7 @@ impl State {
             windows: BTreeMap::new(),
             changes: BTreeMap::new(),
             hours: BTreeMap::new(),
+            flapping: BTreeSet::new(),
             chronic: BTreeMap::new(),
             storm: Storm::default(),
             valves: BTreeMap::new(),

@@ -182,7 +182,7 @@ pub struct LabelRule {
     pub name: String,
     /// The labels; of several in one entry the first that an alert has.
     pub labels: Vec<Vec<String>>,
-    /// So many alerts ...
+    /// Of so many hosts ...
     pub least: u32,
     /// ... within this time.
     pub within: Millis,

@@ -109,7 +109,7 @@ impl Engine {
         if alerts().any(|a| a.suppressed == Some(Suppression::Source)) {
             return "its source joins tickets and opens none";
         }
-        if alerts().any(|a| crate::engine::flap::is_over(a)) {
+        if alerts().any(crate::engine::flap::is_over) {
             return "its alerts flap, and none of them fires now";
         }
         "its alerts are less severe than ticket_min_severity"

@@ -53,7 +53,10 @@ impl Engine {
             known.is_some_and(|i| i.burst == Some(cause))
         };
         let least = usize::try_from(rule.least).unwrap_or(usize::MAX);
-        if small.len() < 2 || (recent.len() < least && !small.iter().any(gathered)) {
+        // Several alerts of one host are one witness.
+        let alerts = recent.iter().filter_map(|a| self.state.alerts.get(a));
+        let hosts: BTreeSet<CiId> = alerts.map(|a| a.ci).collect();
+        if small.len() < 2 || (hosts.len() < least && !small.iter().any(gathered)) {
             return;
         }
         let mut chosen: Vec<IncidentId> = small.into_iter().collect();
