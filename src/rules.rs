@@ -94,6 +94,8 @@ pub struct Suppress {
     pub note_sources: Vec<String>,
     /// Sources whose alerts are correlated among themselves and touch no ticket.
     pub shadow_sources: Vec<String>,
+    /// Sources that report nothing of what needs a host which they see down: their silence says nothing there.
+    pub hiding_sources: Vec<String>,
 }
 
 /// How alerts become incidents.
@@ -287,6 +289,7 @@ impl Default for Suppress {
             inherit_before: Millis::secs(600),
             note_sources: Vec::new(),
             shadow_sources: Vec::new(),
+            hiding_sources: Vec::new(),
         }
     }
 }

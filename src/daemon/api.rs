@@ -22,7 +22,7 @@ const MAX_ROWS: usize = 1000;
 /// The engine thread goes round each second; after this it is not healthy.
 const ALIVE: Millis = Millis::secs(30);
 /// Time for a question to the engine.
-const ASK: Duration = Duration::from_secs(10);
+pub(super) const ASK: Duration = Duration::from_secs(10);
 /// Time for a reload: the CMDB is read in it.
 const RELOAD: Duration = Duration::from_secs(120);
 
@@ -119,10 +119,10 @@ impl Api {
                 Ok(id) => found(self.board.incident(id).map(|v| (*v).clone()), id),
                 Err(answer) => answer,
             },
-            (false, ["v1", "incidents", id, "explain"]) => match parse(id) {
-                Ok(id) => found(self.explain(id).await, id),
-                Err(answer) => answer,
-            },
+            (false, ["v1", "incidents", id, "explain"]) => self.explain(id, &inquiry.query).await,
+            (false, ["v1", "alerts", digits, "explain"]) => {
+                self.explain_alert(digits, &inquiry.query).await
+            }
             (true, ["v1", "incidents", id, verb]) => match parse(id) {
                 Ok(id) => self.command(inquiry, id, verb).await,
                 Err(answer) => answer,
@@ -152,15 +152,6 @@ impl Api {
             }
         }
         rows(self.board.incidents(state, ci, MAX_ROWS + 1), "incidents")
-    }
-
-    async fn explain(&self, id: IncidentId) -> Option<Value> {
-        let (tell, told) = oneshot::channel();
-        let look = move |engine: &crate::engine::Engine| {
-            tell.send(engine.explain_json(id)).ok(); // whoever asked may have gone
-        };
-        self.inbox.command(Command::Ask(Box::new(look)));
-        timeout(ASK, told).await.ok()?.ok()?
     }
 
     /// Takes in what people plan.
@@ -195,7 +186,7 @@ impl Api {
     }
 }
 
-fn parse(id: &str) -> Result<IncidentId, Answer> {
+pub(super) fn parse(id: &str) -> Result<IncidentId, Answer> {
     id.parse()
         .map_err(|why: String| Answer::error(StatusCode::BAD_REQUEST, &why))
 }

@@ -1,6 +1,7 @@
 //! An incident: alerts that one fault explains.
 
 use super::correlate::case::Case;
+use super::correlate::why::Why;
 use super::hands::Hands;
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,8 @@ pub struct Incident {
     pub told: Told,
     /// What people said about it.
     pub hands: Hands,
+    /// Why it was what it was, at its turning points.
+    pub why: Why,
 }
 
 /// What tickets were last told, so that a note says only what is new.

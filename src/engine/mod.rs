@@ -130,6 +130,8 @@ pub struct Engine {
     index: Index,
     offered: BTreeMap<u64, Arc<RawGraph>>,
     touched: BTreeSet<IncidentId>,
+    /// Incidents that alerts left in this entry.
+    parted: BTreeSet<IncidentId>,
     effects: Effects,
 }
 
@@ -158,6 +160,7 @@ impl Engine {
             index: Index::default(),
             offered: BTreeMap::new(),
             touched: BTreeSet::new(),
+            parted: BTreeSet::new(),
             effects: Effects::default(),
         }
     }

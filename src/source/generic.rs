@@ -44,6 +44,7 @@ pub const SOURCE: Source = Source {
     reads_answer: true,
     identity: &[],
     condition: &[],
+    hides_dependents: false,
 };
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {

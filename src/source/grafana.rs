@@ -30,6 +30,7 @@ pub const SOURCE: Source = Source {
     reads_answer: false,
     identity: &[],
     condition: &[],
+    hides_dependents: false,
 };
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {

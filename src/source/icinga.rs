@@ -23,6 +23,7 @@ pub const SOURCE: Source = Source {
     reads_answer: false,
     identity: &[],
     condition: &[],
+    hides_dependents: true,
 };
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {

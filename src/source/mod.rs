@@ -42,6 +42,8 @@ pub struct Source {
     /// Where each firing has an id of its own: the labels that tell that the same condition fires again.
     /// Such an alert returns to the incident of the firing before it. Empty: nothing tells.
     pub condition: &'static [&'static str],
+    /// Whether senders of this kind tell nothing of what needs a host while they see that host down.
+    pub hides_dependents: bool,
 }
 
 /// The kind named `kind`.

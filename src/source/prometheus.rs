@@ -26,6 +26,7 @@ pub const SOURCE: Source = Source {
     reads_answer: false,
     identity: &[],
     condition: &[],
+    hides_dependents: false,
 };
 
 /// `endsAt` of a direct alert that names none: Alertmanager's own resolve_timeout.

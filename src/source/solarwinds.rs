@@ -32,6 +32,7 @@ pub const SOURCE: Source = Source {
     reads_answer: false,
     identity: &["alert_object_id"],
     condition: &[],
+    hides_dependents: false,
 };
 
 /// The names of the documented body.

@@ -118,6 +118,11 @@ impl Engine {
         standing
     }
 
+    /// The same, if it was asked for since the graph came into force.
+    pub(super) fn known_standing(&self, ci: CiId) -> Option<Standing> {
+        self.index.standing.get(&ci).copied()
+    }
+
     /// What a CI needs, by the best path to each, without keeping it.
     pub(in crate::engine) fn cone_of(&self, ci: CiId) -> Vec<Need> {
         let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) else {

@@ -35,6 +35,7 @@ impl Engine {
             self.want_ticket(id);
             self.tell_severe(id);
         }
+        self.keep_why(id);
         self.write_notes(id);
         self.pump(id);
         self.remember(id);

@@ -16,7 +16,8 @@
 //! | `late` | causes and effects that are found later |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
 //! | `root`, `impact` | the cause for people, and what it hits |
-//! | `life`, `explain` | held, open, over; and why |
+//! | `life` | held, open, over |
+//! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
 
 pub mod burst;
 pub mod case;
@@ -33,6 +34,7 @@ mod root;
 pub mod scale;
 mod settle;
 mod value;
+pub mod why;
 
 pub(super) use root::EXPECTED;
 
@@ -201,6 +203,7 @@ impl Engine {
             }],
             told: Told::default(),
             hands: Hands::default(),
+            why: why::Why::default(),
         };
         self.state.incidents.insert(incident, new);
         self.touch(incident);

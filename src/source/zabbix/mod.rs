@@ -52,6 +52,7 @@ pub const SOURCE: Source = Source {
     reads_answer: true,
     identity: &["instance", "eventid"],
     condition: &["instance", "triggerid"],
+    hides_dependents: false,
 };
 
 /// Severity words by `{EVENT.NSEVERITY}`; the words of Zabbix itself can be renamed.
