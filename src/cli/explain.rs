@@ -232,7 +232,7 @@ fn facts(answer: &Value) -> String {
     out.push_str(&coverage(at(answer, "explains"), text_of(root, "ci")));
     for other in list(answer, "runner_up") {
         out.push_str(&format!(
-            "NEXT     {}: {}\n",
+            "NEXT     {} {}\n",
             text_of(other, "ci"),
             text_of(other, "why")
         ));

@@ -177,13 +177,15 @@ impl Engine {
                 .map(|ci| self.ci_name(*ci))
                 .collect(),
             silent_count: count(explains.silent.len()),
-            runner_up: self.runner_up(known, cis),
+            unknown: explains.unknown,
+            runner_up: self.runner_up(known),
         };
         if let Some(named) = super::hands::named_by(known) {
             return Cause::Named(named.ci.map(|_| text), named.by.clone());
         }
         match known.confident {
             true => Cause::High(text),
+            false if self.only_its_name(known) => Cause::SameFault(count(cis.len())),
             // A single alert that the CMDB does not know is no guess at a cause.
             false if alone && !text.ci.known => Cause::NotKnown(None),
             false => Cause::NotKnown(Some(text)),
@@ -205,27 +207,19 @@ impl Engine {
         root.is_some() && root == first
     }
 
-    /// The next best: another CI that most of the alerting ones need.
-    fn runner_up(&self, known: &Incident, cis: &[CiId]) -> Option<(String, u32, u32)> {
-        let mut needed: BTreeMap<CiId, u32> = BTreeMap::new();
-        for ci in cis.iter().take(200) {
-            let likely = self
-                .cone_of(*ci)
-                .into_iter()
-                .filter(|n| n.weight >= EXPECTED);
-            for need in likely {
-                let count = needed.entry(need.ci).or_default();
-                *count = count.saturating_add(1);
-            }
-        }
-        needed.remove(&known.root);
-        let (ci, explains) = needed
-            .into_iter()
-            .max_by_key(|(ci, n)| (*n, Reverse(*ci)))?;
-        if explains < 2 {
-            return None;
-        }
-        let monitored = self.explains(ci, cis).monitored.max(explains);
+    /// Nothing but the name of its alerts connects an incident: no CI explains the half of it.
+    fn only_its_name(&self, known: &Incident) -> bool {
+        let explained = explained(known, known.root);
+        known.burst.is_some() && explained.saturating_mul(2) < known.case.spots.len()
+    }
+
+    /// The next best of the causes that were weighed, if it explains more than one CI.
+    fn runner_up(&self, known: &Incident) -> Option<(String, u32, u32)> {
+        let others = known.ranked.iter().filter(|(ci, _)| *ci != known.root);
+        let counted = others.map(|(ci, _)| (*ci, count(explained(known, *ci))));
+        let (ci, explains) = counted.into_iter().find(|(_, n)| *n >= 2)?;
+        let places: Vec<CiId> = known.case.spots.keys().copied().collect();
+        let monitored = self.explains(ci, &places).monitored.max(explains);
         Some((self.ci_name(ci), explains, monitored))
     }
 
@@ -460,6 +454,14 @@ fn sources(members: &[&Alert]) -> Vec<(String, u32)> {
     let mut out: Vec<(String, u32)> = counts.into_iter().map(|(s, n)| (s.to_owned(), n)).collect();
     out.sort_by_key(|(_, n)| Reverse(*n));
     out
+}
+
+/// Alerting CIs of an incident that a cause explains over a path on which we expect an alert.
+pub(super) fn explained(known: &Incident, cause: CiId) -> usize {
+    let weight = |(place, spot): (&CiId, &super::correlate::case::Spot)| {
+        *place == cause || spot.weight(cause).is_some_and(|w| w >= EXPECTED)
+    };
+    known.case.spots.iter().filter(|s| weight(*s)).count()
 }
 
 fn count(n: usize) -> u32 {

@@ -2,7 +2,7 @@
 //!
 //! CIs are kept by their numbers, which outlive every graph; numbers and relations as they were.
 
-use super::super::root::{EXPECTED, MAX_IMPACT};
+use super::super::root::MAX_IMPACT;
 use super::super::scale::{self, FRACTION, Nats, RARITY};
 use super::coverage::Coverage;
 use super::paths::{Hop, Tie};
@@ -137,6 +137,8 @@ pub struct Told {
     pub to: CiId,
     /// It came in by that CI.
     pub by: bool,
+    /// That CI alerts itself.
+    pub to_alerts: bool,
     /// What ties the two.
     pub tie: Tie,
     /// The relations between them.
@@ -234,19 +236,19 @@ impl Engine {
 
     fn others(&self, known: &Incident, places: &[CiId]) -> Vec<Other> {
         let spots = &known.case.spots;
+        let explained = |ci: CiId| count(crate::engine::wanted::explained(known, ci));
         let lost = known.ranked.iter().filter(|(ci, _)| *ci != known.root);
-        lost.take(MAX_OTHERS)
+        lost.map(|(ci, value)| (ci, value, explained(*ci)))
+            .filter(|(_, _, explains)| *explains > 0)
+            .take(MAX_OTHERS)
             .enumerate()
-            .map(|(n, (ci, value))| {
-                let explains = spots.iter().filter(|(place, spot)| {
-                    *place == ci || spot.weight(*ci).is_some_and(|w| w >= EXPECTED)
-                });
+            .map(|(n, (ci, value, explains))| {
                 let seen = (n < LOOKED_AT).then(|| self.coverage(*ci, places, MAX_UNDER));
                 let needs_root = || self.cone_of(*ci).iter().any(|n| n.ci == known.root);
                 Other {
                     ci: *ci,
                     value: *value,
-                    explains: count(explains.count()),
+                    explains,
                     alerts: spots.contains_key(ci),
                     effect: spots.contains_key(&known.root) && needs_root(),
                     silent: seen
@@ -296,6 +298,7 @@ impl Engine {
             merged: member.how == How::Opened && alert.fingerprint != known.opening,
             to: by_or_cause(known, member),
             by: member.via.is_some(),
+            to_alerts: known.case.spots.contains_key(&by_or_cause(known, member)),
             tie,
             path,
             weight: weight_of(known, member),

@@ -158,7 +158,7 @@ impl Engine {
                 "or_more": of.explains.cut,
             },
             "runner_up": of.others.iter().map(|o| self.other_json(of, o)).collect::<Vec<_>>(),
-            "members": of.members.iter().map(|m| self.member_json(of, m)).collect::<Vec<_>>(),
+            "members": of.members.iter().map(|m| self.member_json(of, m, at)).collect::<Vec<_>>(),
             "members_omitted": of.left_out,
             "merges": of.merges.iter().map(|(from, because, by, at)| json!({
                 "from": from.to_string(),
@@ -211,11 +211,11 @@ impl Engine {
         })
     }
 
-    fn member_json(&self, of: &Explanation, member: &Member) -> Value {
+    fn member_json(&self, of: &Explanation, member: &Member, at: Millis) -> Value {
         let id = self.state.by_fingerprint.get(&member.alert);
         let alert = id.and_then(|id| self.state.alerts.get(id));
         let path = self.relations(member, &of.kinds);
-        let age = of.graph.map(|g| self.state.at.since(g.as_of).0 / 1000);
+        let age = of.graph.map(|g| at.since(g.as_of).0 / 1000);
         let path = path.iter().map(|(from, kind, to, weight)| {
             json!({"from": from, "type": kind, "to": to, "weight_per_mille": weight, "source": "cmdb", "age_s": age})
         });
@@ -296,6 +296,10 @@ impl Engine {
             How::SameCi => "the same CI alerts".to_owned(),
             How::Attach => format!("needs {to}, which alerts{tied}"),
             How::Cause => format!("{to} needs it: the cause came late{tied}"),
+            How::CommonCause if member.to_alerts && member.to == member.ci => {
+                "what alerts there needs it".to_owned()
+            }
+            How::CommonCause if member.to_alerts => format!("needs {to}, which alerts{tied}"),
             How::CommonCause => format!("a fault of {to} explains it and the others{tied}"),
             How::Person => "put here by a person".to_owned(),
         }
