@@ -216,6 +216,34 @@ fn what_was_said_then_outlives_restart_and_graph() {
     world.snapshot();
     world.crash(Millis::secs(2));
     assert_eq!(said(&world), before);
+    let digits = alert_of(&world, "srv-web-02");
+    // An hour after it was over its alerts are forgotten; why it was is not.
+    for name in ["srv-web-01", "sw-cph1-a07", "srv-web-02", "srv-pay-01"] {
+        up(&mut world, name);
+    }
+    let now = world.now;
+    let labels = [("alertname", "Down"), ("ci", "Payroll")];
+    let one = event(&labels, EventState::Resolved, "critical", now);
+    world.send("prometheus", &[one]);
+    world.advance(Millis::mins(180));
+    let engine = world.node.engine();
+    assert!(engine.state().alerts.is_empty());
+    let past = engine.alert_story_json(&digits).unwrap();
+    assert_eq!(past["told"], true, "{past:#}");
+    says(
+        &past,
+        "answer",
+        "a ticket stands for its incident: rt: ticket T1 is resolved by us",
+    );
+    says(
+        &past["steps"][2],
+        "text",
+        "I000001: needs sw-cph1-a07, which alerts (srv-web-02 connects-to",
+    );
+    let over = explain(&world, 1, Which::Now);
+    assert_eq!(over["members"].as_array().unwrap().len(), 5, "{over:#}");
+    assert_eq!(over["turned"][0], "resolved");
+    let before = said(&world);
     // The relation by which they joined is gone.
     world.load(&SAMPLE.replace("connects-to", "near"));
     let after = said(&world);

@@ -69,6 +69,15 @@ impl Index {
     pub fn explained_by(&self, ci: CiId) -> impl DoubleEndedIterator<Item = IncidentId> + '_ {
         self.causes.get(&ci).into_iter().flatten().copied()
     }
+    /// Every entry: which incident alerts where, and which a CI could explain.
+    pub(super) fn entries(&self) -> [BTreeSet<(CiId, IncidentId)>; 2] {
+        let all = |map: &BTreeMap<CiId, BTreeSet<IncidentId>>| {
+            let of = map.iter();
+            of.flat_map(|(ci, all)| all.iter().map(|i| (*ci, *i)))
+                .collect()
+        };
+        [all(&self.at), all(&self.causes)]
+    }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         self.causes.entry(ci).or_default().insert(incident);
     }

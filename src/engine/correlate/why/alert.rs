@@ -98,7 +98,14 @@ impl Engine {
     /// # Errors
     /// An alert that is not known (any more), with what to try.
     pub fn alert_story_json(&self, digits: &str) -> Result<Value, NoAlert> {
-        let id = self.find_alert(digits)?;
+        let id = match self.find_alert(digits) {
+            Ok(id) => id,
+            Err(NoAlert::Unknown(text)) => {
+                let past = self.forgotten_story(digits);
+                return past.unwrap_or(Err(NoAlert::Unknown(text)));
+            }
+            Err(wrong) => return Err(wrong),
+        };
         let gone = || NoAlert::Unknown(format!("alert {digits} is not known (any more)"));
         let alert = self.state.alerts.get(&id).ok_or_else(gone)?;
         let mut steps = vec![

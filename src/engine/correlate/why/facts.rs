@@ -8,7 +8,7 @@ use super::coverage::Coverage;
 use super::paths::{Hop, Tie};
 use crate::engine::Engine;
 use crate::engine::state::{GraphRef, How, Incident, IncidentState, Member};
-use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority, cut};
+use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority, Severity, cut};
 use crate::ticket::{Cause, Language};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +129,10 @@ pub struct Told {
     pub alert: Fingerprint,
     /// Its CI.
     pub ci: CiId,
+    /// When its condition began.
+    pub began: Millis,
+    /// Its worst severity until then.
+    pub severity: Severity,
     /// How it came in.
     pub how: How,
     /// It opened an incident that became part of this one.
@@ -294,6 +298,8 @@ impl Engine {
         Some(Told {
             alert: alert.fingerprint,
             ci: member.ci,
+            began: alert.started,
+            severity: alert.worst,
             how: member.how,
             merged: member.how == How::Opened && alert.fingerprint != known.opening,
             to: by_or_cause(known, member),

@@ -13,12 +13,14 @@
 //! | `view` | an explanation in words, as JSON |
 //! | `ticket` | why there is no ticket, or what became of it |
 //! | `alert` | the way of one alert from its source to the tool |
+//! | `past` | the same of an alert that is forgotten already |
 //! | `join` | why an alert is not in an incident |
 
 mod alert;
 mod coverage;
 mod facts;
 mod join;
+mod past;
 mod paths;
 mod ticket;
 mod unknown;

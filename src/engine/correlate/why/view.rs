@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// Which explanation of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// By the state of now, made for this question.
+    /// By the state of now, made for this question; of one that is over, the last that is kept.
     Now,
     /// The one of a turning point.
     Version(u32),
@@ -33,8 +33,18 @@ impl Engine {
         match which {
             Which::Now => {
                 let id = self.incident_of(asked);
-                let explanation = self.explanation(id).ok_or_else(unknown)?;
-                let mut value = self.explanation_json(&explanation, self.state.at);
+                let known = self.state.incidents.get(&id).ok_or_else(unknown)?;
+                let over = known.why.kept.last().filter(|_| !known.state.lives());
+                // Alerts are forgotten before their incident: when it was over, they were there.
+                let mut value = match over.and_then(|kept| self.kept_json(id, kept)) {
+                    Some(value) => value,
+                    None => {
+                        let now = self.explanation(id).ok_or_else(unknown)?;
+                        let mut value = self.explanation_json(&now, self.state.at);
+                        set(&mut value, "version", "now");
+                        value
+                    }
+                };
                 self.add_now(id, asked, &mut value);
                 Ok(value)
             }
@@ -98,7 +108,6 @@ impl Engine {
         let apart = known.hands.apart.iter().map(|i| i.to_string());
         set(value, "incident", id.to_string());
         set(value, "asked", asked.to_string());
-        set(value, "version", "now");
         set(value, "versions", versions);
         set(value, "summary", json!(self.incident_json(id)));
         set(value, "ticket", self.ticket_story(id));
@@ -224,7 +233,8 @@ impl Engine {
             "alert": member.alert.to_string(),
             "source": alert.map(|a| a.source.to_string()),
             "text": alert.map(|a| crate::engine::wanted::text_of(&a.labels, &a.annotations)),
-            "severity": alert.map(|a| a.severity),
+            "severity": alert.map_or(member.severity, |a| a.severity),
+            "began": member.began.rfc3339(),
             "state": alert.map(|a| a.state),
             "suppressed": alert.and_then(|a| a.suppressed),
             "bound_by": alert.map(|a| json!(*a.evidence)),
