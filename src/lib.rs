@@ -57,6 +57,12 @@
 //! * Alerts that a maintenance window does not cover are set aside from the incident that it covers, as an
 //!   incident of their own; small ones that begin with a large maintenance wait for its end.
 //! * A warning never explains a critical alert elsewhere.
+//! * An explanation is made after the entry that turned an incident, from the state, and kept packed; placement
+//!   leaves no trace of its own beside the members. Values in it are integers, in thousandths of a nat. Why an
+//!   alert is not in an incident is weighed when it is asked, in a copy of the state, by the code that places.
+//! * The silence of a CI says nothing while it is in maintenance, while the source that told of it is quiet, and
+//!   behind a host that a Nagios or an Icinga sees down (`correlate::why`). Texts leave it out; the scores
+//!   count it as they did.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 

@@ -424,7 +424,7 @@ fn why_nobody_was_paged() {
     down(&mut world, "srv-crm-01");
     let held = story(&world, "srv-crm-01");
     assert_eq!(held["told"], false);
-    says(&held, "answer", "nobody was told: no ticket: its hold as ");
+    says(&held, "answer", "nobody was told: its hold as ");
     says(&held["steps"][0], "text", "from nagios at ");
     says(&held["steps"][1], "text", "to srv-crm-01, by ");
     world.advance(Millis::mins(30));
@@ -574,6 +574,30 @@ fn what_the_tool_did_is_part_of_the_answer() {
         &story(&world, "srv-crm-01"),
         "answer",
         "a ticket was asked for and no answer came",
+    );
+
+    // It refuses our credentials: nothing is sent there until a person acts.
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    down(&mut world, "srv-crm-01");
+    for _ in 0..200 {
+        world.now = world.now.plus(Millis::secs(10));
+        world.commit(&[Record::Tick]);
+        if !world.deliveries.is_empty() {
+            break;
+        }
+    }
+    let delivery = world.deliveries.remove(0);
+    let stop = correlated::itsm::Refusal::Stop("the token is refused".into());
+    world.receipt(&delivery, correlated::record::OutcomeV1::Refused(stop));
+    says(
+        &story(&world, "srv-crm-01"),
+        "answer",
+        "nothing is sent to this target before 2026-",
+    );
+    says(
+        &story(&world, "srv-crm-01"),
+        "answer",
+        ": the token is refused",
     );
 
     // A person has it, and a lesser alert joins.

@@ -78,7 +78,7 @@ fn an_engineer_reads_why_and_why_not() {
         &story,
         &[
             &format!("{digits}  app-a: gone\n"),
-            "\nANSWER   nobody was told: no ticket: its hold as P",
+            "\nANSWER   nobody was told: its hold as P",
             "\nARRIVED  from nagios at ",
             "\nBOUND    to app-a, by default host (label host = \"app-a\")\n",
             "\nINCIDENT I000001: needs sw1, which alerts (app-a depends-on sw1), 0 s apart\n",

@@ -7,7 +7,8 @@
 //! `until MM:SS`, `graph later`, `graph` (the sample again), `graph other` (the sample and one CI more).
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
-//! is a line below, with an exclamation mark if it was refused.
+//! is a line below, with an exclamation mark if it was refused. Her questions: `why NAME` (was nobody paged for
+//! it?) and `why NAME not I1` (is it not in there?); the answer is a line below.
 
 #![allow(
     clippy::unwrap_used,
@@ -123,6 +124,8 @@ fn step(world: &mut World, what: &str) {
         ] => {
             command(world, &words);
         }
+        ["why", name] => answer(world, name, None),
+        ["why", name, "not", id] => answer(world, name, Some(id)),
         ["maintenance", id, "on", ci, "for", span] => {
             let record = Record::Maintenance(MaintenanceV1 {
                 id: (*id).to_owned(),
@@ -136,6 +139,24 @@ fn step(world: &mut World, what: &str) {
         ["graph", "later"] | ["until"] => {}
         other => panic!("word {other:?}"),
     }
+}
+
+/// What a person is told about the alert of a CI.
+fn answer(world: &mut World, name: &str, incident: Option<&str>) {
+    let engine = world.node.engine();
+    let alerts = engine.state().alerts.keys().rev();
+    let mut alerts = alerts.filter_map(|id| engine.alert_by_id_json(*id));
+    let alert = alerts
+        .find(|a| a["ci"] == name)
+        .unwrap_or_else(|| panic!("no alert of {name}"));
+    let digits = alert["fingerprint"].as_str().unwrap();
+    let (told, text) = match incident {
+        None => (engine.alert_story_json(digits), "answer"),
+        Some(id) => (engine.why_not_in_json(digits, id.parse().unwrap()), "text"),
+    };
+    let told = told.unwrap();
+    let line = format!("why {name}: {}", told[text].as_str().unwrap());
+    world.tool.log.push((world.now, line));
 }
 
 fn command(world: &mut World, words: &[&str]) {

@@ -45,13 +45,11 @@ pub(super) fn run(options: &Options) -> Result<(), String> {
         ),
         (None, incident) => {
             let id = plain(incident.map(String::as_str).unwrap_or_default())?;
+            let one: fn(&Value) -> String = reasons;
             match options.version {
-                Some(n) => (
-                    format!("v1/incidents/{id}/explain?version={n}"),
-                    reasons as fn(&Value) -> String,
-                ),
+                Some(n) => (format!("v1/incidents/{id}/explain?version={n}"), one),
                 None if options.all => (format!("v1/incidents/{id}/explain?version=all"), all),
-                None => (format!("v1/incidents/{id}/explain"), reasons),
+                None => (format!("v1/incidents/{id}/explain"), one),
             }
         }
     };

@@ -193,7 +193,11 @@ impl Engine {
         }
         match told {
             Some(text) => (format!("a ticket stands for it: {text}"), true),
-            None => (format!("nobody was told: {}", text_of(&story)), false),
+            None => {
+                let text = text_of(&story);
+                let text = text.strip_prefix("no ticket: ").unwrap_or(&text);
+                (format!("nobody was told: {text}"), false)
+            }
         }
     }
 

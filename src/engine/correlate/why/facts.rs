@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const MAX_MEMBERS: usize = 50;
 /// Causes told that lost.
 const MAX_OTHERS: usize = 4;
-/// Of these so many with the silence that speaks against them: each costs a walk.
-const LOOKED_AT: usize = 2;
+/// Of these so many with the silence that speaks against them, when a person asks: each costs a walk.
+pub const LOOKED_AT: usize = 2;
 /// Dependants of a cause that lost that are counted; more are "or more".
 const MAX_UNDER: usize = 500;
 /// Alerts of the cause itself that are named.
@@ -167,8 +167,8 @@ impl Explanation {
 }
 
 impl Engine {
-    /// Why an incident is what it is, by the state of now.
-    pub(super) fn explanation(&self, id: IncidentId) -> Option<Explanation> {
+    /// Why an incident is what it is, by the state of now, with the silence under so many of the causes that lost.
+    pub(super) fn explanation(&self, id: IncidentId, looked_at: usize) -> Option<Explanation> {
         let known = self.state.incidents.get(&id)?;
         let places: Vec<CiId> = self.spots(id).into_keys().collect();
         let cause = self.cause(known, &places);
@@ -183,7 +183,7 @@ impl Engine {
             cis: count(places.len()),
             sentence: cut(&crate::ticket::sentence(&cause, Language::En), MAX_TEXT),
             explains: self.coverage(known.root, &places, MAX_IMPACT),
-            others: self.others(known, &places),
+            others: self.others(known, &places, looked_at),
             left_out: count(known.members.len().saturating_sub(members.len())),
             members,
             kinds,
@@ -238,7 +238,7 @@ impl Engine {
         u16::try_from(*FRACTION.get(at)?).ok()
     }
 
-    fn others(&self, known: &Incident, places: &[CiId]) -> Vec<Other> {
+    fn others(&self, known: &Incident, places: &[CiId], looked_at: usize) -> Vec<Other> {
         let spots = &known.case.spots;
         let explained = |ci: CiId| count(crate::engine::wanted::explained(known, ci));
         let lost = known.ranked.iter().filter(|(ci, _)| *ci != known.root);
@@ -247,7 +247,7 @@ impl Engine {
             .take(MAX_OTHERS)
             .enumerate()
             .map(|(n, (ci, value, explains))| {
-                let seen = (n < LOOKED_AT).then(|| self.coverage(*ci, places, MAX_UNDER));
+                let seen = (n < looked_at).then(|| self.coverage(*ci, places, MAX_UNDER));
                 let needs_root = || self.cone_of(*ci).iter().any(|n| n.ci == known.root);
                 Other {
                     ci: *ci,

@@ -109,8 +109,7 @@ impl Told {
         Told {
             root: incident.root,
             silent: incident.silent_root,
-            // While it is held, the search is still on.
-            known: incident.confident && incident.state != IncidentState::Pending,
+            known: incident.confident,
             named: incident.hands.cause.is_some(),
             merges: incident.merges.len(),
             ticket: incident.opened.is_some(),
@@ -123,8 +122,10 @@ impl Why {
     fn turned(&self, now: &Told, parted: bool) -> Vec<Turned> {
         let then = &self.told;
         let first = self.made == 0;
-        let cause = (now.root, now.silent, now.known, now.named)
-            != (then.root, then.silent, then.known, then.named);
+        // Before its ticket the search is still on: there only another cause counts.
+        let known = then.ticket && now.known != then.known;
+        let cause =
+            known || (now.root, now.silent, now.named) != (then.root, then.silent, then.named);
         let all = [
             (first, Turned::Opened),
             (!first && cause, Turned::Cause),
@@ -178,7 +179,9 @@ impl Engine {
         }
         let root = known.root;
         self.standing(root); // looked up here, so that the explanation does not depend on who asked before
-        let Some(explanation) = self.explanation(id) else {
+        // A storm opens many; what speaks against the others is looked up where something is decided.
+        let looked_at = usize::from(turned != [Turned::Opened]);
+        let Some(explanation) = self.explanation(id, looked_at) else {
             return;
         };
         let (at, body) = (self.state.at, pack(explanation));

@@ -49,7 +49,10 @@ impl Engine {
         let stands = self.has_real_ticket(now);
         let answer = match stands {
             true => format!("a ticket stands for its incident: {text}"),
-            false => format!("nobody was told: {text}"),
+            false => format!(
+                "nobody was told: {}",
+                text.strip_prefix("no ticket: ").unwrap_or(&text)
+            ),
         };
         let arrived = format!(
             "it began {}, {}; it is over and forgotten, but {id} is kept and tells of it",

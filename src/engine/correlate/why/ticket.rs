@@ -100,11 +100,7 @@ impl Engine {
                 Some(by) => hold(format!("it was resolved by {by} before one was wanted")),
                 None => hold(self.over_without(known)),
             },
-            IncidentState::Recovering => hold(format!(
-                "it is over so far ({} live alerts); {}",
-                known.live,
-                self.over_without(known)
-            )),
+            IncidentState::Recovering => hold(self.over_without(known)),
             IncidentState::Open | IncidentState::Merged => hold(
                 self.suppression_of(known)
                     .unwrap_or_else(|| "it is decided with the next entry".to_owned()),
@@ -125,10 +121,10 @@ impl Engine {
             );
         }
         format!(
-            "its hold as {} is not over: until {}, {} s from now",
+            "its hold as {} is not over: {} s from its first alert, until {}",
             known.priority.word(),
-            known.hold_until.rfc3339(),
-            known.hold_until.since(at).0.max(0) / 1000
+            known.hold_until.since(known.first).0.max(0) / 1000,
+            known.hold_until.rfc3339()
         )
     }
 

@@ -39,7 +39,9 @@ impl Engine {
                 let mut value = match over.and_then(|kept| self.kept_json(id, kept)) {
                     Some(value) => value,
                     None => {
-                        let now = self.explanation(id).ok_or_else(unknown)?;
+                        let now = self
+                            .explanation(id, super::facts::LOOKED_AT)
+                            .ok_or_else(unknown)?;
                         let mut value = self.explanation_json(&now, self.state.at);
                         set(&mut value, "version", "now");
                         value
