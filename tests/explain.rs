@@ -647,3 +647,24 @@ fn a_burst_says_that_the_cmdb_does_not_connect_it() {
     assert!(text.contains(&expected), "{text}");
     assert_eq!(now["root"]["same_fault"], "the same fault \"ntp offset\"");
 }
+
+#[test]
+fn a_consumer_of_two_faults_is_also_affected_by_the_other() {
+    // Two databases fail; the application on both joins one, and never makes them one.
+    let cmdb = r#"{"cis": [
+        {"id": "db1", "class": "database"}, {"id": "db2", "class": "database"}, {"id": "app", "class": "server"}],
+      "relations": [
+        {"from": "app", "type": "stored-on", "to": "db1"}, {"from": "app", "type": "depends-on", "to": "db2"}]}"#;
+    let mut world = World::new(&rules(), Some(cmdb));
+    for name in ["db1", "db2", "app"] {
+        fails(&mut world, name, "critical");
+        world.advance(Millis::secs(1));
+    }
+    let app = story(&world, "app");
+    let mine: IncidentId = app["incident"].as_str().unwrap().parse().unwrap();
+    let now = explain(&world, mine.0, Which::Now);
+    let members = now["members"].as_array().unwrap();
+    let app = members.iter().find(|m| m["ci"] == "app").unwrap();
+    let other = if mine.0 == 1 { "I000002" } else { "I000001" };
+    assert_eq!(app["also"], serde_json::json!([other]), "{app:#}");
+}

@@ -203,6 +203,10 @@ fn member_line(member: &Value) -> String {
         let weight = number(member, "weight_per_mille");
         how.push_str(&format!("; weight {weight} of 1000, {gap} s apart"));
     }
+    let also = names(member, "also");
+    if !also.is_empty() {
+        how.push_str(&format!("; also affected by {also}"));
+    }
     format!(
         "  {} {} {:8} {}: {} [{how}]\n",
         text_of(member, "alert").get(..8).unwrap_or_default(),

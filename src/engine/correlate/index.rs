@@ -132,6 +132,16 @@ impl Engine {
         self.index.standing.get(&ci).copied()
     }
 
+    /// What the graph says about a CI, without keeping it.
+    pub(super) fn about_of(&self, ci: CiId) -> Arc<About> {
+        let known = self.index.about.get(&ci).cloned();
+        known.unwrap_or_else(|| {
+            let mut cone = self.cone_of(ci);
+            cone.sort_unstable_by_key(|n| n.ci);
+            Arc::new(About { cone })
+        })
+    }
+
     /// What a CI needs, by the best path to each, without keeping it.
     pub(in crate::engine) fn cone_of(&self, ci: CiId) -> Vec<Need> {
         let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) else {

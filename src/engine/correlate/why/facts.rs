@@ -2,7 +2,7 @@
 //!
 //! CIs are kept by their numbers, which outlive every graph; numbers and relations as they were.
 
-use super::super::root::MAX_IMPACT;
+use super::super::root::{EXPECTED, MAX_IMPACT};
 use super::super::scale::{self, FRACTION, Nats, RARITY};
 use super::coverage::Coverage;
 use super::paths::{Hop, Tie};
@@ -23,6 +23,8 @@ pub const LOOKED_AT: usize = 2;
 const MAX_UNDER: usize = 500;
 /// Alerts of the cause itself that are named.
 const MAX_OWN: usize = 5;
+/// Other incidents that affect a member.
+const MAX_ALSO: usize = 3;
 /// Merges told, the last ones.
 const MAX_MERGES: usize = 20;
 /// Rules told.
@@ -153,6 +155,9 @@ pub struct Told {
     pub gap: Millis,
     /// What it adds to the cause; 0 for further alerts of one CI.
     pub gain: Nats,
+    /// Other live incidents with an alert on something that its CI needs: it is affected by them too, and joins
+    /// them to nothing.
+    pub also: Vec<IncidentId>,
 }
 
 impl Explanation {
@@ -173,7 +178,7 @@ impl Engine {
         let places: Vec<CiId> = self.spots(id).into_keys().collect();
         let cause = self.cause(known, &places);
         let mut kinds = Vec::new();
-        let members = self.told_members(known, &mut kinds);
+        let members = self.told_members(id, known, &mut kinds);
         let merges = known.merges.iter().rev().take(MAX_MERGES).rev();
         Some(Explanation {
             state: known.state,
@@ -264,26 +269,39 @@ impl Engine {
             .collect()
     }
 
-    fn told_members(&self, known: &Incident, kinds: &mut Vec<String>) -> Vec<Told> {
+    fn told_members(&self, id: IncidentId, known: &Incident, kinds: &mut Vec<String>) -> Vec<Told> {
         let mut seen: BTreeSet<CiId> = BTreeSet::new();
         let mut ties: BTreeMap<(CiId, CiId), (Tie, Vec<Hop>)> = BTreeMap::new();
         let fraction = self.fraction_of(known);
         let mut out = Vec::new();
-        for (id, member) in known.members.iter().take(MAX_MEMBERS) {
+        for (alert, member) in known.members.iter().take(MAX_MEMBERS) {
             let to = by_or_cause(known, member);
             let tie = ties
                 .entry((member.ci, to))
-                .or_insert_with(|| self.tie(*id, member, to, kinds))
+                .or_insert_with(|| self.tie(*alert, member, to, kinds))
                 .clone();
-            let Some(mut told) = self.told_member(known, *id, member, tie) else {
+            let Some(mut told) = self.told_member(known, *alert, member, tie) else {
                 continue;
             };
             if seen.insert(member.ci) {
                 told.gain = gain_of(known, member.ci, fraction);
+                told.also = self.also_affected_by(id, member.ci);
             }
             out.push(told);
         }
         out
+    }
+
+    /// Live incidents besides `id` with an alert on something that a CI needs.
+    fn also_affected_by(&self, id: IncidentId, ci: CiId) -> Vec<IncidentId> {
+        let about = self.about_of(ci);
+        let needs = about.cone.iter();
+        let needs = needs.filter(|n| n.ci != ci && n.weight >= EXPECTED);
+        let others: BTreeSet<IncidentId> = needs
+            .flat_map(|n| self.index.at(n.ci))
+            .filter(|other| *other != id)
+            .collect();
+        others.into_iter().take(MAX_ALSO).collect()
     }
 
     /// One member with what ties it, without its gain.
@@ -310,6 +328,7 @@ impl Engine {
             weight: weight_of(known, member),
             gap: member.gap,
             gain: 0,
+            also: Vec::new(),
         })
     }
 

@@ -249,6 +249,7 @@ impl Engine {
             "weight_per_mille": member.weight,
             "gap_s": member.gap.0 / 1000,
             "gain_millinats": milli(member.gain),
+            "also": member.also.iter().map(|i| i.to_string()).collect::<Vec<_>>(),
         })
     }
 
