@@ -179,8 +179,10 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
         }
         for merge in &incident.merges {
             let now = merge.at == engine.state().at && merge.by.is_none();
-            let explains =
-                case.sums.contains_key(&merge.because) || case.spots.contains_key(&merge.because);
+            // A burst goes on by its name, even where the places were taken in anew since.
+            let explains = case.sums.contains_key(&merge.because)
+                || case.spots.contains_key(&merge.because)
+                || incident.burst == Some(merge.because);
             if now && !explains {
                 let ci = engine.ci_name(merge.because);
                 out.push(format!(
