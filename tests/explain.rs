@@ -132,7 +132,9 @@ fn an_explanation_is_as_recorded() {
         std::fs::create_dir_all(std::path::Path::new(file).parent().unwrap()).unwrap();
         std::fs::write(file, &text).unwrap();
     }
-    assert_eq!(text, std::fs::read_to_string(file).unwrap());
+    let recorded = std::fs::read_to_string(file).unwrap();
+    let differs = text.lines().zip(recorded.lines()).find(|(a, b)| a != b);
+    assert!(text == recorded, "{file}: first difference: {differs:?}");
 }
 
 #[test]

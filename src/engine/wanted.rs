@@ -12,6 +12,8 @@ use crate::ticket::{
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Alerting CIs of an incident that are asked what they need, for the runner-up.
+const MAX_ASKED: usize = 200;
 /// Alert text is quoted at most this long.
 const MAX_QUOTE: usize = 200;
 /// Annotations that hold the text of an alert, best first.
@@ -207,16 +209,35 @@ impl Engine {
         root.is_some() && root == first
     }
 
+    /// Alerting CIs of an incident that need a cause over a path on which we expect an alert, by the graph alone:
+    /// what a case inherits along a chain of alerts is no such path.
+    pub(super) fn explained(&self, known: &Incident, cause: CiId) -> usize {
+        let needs = |place: &&CiId| {
+            **place == cause
+                || self
+                    .about_of(**place)
+                    .weight(cause)
+                    .is_some_and(|w| w >= EXPECTED)
+        };
+        known
+            .case
+            .spots
+            .keys()
+            .take(MAX_ASKED)
+            .filter(needs)
+            .count()
+    }
+
     /// Nothing but the name of its alerts connects an incident: no CI explains the half of it.
     fn only_its_name(&self, known: &Incident) -> bool {
-        let explained = explained(known, known.root);
+        let explained = self.explained(known, known.root);
         known.burst.is_some() && explained.saturating_mul(2) < known.case.spots.len()
     }
 
     /// The next best of the causes that were weighed, if it explains more than one CI.
     fn runner_up(&self, known: &Incident) -> Option<(String, u32, u32)> {
         let others = known.ranked.iter().filter(|(ci, _)| *ci != known.root);
-        let counted = others.map(|(ci, _)| (*ci, count(explained(known, *ci))));
+        let counted = others.map(|(ci, _)| (*ci, count(self.explained(known, *ci))));
         let (ci, explains) = counted.into_iter().find(|(_, n)| *n >= 2)?;
         let places: Vec<CiId> = known.case.spots.keys().copied().collect();
         let monitored = self.explains(ci, &places).monitored.max(explains);
@@ -454,14 +475,6 @@ fn sources(members: &[&Alert]) -> Vec<(String, u32)> {
     let mut out: Vec<(String, u32)> = counts.into_iter().map(|(s, n)| (s.to_owned(), n)).collect();
     out.sort_by_key(|(_, n)| Reverse(*n));
     out
-}
-
-/// Alerting CIs of an incident that a cause explains over a path on which we expect an alert.
-pub(super) fn explained(known: &Incident, cause: CiId) -> usize {
-    let weight = |(place, spot): (&CiId, &super::correlate::case::Spot)| {
-        *place == cause || spot.weight(cause).is_some_and(|w| w >= EXPECTED)
-    };
-    known.case.spots.iter().filter(|s| weight(*s)).count()
 }
 
 fn count(n: usize) -> u32 {

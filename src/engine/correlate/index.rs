@@ -133,7 +133,7 @@ impl Engine {
     }
 
     /// What the graph says about a CI, without keeping it.
-    pub(super) fn about_of(&self, ci: CiId) -> Arc<About> {
+    pub(in crate::engine) fn about_of(&self, ci: CiId) -> Arc<About> {
         let known = self.index.about.get(&ci).cloned();
         known.unwrap_or_else(|| {
             let mut cone = self.cone_of(ci);

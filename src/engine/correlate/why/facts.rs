@@ -245,7 +245,7 @@ impl Engine {
 
     fn others(&self, known: &Incident, places: &[CiId], looked_at: usize) -> Vec<Other> {
         let spots = &known.case.spots;
-        let explained = |ci: CiId| count(crate::engine::wanted::explained(known, ci));
+        let explained = |ci: CiId| count(self.explained(known, ci));
         let lost = known.ranked.iter().filter(|(ci, _)| *ci != known.root);
         lost.map(|(ci, value)| (ci, value, explained(*ci)))
             .filter(|(_, _, explains)| *explains > 0)
