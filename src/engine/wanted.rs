@@ -1,7 +1,6 @@
 //! Incident to wanted state: the facts that its ticket shall tell.
 
 use super::Engine;
-use super::correlate::EXPECTED;
 use super::identity::short_hash;
 use super::state::{Alert, Incident, IncidentState};
 use crate::model::{CiId, IncidentId, Labels, Millis, Severity, cut};
@@ -12,8 +11,6 @@ use crate::ticket::{
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Alerting CIs of an incident that are asked what they need, for the runner-up.
-const MAX_ASKED: usize = 200;
 /// Alert text is quoted at most this long.
 const MAX_QUOTE: usize = 200;
 /// Annotations that hold the text of an alert, best first.
@@ -207,41 +204,6 @@ impl Engine {
             .min();
         let first = alerts().map(|(_, at)| at).min();
         root.is_some() && root == first
-    }
-
-    /// Alerting CIs of an incident that need a cause over a path on which we expect an alert, by the graph alone:
-    /// what a case inherits along a chain of alerts is no such path.
-    pub(super) fn explained(&self, known: &Incident, cause: CiId) -> usize {
-        let needs = |place: &&CiId| {
-            **place == cause
-                || self
-                    .about_of(**place)
-                    .weight(cause)
-                    .is_some_and(|w| w >= EXPECTED)
-        };
-        known
-            .case
-            .spots
-            .keys()
-            .take(MAX_ASKED)
-            .filter(needs)
-            .count()
-    }
-
-    /// Nothing but the name of its alerts connects an incident: no CI explains the half of it.
-    fn only_its_name(&self, known: &Incident) -> bool {
-        let explained = self.explained(known, known.root);
-        known.burst.is_some() && explained.saturating_mul(2) < known.case.spots.len()
-    }
-
-    /// The next best of the causes that were weighed, if it explains more than one CI.
-    fn runner_up(&self, known: &Incident) -> Option<(String, u32, u32)> {
-        let others = known.ranked.iter().filter(|(ci, _)| *ci != known.root);
-        let counted = others.map(|(ci, _)| (*ci, count(self.explained(known, *ci))));
-        let (ci, explains) = counted.into_iter().find(|(_, n)| *n >= 2)?;
-        let places: Vec<CiId> = known.case.spots.keys().copied().collect();
-        let monitored = self.explains(ci, &places).monitored.max(explains);
-        Some((self.ci_name(ci), explains, monitored))
     }
 
     pub(super) fn ci_text(&self, ci: CiId) -> CiText {

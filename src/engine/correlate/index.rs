@@ -133,10 +133,15 @@ impl Engine {
     }
 
     /// What the graph says about a CI, without keeping it.
-    pub(in crate::engine) fn about_of(&self, ci: CiId) -> Arc<About> {
+    pub(super) fn about_of(&self, ci: CiId) -> Arc<About> {
         let known = self.index.about.get(&ci).cloned();
         known.unwrap_or_else(|| {
             let mut cone = self.cone_of(ci);
+            cone.push(Need {
+                ci,
+                weight: OWN,
+                hops: 0,
+            });
             cone.sort_unstable_by_key(|n| n.ci);
             Arc::new(About { cone })
         })

@@ -36,8 +36,6 @@ mod settle;
 mod value;
 pub mod why;
 
-pub(super) use root::EXPECTED;
-
 use super::state::{Hands, How, Incident, IncidentState, Member, Told, Turn};
 use super::{Engine, suppress};
 use crate::model::{AlertId, CiId, IncidentId, Millis, Priority, Severity};

@@ -110,8 +110,8 @@ pub enum Confidence {
 pub struct Other {
     /// The CI.
     pub ci: CiId,
-    /// What it is worth.
-    pub value: Nats,
+    /// What it is worth; `None` for one that is far behind.
+    pub value: Option<Nats>,
     /// Alerting CIs that it explains over a path on which we expect an alert.
     pub explains: u32,
     /// It has an alert itself.
@@ -245,28 +245,32 @@ impl Engine {
 
     fn others(&self, known: &Incident, places: &[CiId], looked_at: usize) -> Vec<Other> {
         let spots = &known.case.spots;
-        let explained = |ci: CiId| count(self.explained(known, ci));
         let lost = known.ranked.iter().filter(|(ci, _)| *ci != known.root);
-        lost.map(|(ci, value)| (ci, value, explained(*ci)))
+        let mut all: Vec<(CiId, Option<Nats>, u32)> = lost
+            .map(|(ci, value)| (*ci, Some(*value), count(self.explained(known, *ci))))
             .filter(|(_, _, explains)| *explains > 0)
             .take(MAX_OTHERS)
-            .enumerate()
-            .map(|(n, (ci, value, explains))| {
-                let seen = (n < looked_at).then(|| self.coverage(*ci, places, MAX_UNDER));
-                let needs_root = || self.cone_of(*ci).iter().any(|n| n.ci == known.root);
-                Other {
-                    ci: *ci,
-                    value: *value,
-                    explains,
-                    alerts: spots.contains_key(ci),
-                    effect: spots.contains_key(&known.root) && needs_root(),
-                    silent: seen
-                        .as_ref()
-                        .map(|c| c.monitored.saturating_sub(c.alerting)),
-                    or_more: seen.is_some_and(|c| c.cut),
-                }
-            })
-            .collect()
+            .collect();
+        if let Some((ci, explains)) = self.next_best(known).filter(|_| all.is_empty()) {
+            all.push((ci, None, count(explains)));
+        }
+        let lost = all.into_iter().enumerate();
+        lost.map(|(n, (ci, value, explains))| {
+            let seen = (n < looked_at).then(|| self.coverage(ci, places, MAX_UNDER));
+            let needs_root = || self.about_of(ci).weight(known.root).is_some();
+            Other {
+                ci,
+                value,
+                explains,
+                alerts: spots.contains_key(&ci),
+                effect: spots.contains_key(&known.root) && needs_root(),
+                silent: seen
+                    .as_ref()
+                    .map(|c| c.monitored.saturating_sub(c.alerting)),
+                or_more: seen.is_some_and(|c| c.cut),
+            }
+        })
+        .collect()
     }
 
     fn told_members(&self, id: IncidentId, known: &Incident, kinds: &mut Vec<String>) -> Vec<Told> {

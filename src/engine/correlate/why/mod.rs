@@ -9,6 +9,7 @@
 //! | `facts` | what an explanation holds, and how it is made |
 //! | `coverage` | which of the CIs that need the cause alert, by hop |
 //! | `unknown` | CIs whose silence says nothing |
+//! | `next` | the next best cause |
 //! | `paths` | the relations by which an alert came in |
 //! | `view` | an explanation in words, as JSON |
 //! | `ticket` | why there is no ticket, or what became of it |
@@ -20,6 +21,7 @@ mod alert;
 mod coverage;
 mod facts;
 mod join;
+mod next;
 mod past;
 mod paths;
 mod ticket;

@@ -214,7 +214,7 @@ impl Engine {
         }
         json!({
             "ci": self.cause_name(other.ci),
-            "value_millinats": milli(other.value),
+            "value_millinats": other.value.map(milli),
             "explains": other.explains,
             "silent": other.silent,
             "alerts": other.alerts,
