@@ -66,6 +66,12 @@
 //! * A label rule for alerts without a CI stands as a cause, like the name of a burst.
 //! * When an inhibitor is over, what it held back has the hold of a new incident: what went down together comes
 //!   back together, and not in the same second.
+//! * An explanation is made after the entry that turned an incident, from the state, and kept packed; placement
+//!   leaves no trace of its own beside the members. Values in it are integers, in thousandths of a nat. Why an
+//!   alert is not in an incident is weighed when it is asked, in a copy of the state, by the code that places.
+//! * The silence of a CI says nothing while it is in maintenance, while the source that told of it is quiet, and
+//!   behind a host that a Nagios or an Icinga sees down (`correlate::why`). Texts leave it out; the scores
+//!   count it as they did.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 

@@ -105,6 +105,8 @@ pub struct Suppress {
     pub inhibit: Vec<InhibitRule>,
     /// Alerts that come and go.
     pub flapping: Flapping,
+    /// Sources that report nothing of what needs a host which they see down: their silence says nothing there.
+    pub hiding_sources: Vec<String>,
 }
 
 /// How alerts become incidents.
@@ -314,6 +316,7 @@ impl Default for Suppress {
             shadow_sources: Vec::new(),
             inhibit: Vec::new(),
             flapping: Flapping::default(),
+            hiding_sources: Vec::new(),
         }
     }
 }

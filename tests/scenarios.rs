@@ -15,7 +15,8 @@
 //! `group I1`, `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
-//! is a line below, with an exclamation mark if it was refused.
+//! is a line below, with an exclamation mark if it was refused. Her questions: `why NAME` (was nobody paged for
+//! it?) and `why NAME not I1` (is it not in there?); the answer is a line below.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,12 +27,14 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod asking;
 mod world;
 
+use asking::{answer, asked, labels, view};
 use correlated::config::{self, planned};
 use correlated::itsm::Seen;
 use correlated::itsm::TicketState;
-use correlated::model::{Event, EventState, IncidentId, Labels, Millis};
+use correlated::model::{Event, EventState, IncidentId, Millis};
 use correlated::node::Node;
 use correlated::record::{
     CauseV1, ChangeV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SplitV1,
@@ -238,6 +241,8 @@ fn step(world: &mut World, what: &str) {
         ] => {
             command(world, &words);
         }
+        ["why", name] if name.parse::<IncidentId>().is_err() => answer(world, name, None),
+        ["why", name, "not", id] => answer(world, name, Some(id)),
         ["maintenance", id, "on", ci, "for", span] => {
             let record = Record::Maintenance(MaintenanceV1 {
                 id: (*id).to_owned(),
@@ -309,93 +314,9 @@ fn step(world: &mut World, what: &str) {
     }
 }
 
-/// How many alerts an incident has, and its cause.
-fn asked(world: &World, id: IncidentId) -> String {
-    let engine = world.node.engine();
-    let incident = engine.state().incidents.get(&id).unwrap();
-    let ranked = engine.ranked_roots(id);
-    let cause = ranked.first().copied().unwrap_or(incident.root);
-    let key = engine.state().cis.key(cause);
-    let known = match incident.confident {
-        true => "cause",
-        false => "cause not known, best guess",
-    };
-    format!("{id}: {} alerts, {known} {key}", incident.members.len())
-}
-
-fn labels<'a>(words: &[&'a str]) -> Vec<(&'a str, &'a str)> {
-    let pair = |w: &&'a str| w.split_once('=').unwrap_or_else(|| panic!("label {w:?}"));
-    words.iter().map(pair).collect()
-}
-
 fn labelled(world: &mut World, words: &[&str], state: EventState, severity: &str) {
     let one = event(&labels(words), state, severity, world.now);
     world.send("prometheus", &[one]);
-}
-
-/// What people see when they ask.
-fn view(world: &mut World, words: &[&str]) -> String {
-    let engine = world.node.engine();
-    let incident = |id: &str| engine.incident_json(id.parse().unwrap()).unwrap();
-    match words {
-        ["why", id] => {
-            let view = incident(id);
-            let why = view["no_ticket_because"]
-                .as_str()
-                .unwrap_or("has its ticket");
-            format!("{id}: {}, {why}", view["state"].as_str().unwrap())
-        }
-        ["alert", words @ ..] => {
-            let wanted: Labels = labels(words).into_iter().collect();
-            let same = |a: &&correlated::engine::state::Alert| *a.labels == wanted;
-            let alert = engine.state().alerts.values().find(same).expect("an alert");
-            let view = engine.alert_json(alert.fingerprint).unwrap();
-            let mut out = format!("alert: {}", view["state"].as_str().unwrap());
-            for name in ["suppressed", "flapping_since"] {
-                if let Some(text) = view[name].as_str() {
-                    out += &format!(", {name} {text}");
-                }
-            }
-            if let Some(by) = view["inhibited_by"].as_object() {
-                out += &format!(" by rule {} ({} on {})", by["rule"], by["text"], by["ci"]);
-            }
-            if view["chronic"] == true {
-                out += &format!(", chronic: {} incidents today", view["incidents_today"]);
-            }
-            out
-        }
-        ["group", id] => {
-            let view = engine.explain_json(id.parse().unwrap()).unwrap();
-            let rule = view["routed_by"].as_str().map(|r| format!(" by rule {r}"));
-            format!("{id}: group {}{}", view["group"], rule.unwrap_or_default())
-        }
-        ["says", id, letter] => {
-            let ticket = world.tool.tickets.iter().find(|t| t.id == *id).unwrap();
-            let of = |l: &&str| l.starts_with(letter);
-            let line = ticket.description.lines().find(of).unwrap_or("nothing");
-            format!("{id} says {line}")
-        }
-        ["chronic"] => {
-            let view = engine.chronic_json();
-            let rows = view["chronic"].as_array().unwrap().iter();
-            let rows = rows.map(|r| format!("{} {}", r["incidents"], r["ci"].as_str().unwrap()));
-            format!("chronic: {}", rows.collect::<Vec<_>>().join(", "))
-        }
-        ["log"] => {
-            let lines = std::mem::take(&mut world.lines);
-            let lines = lines.into_iter().map(|(_, l)| l.trim().to_owned());
-            let about = |l: &String| {
-                !["ticket", "in force", "merged"]
-                    .iter()
-                    .any(|w| l.contains(w))
-            };
-            format!(
-                "log: {}",
-                lines.filter(about).collect::<Vec<_>>().join(" / ")
-            )
-        }
-        other => panic!("view {other:?}"),
-    }
 }
 
 fn command(world: &mut World, words: &[&str]) {

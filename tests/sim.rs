@@ -212,6 +212,12 @@ fn plan(world: &mut World, dice: &mut Dice) {
 
 fn check(world: &World, apart: &Apart, seed: u64) {
     let engine = world.node.engine();
+    let broken = engine.check_sums();
+    assert!(
+        broken.is_empty(),
+        "seed {seed}: {broken:#?} {:#?}",
+        world.lines
+    );
     for (a, b) in apart {
         let both = [a, b].map(|i| engine.incident_of(*i));
         assert!(

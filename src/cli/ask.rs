@@ -40,15 +40,15 @@ fn exchange(socket: &str, method: &str, path: &str, body: &str) -> Result<Value,
     }
 }
 
-fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn number(value: &Value, key: &str) -> u64 {
+pub(super) fn number(value: &Value, key: &str) -> u64 {
     value.get(key).and_then(Value::as_u64).unwrap_or(0)
 }
 
-fn names(value: &Value, key: &str) -> String {
+pub(super) fn names(value: &Value, key: &str) -> String {
     let list = value.get(key).and_then(Value::as_array);
     let names: Vec<&str> = list
         .into_iter()
@@ -59,7 +59,7 @@ fn names(value: &Value, key: &str) -> String {
 }
 
 /// `I000123 (4711)`: both ids, always.
-fn ids(incident: &Value) -> String {
+pub(super) fn ids(incident: &Value) -> String {
     let tickets = incident.get("tickets").and_then(Value::as_array);
     let tickets: Vec<&str> = tickets
         .into_iter()
@@ -160,115 +160,6 @@ pub(super) fn list(answer: &Value) -> String {
                 "alerts"
             },
             number(row, "live"),
-        ));
-    }
-    out
-}
-
-pub(super) fn explain(socket: &str, id: &str, json: bool) -> Result<(), String> {
-    let answer = exchange(socket, "GET", &format!("v1/incidents/{id}/explain"), "")?;
-    match json {
-        true => print(&format!("{answer:#}\n")),
-        false => print(&reasons(&answer)),
-    }
-    Ok(())
-}
-
-/// An explanation as people read it.
-pub(super) fn reasons(answer: &Value) -> String {
-    let summary = answer.get("summary").cloned().unwrap_or_default();
-    let mut out = format!(
-        "{}  {}  {}, first alert {}\nCAUSE    {}\n",
-        ids(&summary),
-        text_of(&summary, "priority"),
-        text_of(&summary, "state"),
-        text_of(&summary, "first"),
-        text_of(answer, "sentence"),
-    );
-    let why = text_of(&summary, "no_ticket_because");
-    if !why.is_empty() {
-        out.push_str(&format!("TICKET   none: {why}\n"));
-    }
-    let group = text_of(answer, "group");
-    if !group.is_empty() {
-        let rule = text_of(answer, "routed_by");
-        let rule = match rule.is_empty() {
-            true => String::new(),
-            false => format!(", by the rule {rule:?} of [[ticket.route]]"),
-        };
-        out.push_str(&format!("GROUP    {group}{rule}\n"));
-    }
-    for change in answer
-        .get("changes")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        out.push_str(&format!(
-            "CHANGED  {} {:?} on {} at {}\n",
-            text_of(change, "id"),
-            text_of(change, "summary"),
-            text_of(change, "ci"),
-            text_of(change, "at")
-        ));
-    }
-    if let Some(other) = answer.get("runner_up").filter(|r| r.is_object()) {
-        out.push_str(&format!(
-            "NEXT     {} explains {} of the {} monitored CIs that need it\n",
-            text_of(other, "ci"),
-            number(other, "explains"),
-            number(other, "of_monitored")
-        ));
-    }
-    let list = |key: &str| {
-        answer
-            .get(key)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
-    for merge in list("merges") {
-        out.push_str(&format!(
-            "MERGED   {} because of {} at {}\n",
-            text_of(&merge, "from"),
-            text_of(&merge, "because"),
-            text_of(&merge, "at")
-        ));
-    }
-    for turn in list("turns") {
-        out.push_str(&format!(
-            "TURN     {} {}\n",
-            text_of(&turn, "at"),
-            text_of(&turn, "what")
-        ));
-    }
-    out.push_str("ALERTS\n");
-    for member in list("members") {
-        let path = names(&member, "path").replace(", ", " -> ");
-        let how = match text_of(&member, "how") {
-            "opened" => "opened the incident".to_owned(),
-            "same_ci" => "same CI".to_owned(),
-            "person" => "put here by a person".to_owned(),
-            "attach" => format!(
-                "needs {} (weight {}, {} s apart)",
-                text_of(&member, "via"),
-                number(&member, "weight_per_mille"),
-                member.get("gap_s").and_then(Value::as_i64).unwrap_or(0)
-            ),
-            other => other.replace('_', " "),
-        };
-        let path = if path.is_empty() {
-            String::new()
-        } else {
-            format!("; {path}")
-        };
-        out.push_str(&format!(
-            "  {} {} {:8} {}: {} [{how}{path}]\n",
-            text_of(&member, "alert").get(..8).unwrap_or_default(),
-            text_of(&member, "state"),
-            text_of(&member, "severity"),
-            text_of(&member, "ci"),
-            text_of(&member, "text"),
         ));
     }
     out

@@ -145,7 +145,7 @@ fn play(running: &Running, base: &str) -> Result<(), String> {
             "\nWHY (correlated explain {})\n",
             text(incident, "id")
         ));
-        print(&shorten(&ask::reasons(&answer), 12));
+        print(&shorten(&super::explain::reasons(&answer), 12));
     }
 
     print("\nThe switch comes back.\n\n");

@@ -3,6 +3,7 @@
 mod ask;
 mod copy;
 mod demo;
+mod explain;
 mod hands;
 mod log;
 mod replay;
@@ -75,16 +76,8 @@ enum Command {
         #[command(flatten)]
         admin: Admin,
     },
-    /// Say why an incident is what it is.
-    Explain {
-        /// I000123
-        id: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        admin: Admin,
-    },
+    /// Say why an incident is what it is, why an alert is not in it, or why nobody was paged.
+    Explain(explain::Options),
     #[command(flatten)]
     Hands(hands::Verb),
     /// Read configuration and CMDB again, and wait until they are in force.
@@ -195,7 +188,7 @@ pub fn main() -> ExitCode {
             ask::incidents(&admin.admin, state.as_deref(), json)
         }
         Command::Chronic { json, admin } => ask::chronic(&admin.admin, json),
-        Command::Explain { id, json, admin } => ask::explain(&admin.admin, &id, json),
+        Command::Explain(options) => explain::run(&options),
         Command::Hands(verb) => hands::run(verb),
         Command::Reload { admin } => ask::reload(&admin.admin),
         Command::Log {

@@ -24,6 +24,12 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing
             "shadow" => rules.suppress.shadow_sources.push(name),
             _ => {}
         }
+        if source.kind.hides_dependents {
+            rules
+                .suppress
+                .hiding_sources
+                .push(source.settings.name.clone());
+        }
     }
     life::suppress(walk, table, plumbing, &mut rules);
     correlate(walk, table, &mut rules);

@@ -23,7 +23,7 @@ const MAX_ROWS: usize = 1000;
 /// The engine thread goes round each second; after this it is not healthy.
 const ALIVE: Millis = Millis::secs(30);
 /// Time for a question to the engine.
-const ASK: Duration = Duration::from_secs(10);
+pub(super) const ASK: Duration = Duration::from_secs(10);
 /// Time for a reload: the CMDB is read in it.
 const RELOAD: Duration = Duration::from_secs(120);
 
@@ -124,10 +124,10 @@ impl Api {
                 Ok(id) => found(self.board.incident(id).map(|v| (*v).clone()), id),
                 Err(answer) => answer,
             },
-            (false, ["v1", "incidents", id, "explain"]) => match parse(id) {
-                Ok(id) => found(self.explain(id).await, id),
-                Err(answer) => answer,
-            },
+            (false, ["v1", "incidents", id, "explain"]) => self.explain(id, &inquiry.query).await,
+            (false, ["v1", "alerts", digits, "explain"]) => {
+                self.explain_alert(digits, &inquiry.query).await
+            }
             (true, ["v1", "incidents", id, verb]) => match parse(id) {
                 Ok(id) => self.command(inquiry, id, verb).await,
                 Err(answer) => answer,
@@ -162,23 +162,6 @@ impl Api {
         rows(self.board.incidents(state, ci, MAX_ROWS + 1), "incidents")
     }
 
-    async fn explain(&self, id: IncidentId) -> Option<Value> {
-        self.ask(move |engine| engine.explain_json(id)).await?
-    }
-
-    /// A look at the engine.
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Engine) -> T + Send + 'static,
-    ) -> Option<T> {
-        let (tell, told) = oneshot::channel();
-        let look = move |engine: &Engine| {
-            tell.send(question(engine)).ok(); // whoever asked may have gone
-        };
-        self.inbox.command(Command::Ask(Box::new(look)));
-        timeout(ASK, told).await.ok()?.ok()
-    }
-
     /// Takes in what people plan.
     async fn plan(&self, record: Result<Record, String>) -> Answer {
         let record = match record {
@@ -211,7 +194,7 @@ impl Api {
     }
 }
 
-fn parse(id: &str) -> Result<IncidentId, Answer> {
+pub(super) fn parse(id: &str) -> Result<IncidentId, Answer> {
     id.parse()
         .map_err(|why: String| Answer::error(StatusCode::BAD_REQUEST, &why))
 }

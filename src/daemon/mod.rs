@@ -21,6 +21,7 @@ pub mod recorder;
 pub mod refresh;
 mod reload;
 pub mod serve;
+mod why;
 
 use crate::config::Config;
 use crate::metrics::Metrics;

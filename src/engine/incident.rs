@@ -1,6 +1,7 @@
 //! An incident: alerts that one fault explains.
 
 use super::correlate::case::Case;
+use super::correlate::why::Why;
 use super::flap::FlapsTold;
 use super::hands::Hands;
 use super::waits::Wait;
@@ -68,6 +69,8 @@ pub struct Incident {
     pub flaps: Option<FlapsTold>,
     /// What its ticket waits for beyond its hold.
     pub waits: Option<Wait>,
+    /// Why it was what it was, at its turning points.
+    pub why: Why,
 }
 
 /// What tickets were last told, so that a note says only what is new.

@@ -242,7 +242,7 @@ impl Engine {
     }
 
     /// The CI of this CMDB id, else of this name.
-    fn ci_meant(&self, word: &str) -> Option<CiId> {
+    pub(super) fn ci_meant(&self, word: &str) -> Option<CiId> {
         let by_id = self.state.cis.find(word);
         by_id.or_else(|| match self.force.graph.as_ref()?.lookup(word) {
             Lookup::One(ix) => self.force.id(ix),

@@ -1,7 +1,6 @@
 //! Incident to wanted state: the facts that its ticket shall tell.
 
 use super::Engine;
-use super::correlate::EXPECTED;
 use super::identity::short_hash;
 use super::state::{Alert, Incident, IncidentState};
 use crate::model::{CiId, IncidentId, Labels, Millis, Severity, cut};
@@ -180,13 +179,15 @@ impl Engine {
                 .map(|ci| self.ci_name(*ci))
                 .collect(),
             silent_count: count(explains.silent.len()),
-            runner_up: self.runner_up(known, cis),
+            unknown: explains.unknown,
+            runner_up: self.runner_up(known),
         };
         if let Some(named) = super::hands::named_by(known) {
             return Cause::Named(named.ci.map(|_| text), named.by.clone());
         }
         match known.confident {
             true => Cause::High(text),
+            false if self.only_its_name(known) => Cause::SameFault(count(cis.len())),
             // A single alert that the CMDB does not know is no guess at a cause.
             false if alone && !text.ci.known => Cause::NotKnown(None),
             false => Cause::NotKnown(Some(text)),
@@ -206,30 +207,6 @@ impl Engine {
             .min();
         let first = alerts().map(|(_, at)| at).min();
         root.is_some() && root == first
-    }
-
-    /// The next best: another CI that most of the alerting ones need.
-    fn runner_up(&self, known: &Incident, cis: &[CiId]) -> Option<(String, u32, u32)> {
-        let mut needed: BTreeMap<CiId, u32> = BTreeMap::new();
-        for ci in cis.iter().take(200) {
-            let likely = self
-                .cone_of(*ci)
-                .into_iter()
-                .filter(|n| n.weight >= EXPECTED);
-            for need in likely {
-                let count = needed.entry(need.ci).or_default();
-                *count = count.saturating_add(1);
-            }
-        }
-        needed.remove(&known.root);
-        let (ci, explains) = needed
-            .into_iter()
-            .max_by_key(|(ci, n)| (*n, Reverse(*ci)))?;
-        if explains < 2 {
-            return None;
-        }
-        let monitored = self.explains(ci, cis).monitored.max(explains);
-        Some((self.ci_name(ci), explains, monitored))
     }
 
     pub(super) fn ci_text(&self, ci: CiId) -> CiText {

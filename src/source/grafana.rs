@@ -36,6 +36,7 @@ pub const SOURCE: Source = Source {
         texts: &["*"],
     },
     holds_back: false,
+    hides_dependents: false,
 };
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {

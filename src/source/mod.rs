@@ -47,6 +47,9 @@ pub struct Source {
     /// Whether it may hold back what needs something that is down (parents, dependencies, services of a host
     /// that is down): the silence of such a CI is unknown then.
     pub holds_back: bool,
+    /// Whether senders of this kind always do so: they tell nothing of what needs a host while they see that host
+    /// down.
+    pub hides_dependents: bool,
 }
 
 /// Names that the events of a kind carry. A name that ends in `*` stands for all that begin so.

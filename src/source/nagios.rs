@@ -21,6 +21,7 @@ pub const SOURCE: Source = Source {
         texts: macros::TEXTS,
     },
     holds_back: true,
+    hides_dependents: true,
 };
 
 fn decode(settings: &SourceSettings, body: &Body<'_>, out: &mut Decoded) {

@@ -31,6 +31,7 @@ pub const SOURCE: Source = Source {
         texts: &["*"],
     },
     holds_back: true,
+    hides_dependents: false,
 };
 
 /// `endsAt` of a direct alert that names none: Alertmanager's own resolve_timeout.

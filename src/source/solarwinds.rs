@@ -44,6 +44,7 @@ pub const SOURCE: Source = Source {
         texts: &["summary", "description", "address", "fqdn", "author"],
     },
     holds_back: true,
+    hides_dependents: false,
 };
 
 /// The names of the documented body.

@@ -162,6 +162,8 @@ pub enum Cause {
     High(CauseText),
     /// Not known; the best guess if there is one.
     NotKnown(Option<CauseText>),
+    /// Not known, and no CI connects the alerts: one fault shows on so many CIs.
+    SameFault(u32),
     /// What a person said, and who; `None` for "not known".
     Named(Option<CauseText>, String),
 }
@@ -172,7 +174,7 @@ impl Cause {
         match self {
             Cause::High(text) => Some(text),
             Cause::Named(text, _) => text.as_ref(),
-            Cause::NotKnown(_) => None,
+            Cause::NotKnown(_) | Cause::SameFault(_) => None,
         }
     }
     /// The cause or the best guess.
@@ -180,13 +182,21 @@ impl Cause {
         match self {
             Cause::High(text) => Some(text),
             Cause::Named(text, _) | Cause::NotKnown(text) => text.as_ref(),
+            Cause::SameFault(_) => None,
+        }
+    }
+    /// On how many CIs one fault shows that no CI explains.
+    pub fn same_fault(&self) -> Option<u32> {
+        match self {
+            Cause::SameFault(cis) => Some(*cis),
+            Cause::High(_) | Cause::NotKnown(_) | Cause::Named(..) => None,
         }
     }
     /// The person who named it.
     pub fn by(&self) -> Option<&str> {
         match self {
             Cause::Named(_, by) => Some(by),
-            Cause::High(_) | Cause::NotKnown(_) => None,
+            Cause::High(_) | Cause::NotKnown(_) | Cause::SameFault(_) => None,
         }
     }
 }
@@ -208,6 +218,8 @@ pub struct CauseText {
     pub silent: Vec<String>,
     /// How many are silent.
     pub silent_count: u32,
+    /// Further ones whose silence says nothing; they are not counted above.
+    pub unknown: u32,
     /// The next best, if any: its name, what it explains, of how many monitored.
     pub runner_up: Option<(String, u32, u32)>,
 }

@@ -50,10 +50,11 @@ pub(super) fn cause_text(cause: &Cause, page: &Page) -> Result<String, TextError
     let (text, high) = (cause.text(), cause.known().is_some());
     let by = cause.by().map(|by| page.name(by)).unwrap_or_default();
     let values = match text {
-        None => context! { high => high, ci => "", by => by },
+        None => context! { high => high, ci => "", by => by, same => cause.same_fault() },
         Some(text) => context! {
             high => high,
             by => by,
+            same => None::<u32>,
             ci => page.name(&text.ci.name),
             itself => text.alerts_itself,
             first => text.first,
@@ -174,6 +175,7 @@ fn values(wanted: &Wanted, page: &Page, style: &Style, detail: Detail) -> Result
         spread => page.span(wanted.spread.max(crate::model::Millis::secs(1))),
         root => cause.map(|c| page.name(&c.ci.name)),
         silent => cause.filter(|c| c.explains > 0).map(|c| page.names(&c.silent, c.silent_count, MAX_NAMES)).unwrap_or_default(),
+        unknown => cause.filter(|c| c.explains > 0).map_or(0, |c| c.unknown),
         runner_up => cause.filter(|_| high).and_then(|c| runner_up(c, page)),
         several => several,
         classes => classes.map(|names| classes_of(wanted, page, names)).unwrap_or_default(),

@@ -96,12 +96,14 @@ impl Noise {
             of_monitored: self.number(),
             silent: self.texts(),
             silent_count: self.number(),
+            unknown: self.number(),
             runner_up: self
                 .yes()
                 .then(|| (self.text(), self.number(), self.number())),
         };
-        match self.below(5) {
+        match self.below(6) {
             0 => Cause::High(text),
+            5 => Cause::SameFault(self.number()),
             3 => Cause::Named(Some(text), self.text()),
             4 => Cause::Named(None, self.text()),
             1 => Cause::NotKnown(Some(text)),

@@ -394,6 +394,7 @@ fn the_cause_is_said_in_one_sentence() {
         of_monitored,
         silent: vec![],
         silent_count,
+        unknown: 0,
         runner_up: second,
     };
     let second = || Some((String::from("dns-01"), 1, 4));
@@ -421,6 +422,7 @@ fn the_cause_is_said_in_one_sentence() {
         Cause::Named(Some(cause(false, false, 0, 9, 9, None)), "uid 0".into()),
         Cause::Named(Some(cause(false, false, 9, 9, 0, None)), "uid 0".into()),
         Cause::Named(None, "uid 0".into()),
+        Cause::SameFault(7),
     ];
     let mut wrong = Vec::new();
     for (language, folder) in LANGUAGES {

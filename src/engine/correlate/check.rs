@@ -1,9 +1,11 @@
 //! What must hold after every entry. For tests and the simulator; too dear for the daemon.
+//!
+//! The numbers I1 to I12 are those of the plan; `tests/invariants.rs` says where each is checked.
 
 use crate::engine::Engine;
-use crate::engine::state::Incident;
-use crate::model::IncidentId;
-use std::collections::BTreeMap;
+use crate::engine::state::{Incident, Member};
+use crate::model::{AlertId, CiId, IncidentId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every broken invariant, in words.
 pub fn broken(engine: &Engine) -> Vec<String> {
@@ -40,6 +42,7 @@ pub fn broken(engine: &Engine) -> Vec<String> {
             ));
         }
         hands(engine, *id, incident, &mut out);
+        alone(engine, *id, incident, &mut out);
         if incident
             .merged_into
             .is_some_and(|i| !state.incidents.contains_key(&i))
@@ -67,6 +70,130 @@ pub fn broken(engine: &Engine) -> Vec<String> {
                 "T1: ticket {ticket} at {target} belongs to {count} incidents"
             ));
         }
+    }
+    out
+}
+
+/// An incident by itself.
+fn alone(engine: &Engine, id: IncidentId, incident: &Incident, out: &mut Vec<String>) {
+    let state = engine.state();
+    if incident.state.lives() {
+        if incident.members.is_empty() {
+            out.push(format!("I7: {id} lives and has no alert"));
+        }
+        for alert in incident.members.keys() {
+            let elsewhere = state
+                .alerts
+                .get(alert)
+                .is_some_and(|a| a.live() && a.incident != Some(id));
+            if elsewhere {
+                out.push(format!("I1: {alert:?} fires in {id} and in another one"));
+            }
+        }
+    }
+    if let Some(into) = incident.merged_into {
+        let older = into < id
+            || state
+                .incidents
+                .get(&into)
+                .is_some_and(|i| i.opened.is_some());
+        let mut at = into;
+        let mut steps = 0;
+        while let Some(next) = state.incidents.get(&at).and_then(|i| i.merged_into) {
+            steps += 1;
+            at = next;
+            if at == id || steps > state.incidents.len() {
+                out.push(format!("I2: {id} was merged into itself"));
+                break;
+            }
+        }
+        // A person may merge two of which none has a ticket yet; then the older one goes on.
+        if !older {
+            out.push(format!(
+                "I2: {id} was merged into {into}, which is younger and has no ticket"
+            ));
+        }
+    }
+    let rows = engine.rows_of(id);
+    if incident.opened.is_none() && !rows.is_empty() {
+        out.push(format!(
+            "I11: {id} has a row for a ticket that is not wanted"
+        ));
+    }
+}
+
+/// What is kept so that it need not be looked for, against what it is kept of: sums, index, scores. It works on a
+/// copy.
+pub fn broken_sums(engine: &Engine) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut copy = engine.clone();
+    let live: Vec<(IncidentId, &Incident)> = engine
+        .state()
+        .incidents
+        .iter()
+        .filter(|(_, i)| i.state.lives())
+        .map(|(id, i)| (*id, i))
+        .collect();
+    let (mut places, mut causes) = (BTreeSet::new(), BTreeSet::new());
+    for (id, incident) in live {
+        let case = &incident.case;
+        places.extend(case.spots.keys().map(|ci| (*ci, id)));
+        causes.extend(case.sums.keys().map(|ci| (*ci, id)));
+        // An alert that fires again much later may leave; that its CI alerted then is still evidence.
+        let cis: BTreeSet<CiId> = incident.members.values().map(|m| m.ci).collect();
+        for ci in cis.iter().filter(|ci| !case.spots.contains_key(ci)) {
+            out.push(format!(
+                "I5: {} alerts in {id}, which has no such place",
+                engine.ci_name(*ci)
+            ));
+        }
+        for (ci, spot) in &case.spots {
+            let fires = |(alert, member): &(&AlertId, &Member)| {
+                let alert = engine.state().alerts.get(alert);
+                member.ci == *ci && alert.is_some_and(|a| a.live())
+            };
+            let firing = incident.members.iter().filter(fires).count();
+            if u32::try_from(firing) != Ok(spot.live) {
+                let (ci, counted) = (engine.ci_name(*ci), spot.live);
+                out.push(format!(
+                    "I5: {firing} alerts of {ci} fire in {id}, and {counted} are counted"
+                ));
+            }
+        }
+        let mut fresh = case.clone();
+        fresh.sum_up();
+        if fresh.sums != case.sums {
+            out.push(format!("I4: the sums of {id} are not those of its places"));
+        }
+        if (fresh.first, fresh.last) != (case.first, case.last) {
+            out.push(format!(
+                "I4: {id} is open for another time than its places say"
+            ));
+        }
+        copy.rescore(id);
+        let again = copy.state().incidents.get(&id).map(|i| &i.case);
+        if again.is_some_and(|c| (c.score, c.root) != (case.score, case.root)) {
+            out.push(format!(
+                "I6: the score of {id} is not that of its best cause"
+            ));
+        }
+        for merge in &incident.merges {
+            let now = merge.at == engine.state().at && merge.by.is_none();
+            // A burst goes on by its name, even where the places were taken in anew since.
+            let explains = case.sums.contains_key(&merge.because)
+                || case.spots.contains_key(&merge.because)
+                || incident.burst == Some(merge.because);
+            if now && !explains {
+                let ci = engine.ci_name(merge.because);
+                out.push(format!(
+                    "I8: {} became part of {id} because of {ci}, which explains nothing",
+                    merge.from
+                ));
+            }
+        }
+    }
+    if engine.index.entries() != [places, causes] {
+        out.push("I5: the index is not that of the live incidents".to_owned());
     }
     out
 }

@@ -69,6 +69,15 @@ impl Index {
     pub fn explained_by(&self, ci: CiId) -> impl DoubleEndedIterator<Item = IncidentId> + '_ {
         self.causes.get(&ci).into_iter().flatten().copied()
     }
+    /// Every entry: which incident alerts where, and which a CI could explain.
+    pub(super) fn entries(&self) -> [BTreeSet<(CiId, IncidentId)>; 2] {
+        let all = |map: &BTreeMap<CiId, BTreeSet<IncidentId>>| {
+            let of = map.iter();
+            of.flat_map(|(ci, all)| all.iter().map(|i| (*ci, *i)))
+                .collect()
+        };
+        [all(&self.at), all(&self.causes)]
+    }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         self.causes.entry(ci).or_default().insert(incident);
     }
@@ -116,6 +125,26 @@ impl Engine {
         };
         self.index.standing.insert(ci, standing);
         standing
+    }
+
+    /// The same, if it was asked for since the graph came into force.
+    pub(super) fn known_standing(&self, ci: CiId) -> Option<Standing> {
+        self.index.standing.get(&ci).copied()
+    }
+
+    /// What the graph says about a CI, without keeping it.
+    pub(super) fn about_of(&self, ci: CiId) -> Arc<About> {
+        let known = self.index.about.get(&ci).cloned();
+        known.unwrap_or_else(|| {
+            let mut cone = self.cone_of(ci);
+            cone.push(Need {
+                ci,
+                weight: OWN,
+                hops: 0,
+            });
+            cone.sort_unstable_by_key(|n| n.ci);
+            Arc::new(About { cone })
+        })
     }
 
     /// What a CI needs, by the best path to each, without keeping it.

@@ -37,6 +37,7 @@ impl Engine {
             self.tell_severe(id);
             self.tell_flaps(id);
         }
+        self.keep_why(id);
         self.write_notes(id);
         self.pump(id);
         self.remember(id);

@@ -17,7 +17,8 @@
 //! | `labels` | alerts that no CI is known for, by their labels |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
 //! | `root`, `impact` | the cause for people, and what it hits |
-//! | `life`, `explain` | held, open, over; and why |
+//! | `life` | held, open, over |
+//! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
 
 pub mod burst;
 pub mod case;
@@ -35,8 +36,7 @@ mod root;
 pub mod scale;
 mod settle;
 mod value;
-
-pub(super) use root::EXPECTED;
+pub mod why;
 
 use super::state::{Hands, How, Incident, IncidentState, Member, Told, Turn};
 use super::{Engine, suppress};
@@ -207,6 +207,7 @@ impl Engine {
             hands: Hands::default(),
             flaps: None,
             waits: None,
+            why: why::Why::default(),
         };
         self.state.incidents.insert(incident, new);
         self.touch(incident);

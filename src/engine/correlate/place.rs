@@ -48,7 +48,7 @@ pub struct Way {
 }
 
 /// What is known of the incidents that one alert may join.
-type Usable = BTreeMap<IncidentId, bool>;
+pub(super) type Usable = BTreeMap<IncidentId, bool>;
 
 impl Engine {
     /// The best way for `new`; `None` if it is better explained by a fault of its own.
@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// (a) The best incident with an alert on `cause`.
-    fn as_effect(
+    pub(super) fn as_effect(
         &mut self,
         new: New,
         cause: CiId,
@@ -170,7 +170,7 @@ impl Engine {
     }
 
     /// (b) `cause` behind the alert and the incidents that it explains better than they are explained now.
-    fn by_common_cause(
+    pub(super) fn by_common_cause(
         &mut self,
         new: New,
         cause: CiId,

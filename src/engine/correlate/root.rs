@@ -42,6 +42,8 @@ pub struct Explains {
     pub monitored: u32,
     /// Those of them without an alert, by number.
     pub silent: Vec<CiId>,
+    /// CIs left out because their silence says nothing.
+    pub unknown: u32,
 }
 
 /// A CI of an incident: its worst severity and the begin of its first alert.
@@ -249,6 +251,7 @@ impl Engine {
                 out.silent.push(ci);
             }
         }
+        self.without_unknown(&mut out, spots);
         out
     }
 

@@ -213,6 +213,7 @@ impl Engine {
         self.reindex(new);
         self.rescore(new);
         self.set_timer(hold_until, Timer::Hold(new));
+        self.parts(from);
         self.line(
             Some(from),
             format!("{new} split off before any ticket: {why}"),

@@ -139,6 +139,7 @@ impl Engine {
 
     fn take_out(&mut self, id: IncidentId, chosen: &BTreeSet<AlertId>) -> Members {
         self.unindex(id);
+        self.parts(id);
         let mut out = Members::new();
         if let Some(known) = self.state.incidents.get_mut(&id) {
             for alert in chosen {

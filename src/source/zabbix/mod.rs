@@ -79,6 +79,7 @@ pub const SOURCE: Source = Source {
         ],
     },
     holds_back: true,
+    hides_dependents: false,
 };
 
 /// Severity words by `{EVENT.NSEVERITY}`; the words of Zabbix itself can be renamed.
