@@ -170,6 +170,8 @@ pub enum How {
     CommonCause,
     /// A person put it here.
     Person,
+    /// The CMDB does not know its CI, but its name is what the incident shows just now.
+    Named,
 }
 
 /// A turning point, kept for the explanation.

@@ -56,6 +56,8 @@ pub struct State {
     pub outbox: BTreeMap<RowId, Row>,
     /// What is known of the names of alerts.
     pub names: BTreeMap<CiId, NameStat>,
+    /// Alerts with a name ever.
+    pub named: u64,
     /// Maintenance windows that are not long over, by name.
     pub windows: BTreeMap<Arc<str>, Window>,
     /// Changes of the last day, by CI.
@@ -298,6 +300,7 @@ impl State {
             incidents: BTreeMap::new(),
             outbox: BTreeMap::new(),
             names: BTreeMap::new(),
+            named: 0,
             windows: BTreeMap::new(),
             changes: BTreeMap::new(),
             hours: BTreeMap::new(),

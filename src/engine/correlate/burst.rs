@@ -95,6 +95,7 @@ impl Engine {
             return (Vec::new(), 0);
         };
         stat.seen = stat.seen.saturating_add(1);
+        self.state.named = self.state.named.saturating_add(1);
         stat.recent.retain(|(began, _)| at.since(*began) <= window);
         if stat.recent.len() >= MAX_RECENT {
             stat.recent.remove(0);

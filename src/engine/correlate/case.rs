@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// Causes kept per alerting CI.
 pub const MAX_CAUSES: usize = 160;
 
+/// Names of alerts: how many alerts, and when the last of them began.
+pub type Names = BTreeMap<CiId, (u32, Millis)>;
+
 /// A CI with alerts in an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spot {
@@ -28,6 +31,8 @@ pub struct Spot {
     pub late: bool,
     /// What may be behind it, with the weight of the path per mille; sorted.
     pub causes: Vec<(CiId, u16)>,
+    /// The names of its alerts.
+    pub named: Names,
 }
 
 impl Spot {
@@ -60,13 +65,18 @@ pub struct Case {
     pub first: Millis,
     /// See `first`.
     pub last: Millis,
-    /// Value of the best cause when it was last looked for.
+    /// Worth of the best cause when it was last looked for.
     pub score: Nats,
+    /// How much of the silence counted then, in 256ths; 0: never looked for.
+    pub mature: i64,
     /// That cause.
     pub root: CiId,
     /// How well each cause explains all places. A sum over `spots`, so it is not stored.
     #[serde(skip)]
     pub sums: BTreeMap<CiId, Sum>,
+    /// The names of its alerts. A sum over `spots`, so it is not stored.
+    #[serde(skip)]
+    pub named: Names,
 }
 
 /// What `weight` between a cause and a place is worth.
@@ -86,7 +96,11 @@ impl Case {
         severity: Severity,
         chance: Nats,
         late: bool,
+        name: Option<CiId>,
     ) -> bool {
+        if let Some(name) = name {
+            add_name(&mut self.named, name, 1, began);
+        }
         if self.spots.is_empty() {
             (self.first, self.last) = (began, began);
         } else if !late {
@@ -94,6 +108,9 @@ impl Case {
             self.last = self.last.max(began);
         }
         if let Some(spot) = self.spots.get_mut(&ci) {
+            if let Some(name) = name {
+                add_name(&mut spot.named, name, 1, began);
+            }
             if began < spot.first || began > spot.last {
                 spot.first = spot.first.min(began);
                 spot.last = spot.last.max(began);
@@ -117,6 +134,7 @@ impl Case {
             live: 1,
             late,
             causes: Vec::new(),
+            named: name.iter().map(|n| (*n, (1, began))).collect(),
         };
         self.spots.insert(ci, spot);
         true
@@ -125,12 +143,16 @@ impl Case {
     /// Counts a place of another incident that is merged into this one, without what may be behind it.
     pub fn take_over(&mut self, ci: CiId, other: &Spot) {
         let late = other.late || self.spots.get(&ci).is_some_and(|s| s.late);
-        self.count(ci, other.first, other.worst, other.chance, late);
-        self.count(ci, other.last, other.worst, other.chance, late);
+        self.count(ci, other.first, other.worst, other.chance, late, None);
+        self.count(ci, other.last, other.worst, other.chance, late, None);
         if let Some(spot) = self.spots.get_mut(&ci) {
             // `count` has counted two alerts that fire.
             spot.alerts = spot.alerts.saturating_add(other.alerts).saturating_sub(2);
             spot.live = spot.live.saturating_add(other.live).saturating_sub(2);
+            for (name, (n, last)) in &other.named {
+                add_name(&mut spot.named, *name, *n, *last);
+                add_name(&mut self.named, *name, *n, *last);
+            }
         }
     }
 
@@ -170,7 +192,11 @@ impl Case {
     /// Makes the sums anew from the places.
     pub fn sum_up(&mut self) {
         self.sums.clear();
+        self.named.clear();
         for (place, spot) in &self.spots {
+            for (name, (n, last)) in &spot.named {
+                add_name(&mut self.named, *name, *n, *last);
+            }
             for (cause, weight) in &spot.causes {
                 let sum = self.sums.entry(*cause).or_default();
                 sum.gain = scale::plus(sum.gain, gain_of(*cause, *place, *weight, spot.chance));
@@ -182,6 +208,17 @@ impl Case {
         if let (Some(first), Some(last)) = (first, counted().map(|s| s.last).max()) {
             (self.first, self.last) = (first, last);
         }
+    }
+
+    /// The names of the alerts at some of the places.
+    pub fn named_at(&self, places: &[CiId]) -> Names {
+        let mut names = Names::new();
+        for spot in places.iter().filter_map(|place| self.spots.get(place)) {
+            for (name, (n, last)) in &spot.named {
+                add_name(&mut names, *name, *n, *last);
+            }
+        }
+        names
     }
 
     /// The gains of `cause` from some of the places alone.
@@ -196,6 +233,12 @@ impl Case {
         }
         sum
     }
+}
+
+/// `n` more alerts of a name, the last of which began at `last`.
+pub fn add_name(names: &mut Names, name: CiId, n: u32, last: Millis) {
+    let entry = names.entry(name).or_insert((0, last));
+    *entry = (entry.0.saturating_add(n), entry.1.max(last));
 }
 
 impl Sum {

@@ -3,6 +3,7 @@
 //!
 //! Derived from the state and the graph, so it is not in the snapshot.
 
+use super::fine::Fine;
 use super::scale::{self, Each, FRACTIONS, Nats, OWN};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId};
@@ -10,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Smallest weight of a path over which the silence of a dependant counts against a cause, per mille.
-const MIN_EXPECTED: u16 = 80;
+pub(super) const MIN_EXPECTED: u16 = 80;
 /// Dependants looked at for the absence.
-const MAX_UNDER: usize = 20_000;
+pub(super) const MAX_UNDER: usize = 20_000;
 
 /// A CI that another one needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub struct Index {
     causes: BTreeMap<CiId, BTreeSet<IncidentId>>,
     about: BTreeMap<CiId, Arc<About>>,
     standing: BTreeMap<CiId, Standing>,
+    fine: BTreeMap<CiId, Fine>,
 }
 
 impl Index {
@@ -77,6 +79,12 @@ impl Index {
                 .collect()
         };
         [all(&self.at), all(&self.causes)]
+    }
+    pub(super) fn fine(&self, ci: CiId) -> Option<Fine> {
+        self.fine.get(&ci).copied()
+    }
+    pub(super) fn keep_fine(&mut self, ci: CiId, absence: Fine) {
+        self.fine.insert(ci, absence);
     }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         self.causes.entry(ci).or_default().insert(incident);
@@ -211,6 +219,7 @@ impl Engine {
     pub(in crate::engine) fn forget_graph(&mut self) {
         self.index.about.clear();
         self.index.standing.clear();
+        self.index.fine.clear();
     }
 }
 

@@ -1,55 +1,58 @@
-//! Late links: a cause that alerts after its effects, and an effect whose cause is found in another incident.
+//! Two incidents that one fault explains better than two do: a silent cause behind both, or the cause of one
+//! that needs a CI which alerts in the other.
 
-use super::place::{New, ONLY_WARNINGS, TOLL, only_warns};
-use super::scale::{self, Nats};
-use super::value;
+use super::case::Case;
+use super::join::{AFTER_NAME, MIN_LINK, unexplained};
+use super::place::{MAX_SHARED, New, can_explain, only_warns};
+use super::scale::{self, NAT, Nats, nats};
+use super::value::maturity;
 use crate::engine::Engine;
-use crate::model::{CiId, IncidentId};
+use crate::model::{CiId, IncidentId, Millis, Severity};
+use std::collections::BTreeSet;
 
-/// Smallest weight of a path that makes one incident the effect of another, per mille.
-const MIN_LINK: u16 = 150;
+/// What a merge must be worth.
+const MARGIN: Nats = nats(15);
+/// A ticket that would become one too many.
+const TOLL: Nats = nats(30);
+/// Price of a cause that only warns where something worse is to be explained.
+const WARNS_ONLY: Nats = nats(10);
+/// Merges after one alert.
+const MAX_MERGES: usize = 6;
+/// Alerts of the younger incident that pay for its delay.
+const LATE_ALERTS: i64 = 4;
+/// What cannot be.
+const NEVER: Nats = -1_000_000 * NAT;
 
 impl Engine {
-    /// (c) Incidents whose cause needs the new alert's CI are effects of its incident.
-    pub(super) fn take_effects(&mut self, mut mine: IncidentId, new: New) -> IncidentId {
-        for other in self.index.explained_by(new.ci).collect::<Vec<_>>() {
-            if other == mine || !self.may_link(mine, other, new) {
-                continue;
-            }
-            let Some(gain) = self.gain_of_link(other, mine, new.ci, new) else {
-                continue;
+    /// Merges the alert's incident with those that one fault explains together with it, the best first. Answers
+    /// which incident goes on.
+    pub(super) fn merge_near(&mut self, mut mine: IncidentId, new: New) -> IncidentId {
+        for _ in 0..MAX_MERGES {
+            let Some(known) = self.state.incidents.get(&mine) else {
+                return mine;
             };
-            if gain > 0 {
-                mine = self.merge(mine, other, new.ci);
+            let mut near: BTreeSet<IncidentId> = BTreeSet::new();
+            for cause in known.case.sums.keys() {
+                near.extend(self.index.explained_by(*cause).rev().take(MAX_SHARED));
             }
+            near.remove(&mine);
+            let mut best: Option<(Nats, IncidentId)> = None;
+            for other in near {
+                if !self.may_link(mine, other, new) {
+                    continue;
+                }
+                let gain = self.gain_of_merge(mine, other);
+                if gain > MARGIN && best.is_none_or(|(b, _)| gain > b) {
+                    best = Some((gain, other));
+                }
+            }
+            let Some((_, other)) = best else {
+                return mine;
+            };
+            let because = self.behind_both(mine, other);
+            mine = self.merge(mine, other, because);
         }
         mine
-    }
-
-    /// (d) The cause of the alert's incident needs a CI that alerts in another one: the best of them.
-    pub(super) fn find_cause(&mut self, mine: IncidentId, new: New) -> IncidentId {
-        let Some(root) = self.state.incidents.get(&mine).map(|i| i.case.root) else {
-            return mine;
-        };
-        let about = self.about(root);
-        let mut best: Option<(Nats, IncidentId, CiId)> = None;
-        for need in about.cone.iter().filter(|n| n.ci != root) {
-            for other in self.index.at(need.ci).collect::<Vec<_>>() {
-                if other == mine || !self.may_link(mine, other, new) {
-                    continue;
-                }
-                let Some(gain) = self.gain_of_link(mine, other, need.ci, new) else {
-                    continue;
-                };
-                if gain > 0 && best.is_none_or(|(b, _, _)| gain > b) {
-                    best = Some((gain, other, need.ci));
-                }
-            }
-        }
-        match best {
-            Some((_, other, cause)) => self.merge(other, mine, cause),
-            None => mine,
-        }
     }
 
     fn may_link(&self, mine: IncidentId, other: IncidentId, new: New) -> bool {
@@ -60,35 +63,138 @@ impl Engine {
             && self.incident_of(mine) != self.incident_of(other)
     }
 
-    /// What it saves to see the fault behind `effect` as an effect of the alerting CI `at` of `cause`.
-    fn gain_of_link(
-        &mut self,
-        effect: IncidentId,
-        cause: IncidentId,
-        at: CiId,
-        new: New,
-    ) -> Option<Nats> {
-        let known = &self.state.incidents.get(&effect)?.case;
-        let (root, first) = (known.root, known.first);
-        let alerts = known.spots.contains_key(&root);
-        let spot = self.spot(cause, at)?;
-        let (began, worst) = (spot.first, spot.worst);
-        let weight = self
-            .about(root)
-            .weight(at)
-            .filter(|w| *w >= MIN_LINK && root != at)?;
-        let mut gain = scale::ln(weight) + self.takes_down(cause, at, new.began);
-        if only_warns(worst) {
-            gain += ONLY_WARNINGS;
+    /// Of the causes of two incidents the one that the other needs.
+    fn behind_both(&mut self, mine: IncidentId, other: IncidentId) -> CiId {
+        let root = |id| self.state.incidents.get(&id).map(|i| i.case.root);
+        let (a, b) = (
+            root(mine).unwrap_or_default(),
+            root(other).unwrap_or_default(),
+        );
+        match self.about(b).weight(a).is_some() || self.spot(other, b).is_none() {
+            true => a,
+            false => b,
         }
-        gain -= self.base(root, first, alerts) + value::gap(began, first);
-        let ticket = |i: IncidentId| {
-            let known = self.state.incidents.get(&i);
+    }
+
+    fn gain_of_merge(&mut self, mine: IncidentId, other: IncidentId) -> Nats {
+        let opened = |e: &Engine, id| {
+            let known = e.state.incidents.get(&id);
             known.is_some_and(|i| i.opened.is_some())
         };
-        if ticket(effect) && ticket(cause) {
-            gain -= TOLL;
+        let toll = match opened(self, mine) && opened(self, other) {
+            true => TOLL,
+            false => 0,
+        };
+        let (mut a, mut b) = (self.take_case(mine), self.take_case(other));
+        self.refresh(&mut a);
+        self.refresh(&mut b);
+        let gain = self.gain_of_cases(&a, &b);
+        for (id, case) in [(mine, a), (other, b)] {
+            if let Some(known) = self.state.incidents.get_mut(&id) {
+                known.case = case;
+            }
         }
-        Some(gain)
+        gain - toll
     }
+
+    fn take_case(&mut self, id: IncidentId) -> Case {
+        let known = self.state.incidents.get_mut(&id);
+        known
+            .map(|i| std::mem::take(&mut i.case))
+            .unwrap_or_default()
+    }
+
+    fn gain_of_cases(&mut self, a: &Case, b: &Case) -> Nats {
+        let one = self.worth_of_one(a, b) - a.score - b.score;
+        let link = self.gain_of_link(a, b).max(self.gain_of_link(b, a));
+        let best = one.max(link);
+        if best <= NEVER / 2 {
+            return NEVER;
+        }
+        best - lag_of_younger(a, b) + self.fit_of_both(a, b)
+    }
+
+    /// Worth of the best cause of both cases together.
+    fn worth_of_one(&mut self, a: &Case, b: &Case) -> Nats {
+        let began = a.first.min(b.first);
+        let mature = maturity(began, self.state.at);
+        let shared: Vec<CiId> = a
+            .spots
+            .keys()
+            .filter(|place| b.spots.contains_key(place))
+            .copied()
+            .collect();
+        let places = (a.spots.len() + b.spots.len()).saturating_sub(shared.len());
+        let (small, big) = match a.sums.len() <= b.sums.len() {
+            true => (a, b),
+            false => (b, a),
+        };
+        let mut best = NEVER;
+        for (cause, sum) in &small.sums {
+            let Some(other) = big.sums.get(cause) else {
+                continue;
+            };
+            let mut gain = scale::plus(sum.gain, other.gain);
+            let mut explained = sum.places.saturating_add(other.places);
+            for place in &shared {
+                let twice = small
+                    .spots
+                    .get(place)
+                    .is_some_and(|s| s.weight(*cause).is_some());
+                if twice {
+                    explained = explained.saturating_sub(1);
+                    gain = scale::minus(gain, small.gain_from(*cause, &[*place]));
+                }
+            }
+            let spots = [a, b].map(|case| case.spots.get(cause).map(|s| s.first));
+            let first = spots.into_iter().flatten().min();
+            let value =
+                self.worth(*cause, first, began, gain, mature) - unexplained(places, explained);
+            best = best.max(value);
+        }
+        best
+    }
+
+    /// What it saves to see the fault behind `effect` as an effect of an alerting CI of `cause`.
+    fn gain_of_link(&mut self, cause: &Case, effect: &Case) -> Nats {
+        let root = effect.root;
+        let about = self.about(root);
+        let worst = effect.spots.values().map(|s| s.worst).min();
+        let worst = worst.unwrap_or(Severity::Info);
+        let alerts = effect.spots.contains_key(&root);
+        let mut best = NEVER;
+        for need in about.cone.iter().filter(|n| n.weight >= MIN_LINK) {
+            let Some(spot) = cause.spots.get(&need.ci).filter(|_| need.ci != root) else {
+                continue;
+            };
+            if !can_explain(spot.worst, worst) {
+                continue;
+            }
+            let mut gain =
+                scale::ln(need.weight) + self.takes_down(cause, need.ci, Millis(i64::MAX));
+            gain -= self.base(root, effect.first, alerts);
+            if only_warns(spot.worst) && !only_warns(worst) {
+                gain -= WARNS_ONLY;
+            }
+            best = best.max(gain);
+        }
+        best
+    }
+}
+
+/// What the younger of two cases pays for its delay behind the older one, or behind an alert of one of its names.
+fn lag_of_younger(a: &Case, b: &Case) -> Nats {
+    let (old, young) = match a.first <= b.first {
+        true => (a, b),
+        false => (b, a),
+    };
+    let mut delay = young.first.since(old.first);
+    for (name, (_, last)) in &old.named {
+        if young.named.contains_key(name) {
+            let apart = young.first.since(*last).0.saturating_abs();
+            delay = delay.min(Millis(apart).plus(AFTER_NAME));
+        }
+    }
+    let alerts: i64 = young.named.values().map(|(n, _)| i64::from(*n)).sum();
+    scale::lag(delay).saturating_mul(alerts.min(LATE_ALERTS))
 }

@@ -2,7 +2,7 @@
 
 use super::super::state::{IncidentState, Merge};
 use super::case::Case;
-use super::place::chained;
+use super::learn::chained;
 use super::{Engine, MAX_TURNS, Turn};
 use crate::model::{CiId, IncidentId};
 use crate::record::History;

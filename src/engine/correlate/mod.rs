@@ -12,11 +12,13 @@
 //! | `index` | where to look: places, causes, cones |
 //! | `case` | what one incident knows about its causes |
 //! | `value` | what a hypothesis is worth |
-//! | `place` | the best way for a new alert |
-//! | `late` | causes and effects that are found later |
+//! | `place`, `join` | the incident that gains most from a new alert, and how much |
+//! | `fit` | names as evidence |
+//! | `learn` | what an incident learns from an alert that joined it |
+//! | `late` | incidents that one fault explains together |
 //! | `labels` | alerts that no CI is known for, by their labels |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
-//! | `root`, `impact` | the cause for people, and what it hits |
+//! | `root`, `fine`, `impact` | the cause for people, and what it hits |
 //! | `life` | held, open, over |
 //! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
 
@@ -24,10 +26,14 @@ pub mod burst;
 pub mod case;
 pub mod check;
 pub mod explain;
+mod fine;
+mod fit;
 pub mod impact;
 pub mod index;
+mod join;
 mod labels;
 mod late;
+mod learn;
 mod life;
 mod merge;
 mod names;
@@ -67,23 +73,10 @@ impl Engine {
             },
             Some(way) => {
                 via = way.via.filter(|_| way.how == How::Attach);
-                let mut chosen = way.incidents.clone();
-                chosen.sort_by_key(|i| self.seniority(*i));
-                let Some(mut first) = chosen.first().copied() else {
-                    return;
-                };
-                let chosen = self.may_be_one(first, chosen);
-                for other in chosen
-                    .into_iter()
-                    .filter(|i| *i != first)
-                    .collect::<Vec<_>>()
-                {
-                    first = self.merge(first, other, way.via.unwrap_or(new.ci));
-                }
                 let weight = way.via.and_then(|v| about.weight(v)).unwrap_or(1000);
                 let gap = way
                     .via
-                    .and_then(|v| self.spot(first, v))
+                    .and_then(|v| self.spot(way.incident, v))
                     .map_or(Millis(0), |s| distance(s.first, new.began));
                 let member = Member {
                     ci: new.ci,
@@ -93,14 +86,13 @@ impl Engine {
                     gap,
                     also: Vec::new(),
                 };
-                self.join(first, id, member);
-                first
+                self.join(way.incident, id, member);
+                way.incident
             }
         };
         self.learn(mine, new, &about, via, false);
         self.keep_apart(mine, kept_out);
-        mine = self.take_effects(mine, new);
-        mine = self.find_cause(mine, new);
+        mine = self.merge_near(mine, new);
         self.gather_burst(id, mine);
         self.gather_by_labels(id);
     }
@@ -127,7 +119,8 @@ impl Engine {
     }
 
     /// What the place of an alert depends on.
-    fn new_at(&self, id: AlertId) -> Option<New> {
+    fn new_at(&mut self, id: AlertId) -> Option<New> {
+        let name = self.cause_of_name(id);
         let alert = self.state.alerts.get(&id)?;
         Some(New {
             alert: id,
@@ -136,6 +129,7 @@ impl Engine {
             severity: alert.severity,
             chance: scale::chance(alert.severity),
             shadow: suppress::in_shadow(&self.state.rules.suppress, &alert.source),
+            name,
         })
     }
 

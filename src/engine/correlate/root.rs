@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::place::{ONLY_WARNINGS, only_warns};
 use super::scale::{self, Nats, nats};
-use super::value::{self, ALSO_FIRST, FIRST};
+use super::value::{ALSO_FIRST, FIRST};
 use super::{Engine, MAX_TURNS, Turn};
 use crate::engine::state::IncidentState;
 use crate::model::{CiId, IncidentId, Millis, Severity};
@@ -90,14 +90,6 @@ impl Engine {
         let outage = case.spots.values().any(|s| !only_warns(s.worst));
         let mut ranked: Vec<(CiId, Nats)> = Vec::new();
         for (_, cause) in values {
-            let mut absence = self.standing(cause).absence;
-            for (place, spot) in &case.spots {
-                if *place != cause && spot.weight(cause).is_some() {
-                    for (a, b) in absence.iter_mut().zip(self.standing(*place).absence) {
-                        *a = (*a).min(b);
-                    }
-                }
-            }
             let own = case.spots.get(&cause);
             let mut base = self.base(cause, case.first, own.is_some());
             if own.is_some_and(|s| s.first <= case.first.plus(ALSO_FIRST)) {
@@ -106,11 +98,10 @@ impl Engine {
             if outage && own.is_some_and(|s| only_warns(s.worst)) {
                 base -= WARNING_AS_CAUSE;
             }
-            let gain = case.sums.get(&cause).map_or([0; 5], |s| s.gain);
-            ranked.push((cause, base + value::best(gain, absence, 256)));
+            ranked.push((cause, base + self.fine_worth(&case, cause)));
         }
         ranked.sort_by_key(|(cause, value)| (Reverse(*value), *cause));
-        if let Some(top) = self.climb(incident, &case, &ranked) {
+        if let Some(top) = self.climb(&case, &ranked) {
             let at = ranked.iter().position(|(cause, _)| *cause == top);
             let entry = match at {
                 Some(at) => ranked.remove(at),
@@ -123,12 +114,7 @@ impl Engine {
     }
 
     /// From the best hypothesis up to the alerting cause that explains it.
-    fn climb(
-        &mut self,
-        incident: IncidentId,
-        case: &Case,
-        ranked: &[(CiId, Nats)],
-    ) -> Option<CiId> {
+    fn climb(&mut self, case: &Case, ranked: &[(CiId, Nats)]) -> Option<CiId> {
         let mut top = ranked.first()?.0;
         let mut seen = BTreeSet::from([top]);
         loop {
@@ -149,8 +135,7 @@ impl Engine {
                 let Some(weight) = weight else {
                     continue;
                 };
-                let mut link =
-                    scale::ln(weight) + self.takes_down(incident, cause, Millis(i64::MAX));
+                let mut link = scale::ln(weight) + self.takes_down(case, cause, Millis(i64::MAX));
                 if only_warns(spot.worst) {
                     link += ONLY_WARNINGS;
                 }

@@ -98,6 +98,39 @@ pub fn part(a: Each, share: i64) -> Each {
     a.map(|n| n.saturating_mul(share) / 256)
 }
 
+/// ln of a whole number of at least 1; to 1/2000 above 4096.
+pub fn ln_int(n: u64) -> Nats {
+    let bits = u64::BITS.saturating_sub(n.leading_zeros());
+    let shift = bits.saturating_sub(12);
+    let at = usize::try_from(n >> shift).unwrap_or(1).max(1);
+    let rest = LN_INT.get(at).map_or(0, |n| i64::from(*n));
+    rest + i64::from(shift).saturating_mul(LN_2) / 1024
+}
+
+/// ln n!
+pub fn ln_factorial(n: u32) -> Nats {
+    let at = usize::try_from(n).unwrap_or(usize::MAX);
+    match LN_FACTORIAL.get(at) {
+        Some(sum) => i64::from(*sum),
+        // Stirling's first terms; the rest is below 1/1000.
+        None => i64::from(n).saturating_mul(ln_int(u64::from(n)) - NAT),
+    }
+}
+
+/// Price of a delay: how much less likely it is to see an effect of a fault this late than at once. Six of ten
+/// effects show with a mean delay of 90 s, the others with one of 10 minutes.
+pub fn lag(delay: Millis) -> Nats {
+    let at = usize::try_from(delay.0.max(0) / LAG_STEP.0).unwrap_or(usize::MAX);
+    let longest = LAG.last().map_or(0, |n| i64::from(*n));
+    LAG.get(at).map_or(longest, |n| i64::from(*n))
+}
+
+/// ln 2 in 1/1024 of a 1/1024 nat.
+const LN_2: i64 = 726_817;
+const LAG_STEP: Millis = Millis::secs(5);
+static LN_INT: [i32; 4096] = ln_int_table();
+static LN_FACTORIAL: [i32; 4096] = ln_factorial_table();
+static LAG: [i32; 720] = lag_table();
 const EXP_STEP: Nats = 32;
 static EXP: [u32; 512] = exp_table();
 static LN: [i32; 1001] = ln_table();
@@ -109,7 +142,7 @@ static LOSS: [[i32; FRACTIONS]; 1001] = loss_table();
     clippy::as_conversions,
     reason = "a const fn has no other conversion; all values are small"
 )]
-const fn ln_of(num: u128, den: u128) -> i32 {
+pub(super) const fn ln_of(num: u128, den: u128) -> i32 {
     const ONE: u128 = 1 << 40;
     let mut mantissa = (num << 40) / den;
     let mut log2: i64 = 0;
@@ -212,6 +245,58 @@ const fn exp_table() -> [u32; 512] {
     while at < 512 {
         table[at] = (value >> 16) as u32;
         value = (value * 4_162_825_044) >> 32;
+        at += 1;
+    }
+    table
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "bounded by the length of the table, checked by the compiler"
+)]
+const fn ln_int_table() -> [i32; 4096] {
+    let mut table = [0; 4096];
+    let mut n = 1_u128;
+    let mut at = 1;
+    while at < 4096 {
+        table[at] = ln_of(n, 1);
+        n += 1;
+        at += 1;
+    }
+    table
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "bounded by the length of the table, checked by the compiler"
+)]
+const fn ln_factorial_table() -> [i32; 4096] {
+    let ln = ln_int_table();
+    let mut table = [0; 4096];
+    let mut at = 1;
+    while at < 4096 {
+        table[at] = table[at - 1] + ln[at];
+        at += 1;
+    }
+    table
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "bounded by the length of the table, checked by the compiler"
+)]
+const fn lag_table() -> [i32; 720] {
+    // e^(-5/90) and e^(-5/600) times 2^32. The densities at 0 are .6/90 and .4/600: as 10 to 1.
+    const QUICK: u128 = 4_062_864_982;
+    const SLOW: u128 = 4_259_324_619;
+    const ONE: u128 = 1 << 32;
+    let mut table = [0; 720];
+    let (mut quick, mut slow) = (ONE, ONE);
+    let mut at = 0;
+    while at < 720 {
+        table[at] = ln_of(11 * ONE, 10 * quick + slow);
+        quick = (quick * QUICK) >> 32;
+        slow = (slow * SLOW) >> 32;
         at += 1;
     }
     table

@@ -40,7 +40,8 @@ impl Engine {
             .sums
             .iter()
             .map(|(c, s)| self.value(&case, *c, s.gain, at))
-            .max();
+            .max()
+            .map(|worth| worth + self.likeness(&case.named, &case.named));
         let greedy = self.partition(&case, at);
         let Some((total, parts)) = greedy
             .into_iter()
@@ -88,7 +89,8 @@ impl Engine {
         let mut total = 0;
         let mut parts = Vec::new();
         for place in case.spots.keys() {
-            total += self.value(case, *place, case.gain_from(*place, &[*place]), at);
+            total += self.value(case, *place, case.gain_from(*place, &[*place]), at)
+                + self.likeness(&case.named_at(&[*place]), &case.named);
             parts.push((*place, vec![*place]));
         }
         (total, parts)
@@ -118,7 +120,8 @@ impl Engine {
                     continue;
                 }
                 let gains = case.gain_from(cause, &places);
-                let value = self.value(case, cause, gains, at);
+                let value = self.value(case, cause, gains, at)
+                    + self.likeness(&case.named_at(&places), &case.named);
                 if best.as_ref().is_none_or(|(v, _)| value > *v) {
                     best = Some((value, (cause, places)));
                 }

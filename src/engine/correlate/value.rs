@@ -3,6 +3,7 @@
 //! value(c) = base(c) + best over the fractions f of ( ln P(f) + absence of the dependants + gains of the places )
 
 use super::case::Case;
+use super::join::unexplained;
 use super::scale::{self, Each, FRACTION, FRACTIONS, NAT, Nats, RARITY, nats};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId, Millis};
@@ -27,14 +28,8 @@ pub const FIRST: Nats = nats(5);
 pub const ALSO_FIRST: Millis = Millis::secs(30);
 /// Dependants have had time to be detected after this.
 const MATURE: Millis = Millis::secs(150);
-/// Lead or lag between the alerts of a cause and of its effect that costs nothing.
-const SLACK: Millis = Millis::secs(150);
-/// Beyond that, one nat per this.
-const LAG: Millis = Millis::secs(60);
-/// And one per this where the cause is what alerts last.
-const LATE: Millis = Millis::secs(120);
-/// An incident older than the window costs one nat per this.
-const AGE: Millis = Millis::secs(120);
+/// Steps in which silence comes to count, in 256ths: scores need not be looked for anew with every second.
+const STEP: i64 = 32;
 
 impl Engine {
     /// Prior of a CI as a cause, and the price of its silence.
@@ -71,14 +66,11 @@ impl Engine {
         base
     }
 
-    /// Share of its dependants that an alerting CI of an incident seems to take down, as ln of per mille.
-    pub(super) fn takes_down(&mut self, incident: IncidentId, ci: CiId, at: Millis) -> Nats {
+    /// Share of its dependants that an alerting CI of a case seems to take down, as ln of per mille.
+    pub(super) fn takes_down(&mut self, case: &Case, ci: CiId, at: Millis) -> Nats {
         let absence = self.standing(ci).absence;
-        let Some(known) = self.state.incidents.get(&incident) else {
-            return 0;
-        };
-        let first = known.case.spots.get(&ci).map_or(at, |s| s.first);
-        let gains = known.case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
+        let first = case.spots.get(&ci).map_or(at, |s| s.first);
+        let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
         let all = scale::plus(
             scale::plus(RARITY, gains),
             scale::part(absence, maturity(first, at)),
@@ -93,15 +85,10 @@ impl Engine {
         scale::ln(u16::try_from(sum / total.max(1)).unwrap_or(1))
     }
 
-    /// Value of a cause of an incident whose gains are `gains`, as seen at `at`.
+    /// Value of a cause of a case whose gains are `gains`, as seen at `at`.
     pub(super) fn value(&mut self, case: &Case, cause: CiId, gains: Each, at: Millis) -> Nats {
-        let absence = self.standing(cause).absence;
-        let own = case.spots.get(&cause);
-        let mut base = self.base(cause, case.first, own.is_some());
-        if own.is_some_and(|s| s.first <= case.first.plus(ALSO_FIRST)) {
-            base += FIRST;
-        }
-        base + best(gains, absence, maturity(case.first, at))
+        let first = case.spots.get(&cause).map(|s| s.first);
+        self.worth(cause, first, case.first, gains, maturity(case.first, at))
     }
 
     /// Looks for the best cause of an incident anew.
@@ -109,67 +96,58 @@ impl Engine {
         let Some(known) = self.state.incidents.get_mut(&incident) else {
             return;
         };
-        let case = std::mem::take(&mut known.case);
-        let mut found: Option<(Nats, CiId)> = None;
+        let mut case = std::mem::take(&mut known.case);
+        case.mature = 0;
+        self.refresh(&mut case);
+        if let Some(known) = self.state.incidents.get_mut(&incident) {
+            known.case = case;
+        }
+    }
+
+    /// The best cause of a case as of now: silence that counted little when its alerts came counts now.
+    pub(super) fn refresh(&mut self, case: &mut Case) {
+        let mature = maturity(case.first, self.state.at);
+        if case.mature == mature {
+            return;
+        }
+        let places = case.spots.len();
+        let mut best: Option<(Nats, CiId)> = None;
         for (cause, sum) in &case.sums {
-            let value = self.value(&case, *cause, sum.gain, case.last);
-            if found.is_none_or(|(v, _)| value > v) {
-                found = Some((value, *cause));
+            let first = case.spots.get(cause).map(|s| s.first);
+            let value = self.worth(*cause, first, case.first, sum.gain, mature)
+                - unexplained(places, sum.places);
+            if best.is_none_or(|(b, _)| value > b) {
+                best = Some((value, *cause));
             }
         }
-        if let Some(known) = self.state.incidents.get_mut(&incident) {
-            known.case = case;
-            if let Some((score, root)) = found {
-                known.case.score = score;
-                known.case.root = root;
-            }
+        if let Some((score, root)) = best {
+            (case.score, case.root, case.mature) = (score, root, mature);
         }
     }
 
-    /// What an incident is worth as seen at `at`, by its best cause so far or by `other`: silence that counted
-    /// little when its alerts came counts now.
-    pub(super) fn score_at(&mut self, incident: IncidentId, other: CiId, at: Millis) -> Nats {
-        let Some(known) = self.state.incidents.get_mut(&incident) else {
-            return 0;
-        };
-        let case = std::mem::take(&mut known.case);
-        let mut score = case.score;
-        if maturity(case.first, at) != maturity(case.first, case.last) {
-            let of = |engine: &mut Engine, cause| {
-                let sum = case.sums.get(&cause)?;
-                Some(engine.value(&case, cause, sum.gain, at))
-            };
-            let best = of(self, case.root).max(of(self, other));
-            score = best.unwrap_or(score);
+    /// Worth of a cause whose own first alert, if any, began at `first`, in a case that began at `began`.
+    pub(super) fn worth(
+        &mut self,
+        cause: CiId,
+        first: Option<Millis>,
+        began: Millis,
+        gain: Each,
+        mature: i64,
+    ) -> Nats {
+        let absence = self.standing(cause).absence;
+        let mut base = self.base(cause, began, first.is_some());
+        if first.is_some_and(|f| f <= began.plus(ALSO_FIRST)) {
+            base += FIRST;
         }
-        if let Some(known) = self.state.incidents.get_mut(&incident) {
-            known.case = case;
-        }
-        score
-    }
-
-    /// Price of the time between an alert that began at `began` and what `cause` explains of an incident.
-    pub(super) fn ageing(&self, case: &Case, cause: CiId, began: Millis, late_cause: bool) -> Nats {
-        let (first, last) = case
-            .sums
-            .get(&cause)
-            .filter(|s| s.first <= s.last)
-            .map_or((case.first, case.last), |s| (s.first, s.last));
-        let apart = began.since(last).max(first.since(began));
-        let window = self.state.rules.correlate.window;
-        // A cause that is detected late has the time that detection takes.
-        let lag = match late_cause {
-            true => scale::price(Millis(apart.0 - SLACK.0), LATE),
-            false => scale::price(apart, LAG),
-        };
-        lag + scale::price(Millis(began.since(first).0 - window.0), AGE)
+        base + best(gain, absence, mature)
     }
 }
 
 /// How much of the absence counts, in 256ths: a tenth at once, all of it when dependants had their time.
 pub fn maturity(first: Millis, at: Millis) -> i64 {
     let share = at.since(first).0.max(0).saturating_mul(256) / MATURE.0;
-    share.clamp(26, 256)
+    let share = share.clamp(0, 256);
+    (share - share % STEP).max(26)
 }
 
 /// The best fraction's value of absence and gains.
@@ -178,11 +156,4 @@ pub fn best(gains: Each, absence: Each, maturity: i64) -> Nats {
         .into_iter()
         .max()
         .unwrap_or(-1000 * NAT)
-}
-
-/// Price of the time between the alert of a cause and that of its effect.
-pub fn gap(cause: Millis, effect: Millis) -> Nats {
-    let late = cause.since(effect).0;
-    let per = if late > 0 { LATE } else { LAG };
-    scale::price(Millis(late.saturating_abs() - SLACK.0), per)
 }

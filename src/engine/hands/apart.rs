@@ -76,21 +76,6 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// Of `others`, those that may become one with `incident` and with each other.
-    pub(in crate::engine) fn may_be_one(
-        &self,
-        incident: IncidentId,
-        others: Vec<IncidentId>,
-    ) -> Vec<IncidentId> {
-        let mut out: Vec<IncidentId> = Vec::new();
-        for other in others {
-            if self.may_merge(incident, other) && out.iter().all(|o| self.may_merge(*o, other)) {
-                out.push(other);
-            }
-        }
-        out
-    }
-
     /// Keeps an incident apart from others, in both directions.
     pub(in crate::engine) fn keep_apart(&mut self, id: IncidentId, others: BTreeSet<IncidentId>) {
         for other in others {

@@ -101,24 +101,6 @@ impl Engine {
         self.compare(alert, id, new, best, into, alone)
     }
 
-    /// The best way in, whether or not it beats a fault of its own.
-    fn best_of_all(&mut self, new: New, about: &super::super::index::About) -> Option<Way> {
-        let mut usable = super::super::place::Usable::new();
-        let mut best: Option<Way> = None;
-        for need in &about.cone {
-            let ways = [
-                self.as_effect(new, need.ci, need.weight, about, &mut usable),
-                self.by_common_cause(new, need.ci, need.weight, about, &mut usable),
-            ];
-            for way in ways.into_iter().flatten() {
-                if best.as_ref().is_none_or(|b| way.value > b.value) {
-                    best = Some(way);
-                }
-            }
-        }
-        best
-    }
-
     /// As if the alert had not come.
     fn take_alert_out(&mut self, alert: AlertId) {
         let mine = self
@@ -174,14 +156,12 @@ impl Engine {
                 worth,
             };
         }
-        let other = best.filter(|b| !b.incidents.contains(&id) && b.value > into.value);
+        let other = best.filter(|b| b.incident != id && b.value > into.value);
         if let Some(other) = other {
-            let ids: Vec<String> = other.incidents.iter().map(|i| i.to_string()).collect();
-            let first = other.incidents.first().copied().unwrap_or(id);
             let text = format!(
                 "{} explains it better ({}; worth {}) than {id} does ({way}; worth {in_it})",
-                ids.join(" with "),
-                self.way_text(&other, first, new),
+                other.incident,
+                self.way_text(&other, other.incident, new),
                 number(other.value),
             );
             return No {
@@ -273,6 +253,9 @@ impl Engine {
                 "{name} alerts there already{}",
                 gap(new.ci).unwrap_or_default()
             ),
+            (How::Named, _) => {
+                format!("the CMDB does not know {name}, but {id} shows the same name just now")
+            }
             (How::Attach, Some((ci, via))) => {
                 let weight = self.weight_between(new, ci);
                 format!(

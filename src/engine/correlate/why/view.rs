@@ -319,6 +319,10 @@ impl Engine {
             How::CommonCause if member.to_alerts => format!("needs {to}, which alerts{tied}"),
             How::CommonCause => format!("a fault of {to} explains it and the others{tied}"),
             How::Person => "put here by a person".to_owned(),
+            How::Named => {
+                "the CMDB does not know its CI; the incident shows the same name just now"
+                    .to_owned()
+            }
         }
     }
 

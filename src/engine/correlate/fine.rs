@@ -1,0 +1,104 @@
+//! The root for people is ranked on finer fractions than alerts are placed by: a service that took down 26 % of
+//! many dependants must not lose to a far CI behind it, only because a fifth of those fits the grid better.
+
+use super::case::Case;
+use super::index::{MAX_UNDER, MIN_EXPECTED};
+use super::scale::{self, Nats, ln_of};
+use crate::engine::Engine;
+use crate::model::CiId;
+
+/// Fractions told apart.
+const FINE: usize = 14;
+/// Share of its dependants that a fault takes down, per mille.
+const FRACTION: [u128; FINE] = [
+    1000, 850, 700, 600, 500, 400, 300, 250, 200, 150, 100, 60, 30, 10,
+];
+/// ln of how common each of them is: .25, then .06, .07, .06, .08, .06, .07, .05, .06, .05, .06, .06, .04, .03.
+const RARITY: [Nats; FINE] = [
+    -1420, -2881, -2723, -2881, -2586, -2881, -2723, -3068, -2881, -3068, -2881, -2881, -3296,
+    -3591,
+];
+/// Weights are told apart in steps of this, per mille.
+const STEP: u16 = 4;
+const WEIGHTS: usize = 248;
+/// ln(1 - f w) and ln(f w).
+static TABLES: [[(i32, i32); FINE]; WEIGHTS] = tables();
+
+/// One number for each fraction.
+pub type Fine = [Nats; FINE];
+
+impl Engine {
+    /// What `cause` is worth by what it explains of a case and what stays silent, without its prior. It takes
+    /// over the silence that its alerting effects suffer from.
+    pub(super) fn fine_worth(&mut self, case: &Case, cause: CiId) -> Nats {
+        let mut sum = self.fine_absence(cause);
+        for (place, spot) in &case.spots {
+            if *place != cause && spot.weight(cause).is_some() {
+                for (a, b) in sum.iter_mut().zip(self.fine_absence(*place)) {
+                    *a = (*a).min(b);
+                }
+            }
+        }
+        for (place, spot) in &case.spots {
+            let Some(weight) = spot.weight(cause) else {
+                continue;
+            };
+            for (k, sum) in sum.iter_mut().enumerate() {
+                let gain = match *place == cause {
+                    true => scale::ln(scale::OWN),
+                    false => row(weight)
+                        .get(k)
+                        .map_or(0, |(no, yes)| i64::from(yes - no)),
+                };
+                *sum += gain - spot.chance;
+            }
+        }
+        let worth = sum.into_iter().zip(RARITY).map(|(sum, rare)| sum + rare);
+        worth.max().unwrap_or(0)
+    }
+
+    /// What the silence of all its monitored dependants costs a CI; asked once per graph.
+    fn fine_absence(&mut self, ci: CiId) -> Fine {
+        if let Some(known) = self.index.fine(ci) {
+            return known;
+        }
+        let mut sum = [0; FINE];
+        if let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) {
+            for reach in graph.impact(ix, MIN_EXPECTED, MAX_UNDER) {
+                if graph.ci(reach.ci).is_some_and(|c| c.monitored) {
+                    for (sum, (no, _)) in sum.iter_mut().zip(row(reach.weight)) {
+                        *sum += i64::from(*no);
+                    }
+                }
+            }
+        }
+        self.index.keep_fine(ci, sum);
+        sum
+    }
+}
+
+fn row(weight: u16) -> &'static [(i32, i32); FINE] {
+    let at = usize::from(weight / STEP).clamp(1, WEIGHTS - 1);
+    TABLES.get(at).unwrap_or(&[(0, 0); FINE])
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "bounded by the length of the table, checked by the compiler"
+)]
+const fn tables() -> [[(i32, i32); FINE]; WEIGHTS] {
+    let mut table = [[(0, 0); FINE]; WEIGHTS];
+    let mut at = 1;
+    let mut weight = 4;
+    while at < WEIGHTS {
+        let mut k = 0;
+        while k < FINE {
+            let fw = FRACTION[k] * weight;
+            table[at][k] = (ln_of(1_000_000 - fw, 1_000_000), ln_of(fw, 1_000_000));
+            k += 1;
+        }
+        at += 1;
+        weight += 4;
+    }
+    table
+}

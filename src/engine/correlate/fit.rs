@@ -1,0 +1,104 @@
+//! Names as evidence. A fault shows itself under few names: an alert whose name an incident has shown before fits
+//! it, one with a name of its own fits it less, and what everything is called at any time says little.
+//!
+//! The names of an incident are drawn from an urn that holds each name as often as it comes, and each name that
+//! was drawn once more (Polya's urn, with one ball to begin with).
+
+use super::case::{Case, Names, add_name};
+use super::index::About;
+use super::join::delay;
+use super::place::{New, Way};
+use super::scale::{self, Nats, nats};
+use crate::engine::Engine;
+use crate::engine::state::How;
+use crate::model::{CiId, IncidentId};
+use std::collections::BTreeSet;
+
+/// Alerts that are taken as seen before the first one, so that the first names are not rare.
+const SEEN_BEFORE: u64 = 20;
+/// A name that an incident has not shown costs this at most: large faults have many names.
+const MISFIT: Nats = nats(10);
+/// Two incidents whose names have nothing in common lose this at most.
+const NOTHING_IN_COMMON: Nats = nats(20);
+/// ln .05: a CI that the CMDB does not know is hit by a given fault.
+const UNKNOWN_CI: Nats = nats(30);
+/// Alerts that an incident has at least before its names gather CIs that the CMDB does not know.
+const ENOUGH: u32 = 2;
+
+fn alerts(names: &Names) -> u32 {
+    names.values().map(|(n, _)| *n).sum()
+}
+
+impl Engine {
+    /// How often a name came beside `own` times, and alerts at all beside `own_all`.
+    fn share(&self, name: CiId, own: u32, own_all: u32) -> (u64, u64) {
+        let seen = self.state.names.get(&name).map_or(0, |s| s.seen);
+        let seen = u64::from(seen.saturating_sub(own)).saturating_add(1);
+        let all = self.state.named.saturating_sub(u64::from(own_all));
+        (seen, all.saturating_add(SEEN_BEFORE).max(seen))
+    }
+
+    /// How well an alert of this name fits a case: ln of how much likelier it is there than anywhere.
+    pub(super) fn fit(&self, case: &Case, name: Option<CiId>) -> Nats {
+        let Some(name) = name else {
+            return 0;
+        };
+        let own = case.named.get(&name).map_or(0, |(n, _)| *n);
+        let own_all = alerts(&case.named);
+        let (seen, all) = self.share(name, own, own_all);
+        let here = u64::from(own).saturating_mul(all).saturating_add(seen);
+        let room = u64::from(own_all).saturating_add(1).saturating_mul(seen);
+        (scale::ln_int(here) - scale::ln_int(room)).max(-MISFIT)
+    }
+
+    /// How much likelier the names of two cases are if they are one.
+    pub(super) fn fit_of_both(&self, a: &Case, b: &Case) -> Nats {
+        let mut both = a.named.clone();
+        for (name, (n, at)) in &b.named {
+            add_name(&mut both, *name, *n, *at);
+        }
+        let of = |names| self.likeness(names, &both);
+        (of(&both) - of(&a.named) - of(&b.named)).max(-NOTHING_IN_COMMON)
+    }
+
+    /// How much likelier these names are as those of one fault than as so many alerts by themselves; names of
+    /// `all`, which they are a part of, do not count as common for that.
+    pub(super) fn likeness(&self, names: &Names, all: &Names) -> Nats {
+        let mut sum = 0_i64;
+        for (name, (n, _)) in names {
+            let own = all.get(name).map_or(0, |(n, _)| *n);
+            let (seen, total) = self.share(*name, own, alerts(all));
+            let again = n.saturating_sub(1);
+            let rare = scale::ln_int(total) - scale::ln_int(seen);
+            sum += i64::from(again).saturating_mul(rare) + scale::ln_factorial(again);
+        }
+        sum - scale::ln_factorial(alerts(names))
+    }
+
+    /// Live incidents in which an alert of this name came lately.
+    pub(super) fn incidents_with_name(&self, name: Option<CiId>) -> BTreeSet<IncidentId> {
+        let recent = name.and_then(|n| self.state.names.get(&n));
+        recent
+            .into_iter()
+            .flat_map(|stat| &stat.recent)
+            .filter_map(|(_, alert)| self.state.alerts.get(alert)?.incident)
+            .map(|id| self.incident_of(id))
+            .collect()
+    }
+
+    /// The way of an alert whose CI the CMDB does not know into an incident that shows its name just now.
+    pub(super) fn way_by_name(&self, incident: IncidentId, new: New, about: &About) -> Option<Way> {
+        let case = &self.state.incidents.get(&incident)?.case;
+        let fit = self.fit(case, new.name);
+        if alerts(&case.named) < ENOUGH || fit <= 0 {
+            return None;
+        }
+        let value = fit - scale::lag(delay(case, new, about)) - new.chance - UNKNOWN_CI;
+        Some(Way {
+            value,
+            how: How::Named,
+            via: None,
+            incident,
+        })
+    }
+}

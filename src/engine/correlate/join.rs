@@ -1,0 +1,221 @@
+//! What an incident gains from one more alert: its best explanation with the alert, less its best without.
+
+use super::case::{Case, Spot};
+use super::index::About;
+use super::learn::chained;
+use super::place::{New, Way, can_explain, only_warns};
+use super::scale::{self, Each, FRACTIONS, Nats, nats};
+use super::value::maturity;
+use crate::engine::Engine;
+use crate::engine::state::How;
+use crate::model::{CiId, IncidentId, Millis};
+use std::collections::BTreeMap;
+
+/// ln .5: another alert on a CI that alerts already.
+const SAME_CI: Nats = -710;
+/// What a cause pays for each place of an incident that it does not explain.
+const UNEXPLAINED: Nats = nats(60);
+/// What a cause pays that only warns where something worse is to be explained.
+const WARNS_ONLY: Nats = nats(10);
+/// Smallest weight of a link whose ends inherit from each other, per mille.
+pub(super) const MIN_LINK: u16 = 150;
+/// Links through alerting CIs that are followed, the strongest.
+const MAX_LINKS: usize = 4;
+/// Smallest weight of an inherited path, per mille.
+const MIN_INHERITED: u16 = 10;
+/// From this weight on an alert may follow the alert of its neighbour, whenever the incident began, per mille.
+const NEIGHBOUR: u16 = 300;
+/// What an alert pays, in time, to follow a neighbour instead of the begin of the incident.
+const AFTER_NEIGHBOUR: Millis = Millis::secs(30);
+/// And to follow an alert of its own name.
+pub(super) const AFTER_NAME: Millis = Millis::secs(60);
+
+/// What a cause explains of a case and an alert beside it.
+struct Explained {
+    gain: Each,
+    places: u32,
+}
+
+impl Engine {
+    /// The way of an alert into one incident.
+    pub(super) fn way_into(
+        &mut self,
+        incident: IncidentId,
+        new: New,
+        about: &About,
+    ) -> Option<Way> {
+        let known = self.state.incidents.get_mut(&incident)?;
+        let mut case = std::mem::take(&mut known.case);
+        self.refresh(&mut case);
+        let gain = self.gain_of(&case, new, about);
+        if let Some(known) = self.state.incidents.get_mut(&incident) {
+            known.case = case;
+        }
+        let (value, via, how) = gain?;
+        Some(Way {
+            value,
+            how,
+            via,
+            incident,
+        })
+    }
+
+    fn gain_of(
+        &mut self,
+        case: &Case,
+        new: New,
+        about: &About,
+    ) -> Option<(Nats, Option<CiId>, How)> {
+        let fit = self.fit(case, new.name) - scale::lag(delay(case, new, about));
+        if case.spots.contains_key(&new.ci) {
+            return Some((SAME_CI - new.chance + fit, None, How::SameCi));
+        }
+        let began = case.first.min(new.began);
+        let mature = maturity(began, self.state.at);
+        let explained = explained_by(case, new.ci);
+        let places = case.spots.len().saturating_add(1);
+        let mut best: Option<(Nats, CiId, Option<CiId>)> = None;
+        for (cause, (weight, via)) in paths(case, new, about) {
+            let known = case.spots.get(&cause);
+            if case.sums.get(&cause).is_none() && explained.is_empty() {
+                continue;
+            }
+            if cause != new.ci && known.is_some_and(|s| !can_explain(s.worst, new.severity)) {
+                continue;
+            }
+            let own = cause == new.ci;
+            let with = with_alert(case, cause, weight, own, &explained);
+            let gain = match own {
+                true => scale::own_gain(new.chance),
+                false => scale::gain(weight, new.chance),
+            };
+            let first = match own {
+                true => Some(new.began),
+                false => known.map(|s| s.first),
+            };
+            let gain = scale::plus(with.gain, gain);
+            let mut value = self.worth(cause, first, began, gain, mature)
+                - unexplained(places, with.places.saturating_add(1));
+            if known.is_some_and(|s| only_warns(s.worst)) && !only_warns(new.severity) {
+                value -= WARNS_ONLY;
+            }
+            if best.is_none_or(|(b, _, _)| value > b) {
+                let alerts = known.filter(|_| !own).map(|_| cause);
+                best = Some((value, cause, via.or(alerts)));
+            }
+        }
+        let (value, cause, via) = best?;
+        let how = match via {
+            Some(_) => How::Attach,
+            None => How::CommonCause,
+        };
+        // A cause without an alert is named too; only one that alerts hands on what is behind it.
+        let via = via.or(Some(cause).filter(|c| *c != new.ci));
+        Some((value - case.score + fit, via, how))
+    }
+}
+
+/// What a cause pays for the places that it does not explain.
+pub(super) fn unexplained(places: usize, explained: u32) -> Nats {
+    let places = i64::try_from(places).unwrap_or(i64::MAX);
+    UNEXPLAINED.saturating_mul(places.saturating_sub(i64::from(explained)).max(0))
+}
+
+/// Time that the alert is late: after the begin of the incident, after the alert of a neighbour, or after
+/// another alert of its name.
+pub(super) fn delay(case: &Case, new: New, about: &About) -> Millis {
+    let apart = |t: Millis| Millis(new.began.since(t).0.saturating_abs());
+    let mut delay = apart(case.first);
+    if let Some((_, last)) = new.name.and_then(|n| case.named.get(&n)) {
+        delay = delay.min(apart(*last).plus(AFTER_NAME));
+    }
+    for (place, spot) in &case.spots {
+        let near = *place == new.ci
+            || about.weight(*place).is_some_and(|w| w >= NEIGHBOUR)
+            || spot.weight(new.ci).is_some_and(|w| w >= NEIGHBOUR);
+        if near {
+            delay = delay.min(apart(spot.first).plus(AFTER_NEIGHBOUR));
+        }
+    }
+    delay
+}
+
+/// The paths of an alert to its causes: those of its CI, and those inherited through alerting CIs that it needs.
+fn paths(case: &Case, new: New, about: &About) -> BTreeMap<CiId, (u16, Option<CiId>)> {
+    let mut paths: BTreeMap<CiId, (u16, Option<CiId>)> = about
+        .cone
+        .iter()
+        .map(|n| (n.ci, (n.weight, None)))
+        .collect();
+    let link = |(place, spot): (&CiId, &Spot)| {
+        let weight = about.weight(*place).filter(|w| *w >= MIN_LINK)?;
+        can_explain(spot.worst, new.severity).then_some((weight, *place))
+    };
+    let mut links: Vec<(u16, CiId)> = case.spots.iter().filter_map(link).collect();
+    links.sort_unstable_by_key(|(weight, place)| (std::cmp::Reverse(*weight), *place));
+    links.truncate(MAX_LINKS);
+    for (link, place) in links {
+        if let Some(path) = paths.get_mut(&place) {
+            path.1 = Some(place);
+        }
+        let behind = case.spots.get(&place).into_iter().flat_map(|s| &s.causes);
+        for (cause, weight) in behind.filter(|(c, _)| *c != place) {
+            let weight = chained(link, *weight);
+            if weight < MIN_INHERITED {
+                continue;
+            }
+            let path = paths.entry(*cause).or_insert((0, None));
+            if weight > path.0 {
+                *path = (weight, Some(place));
+            }
+        }
+    }
+    paths
+}
+
+/// Places of a case that an alert on `ci` would explain.
+fn explained_by(case: &Case, ci: CiId) -> Vec<(CiId, u16)> {
+    let weight = |spot: &Spot| spot.weight(ci).filter(|w| *w >= MIN_LINK);
+    case.spots
+        .iter()
+        .filter_map(|(place, spot)| Some((*place, weight(spot)?)))
+        .collect()
+}
+
+/// What `cause` explains of a case if an alert joins that explains some of its places: these inherit the path.
+fn with_alert(
+    case: &Case,
+    cause: CiId,
+    weight: u16,
+    own: bool,
+    explained: &[(CiId, u16)],
+) -> Explained {
+    let sum = case.sums.get(&cause);
+    let mut with = Explained {
+        gain: sum.map_or([0; FRACTIONS], |s| s.gain),
+        places: sum.map_or(0, |s| s.places),
+    };
+    if own {
+        return with;
+    }
+    for (place, link) in explained.iter().filter(|(p, _)| *p != cause) {
+        let Some(spot) = case.spots.get(place) else {
+            continue;
+        };
+        let path = chained(*link, weight);
+        let more = scale::gain(path, spot.chance);
+        match spot.weight(cause) {
+            Some(known) if known < path => {
+                let less = scale::gain(known, spot.chance);
+                with.gain = scale::plus(with.gain, scale::minus(more, less));
+            }
+            Some(_) => {}
+            None if path >= MIN_INHERITED => {
+                with.gain = scale::plus(with.gain, more);
+                with.places = with.places.saturating_add(1);
+            }
+            None => {}
+        }
+    }
+    with
+}
