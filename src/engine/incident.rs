@@ -25,6 +25,8 @@ pub struct Incident {
     pub maintenance: Option<Arc<str>>,
     /// The causes that explain it best with what each is worth, best first.
     pub ranked: Vec<(CiId, i64)>,
+    /// What the ranking was made of: changes of the case, changes of CIs, and the graph.
+    pub ranked_for: (u32, u32, u64),
     /// The CI that explains the others best, or that a person named.
     pub root: CiId,
     /// The root has no alert itself.

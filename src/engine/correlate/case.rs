@@ -65,6 +65,8 @@ pub struct Case {
     pub first: Millis,
     /// See `first`.
     pub last: Millis,
+    /// How often it changed.
+    pub version: u32,
     /// Worth of the best cause when it was last looked for.
     pub score: Nats,
     /// How much of the silence counted then, in 256ths; 0: never looked for.
@@ -98,6 +100,7 @@ impl Case {
         late: bool,
         name: Option<CiId>,
     ) -> bool {
+        self.version = self.version.wrapping_add(1);
         if let Some(name) = name {
             add_name(&mut self.named, name, 1, began);
         }
@@ -161,6 +164,7 @@ impl Case {
         let Some(spot) = self.spots.get_mut(&place) else {
             return false;
         };
+        self.version = self.version.wrapping_add(1);
         let old = match spot.causes.binary_search_by_key(&cause, |(c, _)| *c) {
             Ok(at) => {
                 let Some((_, known)) = spot.causes.get_mut(at) else {

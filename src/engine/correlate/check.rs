@@ -170,9 +170,8 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
                 "I4: {id} is open for another time than its places say"
             ));
         }
-        copy.rescore(id);
-        let again = copy.state().incidents.get(&id).map(|i| &i.case);
-        if again.is_some_and(|c| (c.score, c.root) != (case.score, case.root)) {
+        let again = copy.best_cause(case, case.mature);
+        if again.is_some_and(|best| best != (case.score, case.root)) {
             out.push(format!(
                 "I6: the score of {id} is not that of its best cause"
             ));

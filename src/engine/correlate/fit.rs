@@ -14,8 +14,11 @@ use crate::engine::state::How;
 use crate::model::{CiId, IncidentId};
 use std::collections::BTreeSet;
 
-/// Alerts that are taken as seen before the first one, so that the first names are not rare.
-const SEEN_BEFORE: u64 = 20;
+/// Alerts that are taken as seen before the first one, and of them those of each name: until there were enough
+/// alerts, no name is rare.
+const SEEN_BEFORE: u64 = 8;
+/// See [`SEEN_BEFORE`].
+const OF_EACH: u64 = 2;
 /// A name that an incident has not shown costs this at most: large faults have many names.
 const MISFIT: Nats = nats(10);
 /// Two incidents whose names have nothing in common lose this at most.
@@ -33,7 +36,7 @@ impl Engine {
     /// How often a name came beside `own` times, and alerts at all beside `own_all`.
     fn share(&self, name: CiId, own: u32, own_all: u32) -> (u64, u64) {
         let seen = self.state.names.get(&name).map_or(0, |s| s.seen);
-        let seen = u64::from(seen.saturating_sub(own)).saturating_add(1);
+        let seen = u64::from(seen.saturating_sub(own)).saturating_add(OF_EACH);
         let all = self.state.named.saturating_sub(u64::from(own_all));
         (seen, all.saturating_add(SEEN_BEFORE).max(seen))
     }
@@ -86,11 +89,13 @@ impl Engine {
             .collect()
     }
 
-    /// The way of an alert whose CI the CMDB does not know into an incident that shows its name just now.
+    /// The way of an alert whose CI the CMDB does not know into an incident of known CIs that shows its name just
+    /// now. (Unknown ones are gathered among themselves by their labels.)
     pub(super) fn way_by_name(&self, incident: IncidentId, new: New, about: &About) -> Option<Way> {
         let case = &self.state.incidents.get(&incident)?.case;
         let fit = self.fit(case, new.name);
-        if alerts(&case.named) < ENOUGH || fit <= 0 {
+        let known = self.force.ix(case.root).is_some();
+        if !known || alerts(&case.named) < ENOUGH || fit <= 0 {
             return None;
         }
         let value = fit - scale::lag(delay(case, new, about)) - new.chance - UNKNOWN_CI;
@@ -99,6 +104,7 @@ impl Engine {
             how: How::Named,
             via: None,
             incident,
+            others: Vec::new(),
         })
     }
 }

@@ -57,6 +57,7 @@ impl Engine {
             how,
             via,
             incident,
+            others: Vec::new(),
         })
     }
 

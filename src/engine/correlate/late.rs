@@ -170,8 +170,7 @@ impl Engine {
             if !can_explain(spot.worst, worst) {
                 continue;
             }
-            let mut gain =
-                scale::ln(need.weight) + self.takes_down(cause, need.ci, Millis(i64::MAX));
+            let mut gain = scale::ln(need.weight) + self.takes_down(cause, need.ci, self.state.at);
             gain -= self.base(root, effect.first, alerts);
             if only_warns(spot.worst) && !only_warns(worst) {
                 gain -= WARNS_ONLY;

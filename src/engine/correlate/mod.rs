@@ -13,21 +13,24 @@
 //! | `case` | what one incident knows about its causes |
 //! | `value` | what a hypothesis is worth |
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
+//! | `common` | one cause behind an alert and several incidents |
 //! | `fit` | names as evidence |
 //! | `learn` | what an incident learns from an alert that joined it |
 //! | `late` | incidents that one fault explains together |
 //! | `labels` | alerts that no CI is known for, by their labels |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
-//! | `root`, `fine`, `impact` | the cause for people, and what it hits |
+//! | `root`, `fine`, `group`, `impact` | the cause for people, and what it hits |
 //! | `life` | held, open, over |
 //! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
 
 pub mod burst;
 pub mod case;
 pub mod check;
+mod common;
 pub mod explain;
 mod fine;
 mod fit;
+mod group;
 pub mod impact;
 pub mod index;
 mod join;
@@ -73,10 +76,17 @@ impl Engine {
             },
             Some(way) => {
                 via = way.via.filter(|_| way.how == How::Attach);
+                let mut chosen = way.others.clone();
+                chosen.push(way.incident);
+                chosen.sort_by_key(|i| self.seniority(*i));
+                let mut first = chosen.first().copied().unwrap_or(way.incident);
+                for other in self.may_be_one(first, chosen).into_iter().skip(1) {
+                    first = self.merge(first, other, way.via.unwrap_or(new.ci));
+                }
                 let weight = way.via.and_then(|v| about.weight(v)).unwrap_or(1000);
                 let gap = way
                     .via
-                    .and_then(|v| self.spot(way.incident, v))
+                    .and_then(|v| self.spot(first, v))
                     .map_or(Millis(0), |s| distance(s.first, new.began));
                 let member = Member {
                     ci: new.ci,
@@ -86,8 +96,8 @@ impl Engine {
                     gap,
                     also: Vec::new(),
                 };
-                self.join(way.incident, id, member);
-                way.incident
+                self.join(first, id, member);
+                first
             }
         };
         self.learn(mine, new, &about, via, false);
@@ -175,6 +185,7 @@ impl Engine {
             case: Case::default(),
             burst: None,
             ranked: Vec::new(),
+            ranked_for: (0, 0, 0),
             maintenance: None,
             root: alert.ci,
             silent_root: false,
@@ -299,6 +310,7 @@ impl Engine {
             return;
         };
         known.case = Case::default();
+        known.ranked_for = (0, 0, 0);
         let mut members: Vec<(Millis, AlertId)> = Vec::new();
         for alert in known.members.keys() {
             if let Some(known) = self.state.alerts.get(alert) {

@@ -35,12 +35,14 @@ pub struct New {
 }
 
 /// A way into an incident.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Way {
     pub value: Nats,
     pub how: How,
     pub via: Option<CiId>,
     pub incident: IncidentId,
+    /// Further incidents that it makes one with that.
+    pub others: Vec<IncidentId>,
 }
 
 /// What is known of the incidents that one alert may join.
@@ -67,6 +69,10 @@ impl Engine {
                 continue;
             }
             let way = self.way_into(incident, new, about);
+            best = better(best, way);
+        }
+        for need in &about.cone {
+            let way = self.by_common_cause(new, need.ci, need.weight, about, &mut usable);
             best = better(best, way);
         }
         if self.force.ix(new.ci).is_none() {

@@ -102,6 +102,7 @@ impl Engine {
         }
         ranked.sort_by_key(|(cause, value)| (Reverse(*value), *cause));
         if let Some(top) = self.climb(&case, &ranked) {
+            let top = self.group_or_member(&case, top, &ranked);
             let at = ranked.iter().position(|(cause, _)| *cause == top);
             let entry = match at {
                 Some(at) => ranked.remove(at),
@@ -163,7 +164,19 @@ impl Engine {
 
     /// Chooses the root anew.
     pub(super) fn choose_root(&mut self, incident: IncidentId) {
-        let ranked = self.ranked(incident);
+        let Some(known) = self.state.incidents.get(&incident) else {
+            return;
+        };
+        let changes = self.state.changes.values().map(Vec::len).sum::<usize>();
+        let now = (
+            known.case.version,
+            u32::try_from(changes).unwrap_or(u32::MAX),
+            self.state.graph.as_ref().map_or(0, |g| g.digest),
+        );
+        let ranked = match known.ranked_for == now {
+            true => known.ranked.clone(),
+            false => self.ranked(incident),
+        };
         let places = self
             .state
             .incidents
@@ -172,6 +185,7 @@ impl Engine {
         let best = ranked.first().map(|(best, _)| *best);
         if let Some(known) = self.state.incidents.get_mut(&incident) {
             known.ranked = ranked;
+            known.ranked_for = now;
         }
         if let Some(best) = best {
             let alerts = self.spot(incident, best).is_some();

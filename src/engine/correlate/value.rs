@@ -110,6 +110,13 @@ impl Engine {
         if case.mature == mature {
             return;
         }
+        if let Some((score, root)) = self.best_cause(case, mature) {
+            (case.score, case.root, case.mature) = (score, root, mature);
+        }
+    }
+
+    /// The best cause of a case when so much of the silence counts, and what it is worth.
+    pub(super) fn best_cause(&mut self, case: &Case, mature: i64) -> Option<(Nats, CiId)> {
         let places = case.spots.len();
         let mut best: Option<(Nats, CiId)> = None;
         for (cause, sum) in &case.sums {
@@ -120,9 +127,7 @@ impl Engine {
                 best = Some((value, *cause));
             }
         }
-        if let Some((score, root)) = best {
-            (case.score, case.root, case.mature) = (score, root, mature);
-        }
+        best
     }
 
     /// Worth of a cause whose own first alert, if any, began at `first`, in a case that began at `began`.

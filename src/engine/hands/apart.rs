@@ -76,6 +76,21 @@ impl Engine {
             .unwrap_or_default()
     }
 
+    /// Of several incidents, the first one and those that may become one with it and with each other.
+    pub(in crate::engine) fn may_be_one(
+        &self,
+        incident: IncidentId,
+        others: Vec<IncidentId>,
+    ) -> Vec<IncidentId> {
+        let mut out: Vec<IncidentId> = vec![incident];
+        for other in others.into_iter().filter(|i| *i != incident) {
+            if out.iter().all(|o| self.may_merge(*o, other)) {
+                out.push(other);
+            }
+        }
+        out
+    }
+
     /// Keeps an incident apart from others, in both directions.
     pub(in crate::engine) fn keep_apart(&mut self, id: IncidentId, others: BTreeSet<IncidentId>) {
         for other in others {

@@ -1,0 +1,110 @@
+//! Groups and their members, and silent causes that are farther away than they need be.
+//!
+//! Evidence seldom separates a group from its members, or a silent CI from the silent one behind it; what these
+//! words mean does. A group that stands for one roll-out (a deployment) is the cause when it alerts, or when
+//! several of its members do. Of any other group the only member that alerts is the cause. And nothing speaks for a
+//! silent CI behind another one, while all that alerts needs the nearer one.
+
+use super::case::Case;
+use super::scale::{Nats, nats};
+use crate::engine::Engine;
+use crate::graph::Ix;
+use crate::model::CiId;
+use std::collections::BTreeSet;
+
+/// The relation of a member to its group.
+const MEMBER_OF: &str = "member-of";
+/// From this weight on the members of a group share its faults as a rule: it is rolled out as one, per mille.
+const ROLLED_OUT: u16 = 600;
+/// A nearer silent cause may be worth this much less than the farther one.
+const NEARER: Nats = nats(80);
+/// Smallest weight by which a silent cause needs the one behind it, per mille.
+const BEHIND: u16 = 150;
+
+impl Engine {
+    /// The CI to name where `top` explains a case best; `ranked` holds what else does, best first.
+    pub(super) fn group_or_member(
+        &mut self,
+        case: &Case,
+        top: CiId,
+        ranked: &[(CiId, Nats)],
+    ) -> CiId {
+        let top = match case.spots.contains_key(&top) {
+            true => top,
+            false => self.nearest(case, top, ranked),
+        };
+        for group in self.groups_of(top) {
+            let members = self.members_alerting(case, group);
+            let rolled_out = self.direct(top, group).is_some_and(|w| w >= ROLLED_OUT);
+            if rolled_out && (case.spots.contains_key(&group) || members.len() >= 2) {
+                return group;
+            }
+        }
+        let members = self.members_alerting(case, top);
+        let mut members = members.into_iter();
+        match (members.next(), members.next()) {
+            (Some(only), None) if self.direct(only, top).is_some_and(|w| w < ROLLED_OUT) => only,
+            _ => top,
+        }
+    }
+
+    /// Of the silent causes the nearest one that explains as many places.
+    fn nearest(&mut self, case: &Case, top: CiId, ranked: &[(CiId, Nats)]) -> CiId {
+        let places = |ci: CiId| case.sums.get(&ci).map_or(0, |s| s.places);
+        let worth = |ci: CiId| ranked.iter().find(|(c, _)| *c == ci).map(|(_, v)| *v);
+        let mut nearest = top;
+        let mut seen = BTreeSet::from([top]);
+        loop {
+            let Some(behind) = worth(nearest) else {
+                return nearest;
+            };
+            let mut nearer = None;
+            for (ci, value) in ranked {
+                let fits = !seen.contains(ci)
+                    && !case.spots.contains_key(ci)
+                    && places(*ci) >= places(nearest)
+                    && *value + NEARER >= behind;
+                if fits && self.about(*ci).weight(nearest).is_some_and(|w| w >= BEHIND) {
+                    nearer = Some(*ci);
+                    break;
+                }
+            }
+            match nearer {
+                Some(ci) => nearest = ci,
+                None => return nearest,
+            }
+            seen.insert(nearest);
+        }
+    }
+
+    /// Weight by which a CI needs another one over one relation.
+    fn direct(&self, needer: CiId, needed: CiId) -> Option<u16> {
+        let (graph, ix) = (self.force.graph.as_ref()?, self.force.ix(needer)?);
+        let needed = self.force.ix(needed)?;
+        let link = graph.causes(ix).find(|l| l.ci == needed)?;
+        Some(link.weight)
+    }
+
+    /// Groups that a CI is a member of.
+    fn groups_of(&self, ci: CiId) -> Vec<CiId> {
+        let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) else {
+            return Vec::new();
+        };
+        let relations = &graph.raw().relations;
+        let begin = relations.partition_point(|r| r.from < ix.0);
+        let own = relations.get(begin..).unwrap_or_default().iter();
+        own.take_while(|r| r.from == ix.0)
+            .filter(|r| r.kind == MEMBER_OF)
+            .filter_map(|r| self.force.id(Ix(r.to)))
+            .collect()
+    }
+
+    /// Members of a group that alert.
+    fn members_alerting(&self, case: &Case, group: CiId) -> Vec<CiId> {
+        let alerting = case.spots.keys().filter(|ci| **ci != group);
+        alerting
+            .filter(|ci| self.groups_of(**ci).contains(&group))
+            .copied()
+            .collect()
+    }
+}
