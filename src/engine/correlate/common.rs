@@ -13,6 +13,8 @@ use std::cmp::Reverse;
 
 /// A ticket that would become one too many.
 const TOLL: Nats = nats(100);
+/// Incidents besides the first.
+const LEAST: usize = 2;
 /// What each incident must gain, and all of them together: many coincidences are found where one looks for them.
 const EACH: Nats = nats(5);
 /// See [`EACH`].
@@ -33,7 +35,7 @@ struct Part {
 
 impl Engine {
     /// `cause` behind the alert and the incidents that it explains better than they are explained now; `None` if
-    /// that is fewer than two.
+    /// that is only a few.
     pub(super) fn by_common_cause(
         &mut self,
         new: New,
@@ -49,7 +51,7 @@ impl Engine {
             .take(MAX_SHARED)
             .collect();
         shared.retain(|i| self.is_usable(*i, new, about, usable));
-        if shared.len() < 2 {
+        if shared.len() <= LEAST {
             return None;
         }
         let (mut alerts, mut counted) = (cause == new.ci, false);
@@ -106,7 +108,7 @@ impl Engine {
     }
 }
 
-/// The parts that gain at fraction `k`, taken together, if there are several.
+/// The parts that gain at fraction `k`, taken together, if there are enough.
 fn together(parts: &[Part], k: usize, mut value: Nats, cause: CiId) -> Option<Way> {
     let gain = |part: &Part| part.gain.get(k).copied().unwrap_or(0);
     let mut order: Vec<&Part> = parts.iter().collect();
@@ -126,7 +128,7 @@ fn together(parts: &[Part], k: usize, mut value: Nats, cause: CiId) -> Option<Wa
         }
     }
     let (incident, others) = taken.split_first()?;
-    (!others.is_empty()).then(|| Way {
+    (others.len() >= LEAST).then(|| Way {
         value: value - TOGETHER,
         how: How::CommonCause,
         via: Some(cause),

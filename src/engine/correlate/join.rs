@@ -17,6 +17,8 @@ const SAME_CI: Nats = -710;
 const UNEXPLAINED: Nats = nats(60);
 /// What a cause pays that only warns where something worse is to be explained.
 const WARNS_ONLY: Nats = nats(10);
+/// What a cause pays that has no alert of its own: it must not join what only happens to have a CI in common.
+const NO_ALERT: Nats = nats(5);
 /// Smallest weight of a link whose ends inherit from each other, per mille.
 pub(super) const MIN_LINK: u16 = 150;
 /// Links through alerting CIs that are followed, the strongest.
@@ -99,6 +101,9 @@ impl Engine {
                 - unexplained(places, with.places.saturating_add(1));
             if known.is_some_and(|s| only_warns(s.worst)) && !only_warns(new.severity) {
                 value -= WARNS_ONLY;
+            }
+            if known.is_none() && !own {
+                value -= NO_ALERT;
             }
             if best.is_none_or(|(b, _, _)| value > b) {
                 let alerts = known.filter(|_| !own).map(|_| cause);

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 /// What a merge must be worth.
 const MARGIN: Nats = nats(15);
-/// A ticket that would become one too many.
-const TOLL: Nats = nats(30);
+/// A ticket that would become one too many, unless the cause of a lone alert came late.
+const TOLL: Nats = nats(20);
 /// Price of a cause that only warns where something worse is to be explained.
 const WARNS_ONLY: Nats = nats(10);
 /// Merges after one alert.
@@ -41,7 +41,7 @@ impl Engine {
                 if !self.may_link(mine, other, new) {
                     continue;
                 }
-                let gain = self.gain_of_merge(mine, other);
+                let gain = self.gain_of_merge(mine, other, new.ci);
                 if gain > MARGIN && best.is_none_or(|(b, _)| gain > b) {
                     best = Some((gain, other));
                 }
@@ -76,25 +76,31 @@ impl Engine {
         }
     }
 
-    fn gain_of_merge(&mut self, mine: IncidentId, other: IncidentId) -> Nats {
+    fn gain_of_merge(&mut self, mine: IncidentId, other: IncidentId, came: CiId) -> Nats {
         let opened = |e: &Engine, id| {
             let known = e.state.incidents.get(&id);
             known.is_some_and(|i| i.opened.is_some())
         };
-        let toll = match opened(self, mine) && opened(self, other) {
+        let came_late = self.spot(mine, came).is_some() && self.places(other) == 1;
+        let toll = match opened(self, mine) && opened(self, other) && !came_late {
             true => TOLL,
             false => 0,
         };
         let (mut a, mut b) = (self.take_case(mine), self.take_case(other));
         self.refresh(&mut a);
         self.refresh(&mut b);
-        let gain = self.gain_of_cases(&a, &b);
+        let gain = self.gain_of_cases(&a, &b, came);
         for (id, case) in [(mine, a), (other, b)] {
             if let Some(known) = self.state.incidents.get_mut(&id) {
                 known.case = case;
             }
         }
         gain - toll
+    }
+
+    fn places(&self, id: IncidentId) -> usize {
+        let known = self.state.incidents.get(&id);
+        known.map_or(0, |i| i.case.spots.len())
     }
 
     fn take_case(&mut self, id: IncidentId) -> Case {
@@ -104,9 +110,11 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    fn gain_of_cases(&mut self, a: &Case, b: &Case) -> Nats {
+    fn gain_of_cases(&mut self, a: &Case, b: &Case, came: CiId) -> Nats {
         let one = self.worth_of_one(a, b) - a.score - b.score;
-        let link = self.gain_of_link(a, b).max(self.gain_of_link(b, a));
+        let link = self
+            .gain_of_link(a, b, came)
+            .max(self.gain_of_link(b, a, came));
         let best = one.max(link);
         if best <= NEVER / 2 {
             return NEVER;
@@ -155,8 +163,9 @@ impl Engine {
         best
     }
 
-    /// What it saves to see the fault behind `effect` as an effect of an alerting CI of `cause`.
-    fn gain_of_link(&mut self, cause: &Case, effect: &Case) -> Nats {
+    /// What it saves to see the fault behind `effect` as an effect of an alerting CI of `cause`. Where its alert
+    /// came just now, the silence of others has not had its time.
+    fn gain_of_link(&mut self, cause: &Case, effect: &Case, came: CiId) -> Nats {
         let root = effect.root;
         let about = self.about(root);
         let worst = effect.spots.values().map(|s| s.worst).min();
@@ -170,7 +179,12 @@ impl Engine {
             if !can_explain(spot.worst, worst) {
                 continue;
             }
-            let mut gain = scale::ln(need.weight) + self.takes_down(cause, need.ci, self.state.at);
+            let late = need.ci == came;
+            let at = match late {
+                true => self.state.at,
+                false => Millis(i64::MAX),
+            };
+            let mut gain = scale::ln(need.weight) + self.takes_down(cause, need.ci, at);
             gain -= self.base(root, effect.first, alerts);
             if only_warns(spot.worst) && !only_warns(worst) {
                 gain -= WARNS_ONLY;

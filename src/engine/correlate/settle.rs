@@ -16,6 +16,8 @@ const MAX_PARTS: usize = 6;
 const MARGIN: Nats = nats(20);
 /// The time by which dependants should have alerted.
 const SEEN_BY: Millis = Millis::secs(60);
+/// And if nothing but the effects speaks for the cause.
+const SEEN_BY_IF_SILENT: Millis = Millis::secs(150);
 
 /// One part: its cause and places.
 type Part = (CiId, Vec<CiId>);
@@ -35,7 +37,11 @@ impl Engine {
         }
         let case = known.case.clone();
         // By now dependants have had their time: the whole is judged by what it is worth now.
-        let at = self.state.at.max(case.last.plus(SEEN_BY));
+        let seen_by = match case.spots.contains_key(&case.root) {
+            true => SEEN_BY,
+            false => SEEN_BY_IF_SILENT,
+        };
+        let at = self.state.at.max(case.last.plus(seen_by));
         let whole = case
             .sums
             .iter()
