@@ -81,7 +81,7 @@ impl Engine {
             let known = e.state.incidents.get(&id);
             known.is_some_and(|i| i.opened.is_some())
         };
-        let came_late = self.spot(mine, came).is_some() && self.places(other) == 1;
+        let came_late = self.spot(mine, came).is_some() && self.cis_of(other) == 1;
         let toll = match opened(self, mine) && opened(self, other) && !came_late {
             true => TOLL,
             false => 0,
@@ -98,7 +98,7 @@ impl Engine {
         gain - toll
     }
 
-    fn places(&self, id: IncidentId) -> usize {
+    fn cis_of(&self, id: IncidentId) -> usize {
         let known = self.state.incidents.get(&id);
         known.map_or(0, |i| i.case.spots.len())
     }
