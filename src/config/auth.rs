@@ -13,6 +13,14 @@ pub enum Auth {
     Bearer,
     /// Basic, with this user.
     Basic(String),
+    /// Basic, with the secret as user.
+    BasicUser,
+    /// A header of this name, with this before the secret.
+    Header(String, String),
+    /// A query parameter of this name.
+    Query(String),
+    /// A member of the JSON body of this name.
+    Member(String),
     /// A token that is fetched and renewed.
     OAuth2(OAuth2),
 }
@@ -32,7 +40,13 @@ impl Auth {
     pub fn secret(&self) -> Option<&SecretRef> {
         match self {
             Auth::OAuth2(conf) => Some(&conf.client_secret),
-            Auth::Token | Auth::Bearer | Auth::Basic(_) => None,
+            Auth::Token
+            | Auth::Bearer
+            | Auth::Basic(_)
+            | Auth::BasicUser
+            | Auth::Header(..)
+            | Auth::Query(_)
+            | Auth::Member(_) => None,
         }
     }
 }
@@ -54,8 +68,30 @@ pub(super) fn read(walk: &mut Walk<'_>, at: Range<usize>, path: &str, settings: 
             Auth::Token
         }
         ("bearer", _) => Auth::Bearer,
+        ("basic_user", _) => Auth::BasicUser,
+        (place @ ("header" | "query" | "member"), _) => named(walk, at, path, settings, place),
         ("oauth2", user) => oauth2(walk, at, path, settings, user),
         (_, _) => Auth::Token,
+    }
+}
+
+/// A secret that stands in a place with a name.
+fn named(
+    walk: &mut Walk<'_>,
+    at: Range<usize>,
+    path: &str,
+    settings: &Settings,
+    place: &str,
+) -> Auth {
+    let name = settings.text("auth_name").to_owned();
+    if name.is_empty() {
+        let message = format!("missing: auth is {place:?}");
+        walk.problem(at, &format!("{path}.auth_name"), message);
+    }
+    match place {
+        "header" => Auth::Header(name, settings.text("auth_prefix").to_owned()),
+        "query" => Auth::Query(name),
+        _ => Auth::Member(name),
     }
 }
 

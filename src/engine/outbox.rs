@@ -435,6 +435,7 @@ impl Engine {
             recovery: ask.recovery,
         });
         let number = row.notes_sent.saturating_add(1);
+        let unknown = row.unknown.is_some();
         self.effects.deliveries.push(Delivery {
             id: delivery,
             incident: id.incident,
@@ -446,6 +447,7 @@ impl Engine {
             note: ask.note.map(|note| (number, note)),
             unless_touched: ask.unless_touched,
             opening,
+            unknown,
             shadow: row.shadow,
         });
     }

@@ -76,7 +76,7 @@ pub(super) fn json_of(response: &Response) -> Result<Value, Refusal> {
         200..=299 => body.map_err(|e| retry(&format!("{} without JSON: {e}", response.status))),
         401 => Err(Refusal::Login),
         404 | 410 => Err(Refusal::Gone(String::new())),
-        408 | 425 | 429 | 500..=599 => Err(Refusal::Retry {
+        300..=399 | 408 | 425 | 429 | 500..=599 => Err(Refusal::Retry {
             not_before: retry_after(response),
             why: message(),
         }),

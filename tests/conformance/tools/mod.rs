@@ -1,0 +1,78 @@
+//! The tools as they speak: bytes to [`Memory`] and back. One file per wire format, one row per kind.
+
+mod jira;
+mod pagerduty;
+mod rt;
+mod servicenow;
+mod webhook;
+
+use crate::memory::Memory;
+use correlated::model::{Millis, Request, Response};
+use serde_json::Value;
+
+/// What a tool answers.
+pub trait Wire {
+    fn ask(&mut self, memory: &mut Memory, request: &Request) -> Response;
+}
+
+/// A column of the table: a kind with its settings.
+pub struct Row {
+    pub name: &'static str,
+    pub kind: &'static str,
+    /// Keys of its `[[itsm]]`.
+    pub keys: &'static str,
+    pub wire: fn() -> Box<dyn Wire>,
+}
+
+pub const TOOLS: &[Row] = &[
+    rt::ROW,
+    servicenow::ROW,
+    jira::ROW,
+    jira::DATA_CENTER,
+    pagerduty::ROW,
+    webhook::FIND,
+    webhook::PARK,
+    webhook::REPEAT,
+];
+
+pub fn reply(status: u16, body: Value) -> Response {
+    Response {
+        status,
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: body.to_string().into_bytes(),
+        at: Millis(0),
+    }
+}
+
+pub fn empty(status: u16) -> Response {
+    Response {
+        status,
+        headers: Vec::new(),
+        body: Vec::new(),
+        at: Millis(0),
+    }
+}
+
+pub fn body(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).expect("a body in JSON")
+}
+
+pub fn query<'a>(request: &'a Request, name: &str) -> &'a str {
+    let found = request.query.iter().find(|(n, _)| n == name);
+    found.map_or("", |(_, v)| v.as_str())
+}
+
+/// What stands in `text` between two others.
+pub fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = text.split_once(before).map_or("", |(_, r)| r);
+    rest.split_once(after).map_or(rest, |(f, _)| f)
+}
+
+pub fn unheard(request: &Request) -> ! {
+    panic!(
+        "the tool has no {} {} {:?}",
+        request.method,
+        request.path,
+        String::from_utf8_lossy(&request.body)
+    )
+}
