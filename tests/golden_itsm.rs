@@ -51,6 +51,22 @@ fn needs(kind: &str) -> (&'static str, String, String) {
             "OPS-24#10024".into(),
             "OPS-25#10025".into(),
         ),
+        "freshservice" => {
+            let (id, other) = short();
+            (
+                "account = \"alertd@example.net\"\nrequester = \"monitoring@example.net\"\n\
+                 groups = { Network = \"5\" }\ncustom_fields = { ci = \"{{ci}}\" }\n\
+                 resolve_fields = { custom_fields = '{\"resolution\": \"{{text}}\"}' }\n",
+                id,
+                other,
+            )
+        }
+        "zammad" => (
+            "group = \"Ops\"\ncustomer = \"monitoring@example.net\"\ngroups = { Network = \"Networks\" }\n\
+             tags = \"monitoring\"\nfields = { ci = \"{{ci}}\" }\n",
+            "70001#1".into(),
+            "70002#2".into(),
+        ),
         "pagerduty" => (
             "auth = \"member\"\nauth_name = \"routing_key\"\n",
             KEY.into(),
@@ -79,7 +95,8 @@ fn needs(kind: &str) -> (&'static str, String, String) {
 fn facts(kind: &str) -> Facts {
     let account = match kind {
         "jira" => "id-alertd",
-        "jira_dc" => "alertd",
+        "jira_dc" | "zammad" => "alertd",
+        "freshservice" => "21",
         _ => return Facts::default(),
     };
     Facts([("account".to_owned(), account.to_owned())].into())

@@ -68,7 +68,11 @@ impl Engine {
     }
 
     fn found(&mut self, id: &RowId, hits: &[HitV1]) {
-        self.healthy(id);
+        // That nothing was found proves no health: a tool may answer reads and fail every create, and some
+        // are not even asked. The wait between two creates goes on growing.
+        if !hits.is_empty() {
+            self.healthy(id);
+        }
         let at = self.state.at;
         let settle = self.settle_of(&id.target);
         let mut ours: Vec<&HitV1> = hits

@@ -2,6 +2,7 @@
 
 pub mod exchange;
 mod fill;
+pub mod freshservice;
 pub mod jira;
 mod life;
 pub mod pagerduty;
@@ -10,6 +11,7 @@ pub mod servicenow;
 pub mod shadow;
 pub mod webhook;
 mod wire;
+pub mod zammad;
 
 use crate::config::keys::{Key, Settings};
 use crate::model::{Millis, Request, Response};
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 
 /// The kinds of ITSM tool.
 pub static KINDS: &[Itsm] = &[
+    freshservice::ITSM,
     jira::ITSM,
     jira::DATA_CENTER,
     pagerduty::ITSM,
@@ -25,6 +28,7 @@ pub static KINDS: &[Itsm] = &[
     servicenow::ITSM,
     shadow::ITSM,
     webhook::ITSM,
+    zammad::ITSM,
 ];
 
 /// A kind of ITSM tool: a row of plain values and functions.

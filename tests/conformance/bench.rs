@@ -408,6 +408,12 @@ impl Bench {
             "a stranger's ticket was changed: {}",
             story()
         );
+        assert!(
+            tool.requests < 300,
+            "{} requests: {}",
+            tool.requests,
+            story()
+        );
         let ours: Vec<_> = tool
             .memory
             .tickets

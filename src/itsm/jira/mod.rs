@@ -220,7 +220,7 @@ fn create(jira: &Jira<'_>, key: &str, content: &Content, got: &[Response]) -> Ve
         .id_of(&made)
         .ok_or_else(|| retry("the create answered without an id"))?;
     let [back, ..] = rest else {
-        return Ok(Next::Send(jira.look(&id)?));
+        return Ok(Next::Send(jira.read(&id)?));
     };
     let issue = json_of(back, told)?;
     let mut seen = jira.judge(&issue)?;
@@ -242,20 +242,15 @@ fn create(jira: &Jira<'_>, key: &str, content: &Content, got: &[Response]) -> Ve
 }
 
 impl Tool for Jira<'_> {
-    fn look(&self, id: &str) -> Result<Request, Refusal> {
-        let path = self.api(&format!("issue/{}", self.address(id)?));
-        Ok(get(
-            &path,
-            &[
-                ("fields", wire::FIELDS),
-                ("expand", "changelog"),
-                ("properties", self.s.options.text("property")),
-            ],
-        ))
+    fn look(&self, id: &str, got: &[Response]) -> Result<Option<Request>, Refusal> {
+        match got {
+            [] => self.read(id).map(Some),
+            [_, ..] => Ok(None),
+        }
     }
 
-    fn seen(&self, id: &str, read: &Response) -> Result<Seen, Refusal> {
-        let issue = json_of(read, told)?;
+    fn seen(&self, id: &str, reads: &[Response]) -> Result<Seen, Refusal> {
+        let issue = self.issue(reads)?;
         match number(issue.get("id")) {
             Some(found) if found == self.address(id)? => self.judge(&issue),
             Some(_) => Err(retry("the answer is about another ticket")),
@@ -267,7 +262,7 @@ impl Tool for Jira<'_> {
         &self,
         step: &Step,
         id: &str,
-        now: &Response,
+        now: &[Response],
         got: &[Response],
     ) -> Result<Option<Request>, Refusal> {
         match step {
@@ -302,8 +297,8 @@ impl Tool for Jira<'_> {
         }
     }
 
-    fn dropped(&self, step: &Step, back: &Response) -> Vec<String> {
-        match (step, json_of(back, told)) {
+    fn dropped(&self, step: &Step, back: &[Response]) -> Vec<String> {
+        match (step, self.issue(back)) {
             (Step::Update { content, .. }, Ok(issue)) => self.not_taken(content, &issue),
             (_, _) => Vec::new(),
         }
@@ -311,6 +306,26 @@ impl Tool for Jira<'_> {
 }
 
 impl Jira<'_> {
+    fn read(&self, id: &str) -> Result<Request, Refusal> {
+        let path = self.api(&format!("issue/{}", self.address(id)?));
+        Ok(get(
+            &path,
+            &[
+                ("fields", wire::FIELDS),
+                ("expand", "changelog"),
+                ("properties", self.s.options.text("property")),
+            ],
+        ))
+    }
+
+    /// The issue that was read.
+    fn issue(&self, reads: &[Response]) -> Result<Value, Refusal> {
+        match reads {
+            [read, ..] => json_of(read, told),
+            [] => Err(retry("nothing was read")),
+        }
+    }
+
     /// What an untouched ticket shall say now.
     fn changed(&self, id: &str, content: &Content) -> Result<Request, Refusal> {
         let mut fields = Map::new();
@@ -331,10 +346,10 @@ impl Jira<'_> {
         &self,
         id: &str,
         text: &str,
-        now: &Response,
+        now: &[Response],
         got: &'r [Response],
     ) -> Result<Result<&'r [Response], Request>, Refusal> {
-        if self.is_said(&json_of(now, told)?, text) {
+        if self.is_said(&self.issue(now)?, text) {
             return Ok(Ok(got));
         }
         match got {

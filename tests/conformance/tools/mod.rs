@@ -1,10 +1,12 @@
 //! The tools as they speak: bytes to [`Memory`] and back. One file per wire format, one row per kind.
 
+mod freshservice;
 mod jira;
 mod pagerduty;
 mod rt;
 mod servicenow;
 mod webhook;
+mod zammad;
 
 use crate::memory::Memory;
 use correlated::model::{Millis, Request, Response};
@@ -33,6 +35,8 @@ pub const TOOLS: &[Row] = &[
     webhook::FIND,
     webhook::PARK,
     webhook::REPEAT,
+    freshservice::ROW,
+    zammad::ROW,
 ];
 
 pub fn reply(status: u16, body: Value) -> Response {
