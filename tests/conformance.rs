@@ -18,6 +18,8 @@
 mod bench;
 #[path = "conformance/faults.rs"]
 mod faults;
+#[path = "conformance/hostile.rs"]
+mod hostile;
 #[path = "conformance/memory.rs"]
 mod memory;
 #[path = "conformance/tools/mod.rs"]
@@ -96,4 +98,9 @@ fn every_kind_that_writes_goes_through_the_kit() {
             kind.kind
         );
     }
+}
+
+#[test]
+fn alert_text_opens_nothing_in_any_kind() {
+    hostile::every_text_in_every_kind();
 }

@@ -74,6 +74,8 @@ pub struct Tool {
     /// The most tickets of ours that were open at once for one incident.
     pub at_once: usize,
     pub requests: usize,
+    /// What was written to it.
+    pub sent: Vec<Request>,
     pub trace: Vec<String>,
 }
 
@@ -222,6 +224,9 @@ impl Tool {
     /// The tool executes a request.
     fn ask(&mut self, now: Millis, request: &Request, key: &str) -> Response {
         self.memory.now = now;
+        if request.writes {
+            self.sent.push(request.clone());
+        }
         let before = self.memory.tickets.len();
         let mut answer = self.wire.ask(&mut self.memory, request);
         answer.at = now;
@@ -302,6 +307,7 @@ impl Bench {
             late: Vec::new(),
             at_once: 0,
             requests: 0,
+            sent: Vec::new(),
             trace: Vec::new(),
         }));
         let mut world = World::new(&loaded.rules, Some(SAMPLE));

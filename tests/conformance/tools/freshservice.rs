@@ -1,6 +1,6 @@
 //! Freshservice: a list that is up to date, a filter that is not, activities that say who did what.
 
-use super::{Row, Wire, between, body, query, reply, unheard};
+use super::{Reads, Row, Wire, between, body, query, reply, unheard};
 use crate::memory::{Memory, RULE, Ticket, US};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
@@ -11,6 +11,10 @@ pub const ROW: Row = Row {
     kind: "freshservice",
     keys: "auth = \"basic_user\"\naccount = \"alertd@example.net\"\nrequester = \"monitoring@example.net\"\n",
     wire: || Box::new(Freshservice),
+    reads: |path| match path {
+        "/description" | "/body" => Reads::Html,
+        _ => Reads::Text,
+    },
 };
 
 struct Freshservice;

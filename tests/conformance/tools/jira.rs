@@ -1,7 +1,7 @@
 //! Jira: searches by label that may lag, a changelog that says who did what, transitions by workflow. Cloud
 //! takes documents, Data Center wiki text.
 
-use super::{Row, Wire, between, body, empty, query, reply, unheard};
+use super::{Reads, Row, Wire, between, body, empty, query, reply, unheard};
 use crate::memory::{Memory, PERSON, RULE, Ticket, US};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
@@ -21,6 +21,7 @@ pub const ROW: Row = Row {
             priority: BTreeMap::new(),
         })
     },
+    reads: |_| Reads::Text, // nodes of a document: see `words`
 };
 
 pub const DATA_CENTER: Row = Row {
@@ -32,6 +33,10 @@ pub const DATA_CENTER: Row = Row {
             cloud: false,
             priority: BTreeMap::new(),
         })
+    },
+    reads: |path| match path {
+        "/fields/description" | "/body" => Reads::Wiki,
+        _ => Reads::Text,
     },
 };
 

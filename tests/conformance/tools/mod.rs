@@ -24,6 +24,19 @@ pub struct Row {
     /// Keys of its `[[itsm]]`.
     pub keys: &'static str,
     pub wire: fn() -> Box<dyn Wire>,
+    /// How the tool reads a text that stands at a path of a body.
+    pub reads: fn(&str) -> Reads,
+}
+
+/// What a tool makes of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    Text,
+    /// HTML between `[code]` and `[/code]`.
+    CodeTags,
+    Html,
+    Wiki,
+    Unknown,
 }
 
 pub const TOOLS: &[Row] = &[
@@ -57,7 +70,11 @@ pub fn empty(status: u16) -> Response {
     }
 }
 
+/// The body of a request; empty where there is none.
 pub fn body(request: &Request) -> Value {
+    if request.body.is_empty() {
+        return Value::Null;
+    }
     serde_json::from_slice(&request.body).expect("a body in JSON")
 }
 

@@ -1,6 +1,6 @@
 //! PagerDuty's Events API: one open incident per `dedup_key`, and nothing that can be read.
 
-use super::{Row, Wire, body, reply, unheard};
+use super::{Reads, Row, Wire, body, reply, unheard};
 use crate::memory::{Memory, US};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
@@ -11,6 +11,7 @@ pub const ROW: Row = Row {
     kind: "pagerduty",
     keys: "auth = \"member\"\nauth_name = \"routing_key\"\n",
     wire: || Box::new(PagerDuty),
+    reads: |_| Reads::Text,
 };
 
 struct PagerDuty;

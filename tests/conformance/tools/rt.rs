@@ -1,6 +1,6 @@
 //! Request Tracker 5 as measured: drops what it does not know, answers sentences, merges by number.
 
-use super::{Row, Wire, between, body, query, reply, unheard};
+use super::{Reads, Row, Wire, between, body, query, reply, unheard};
 use crate::memory::{Memory, Ticket, US};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
@@ -11,6 +11,7 @@ pub const ROW: Row = Row {
     kind: "rt",
     keys: "queue = \"Incidents\"\naccount = \"alertd\"\n",
     wire: || Box::new(Rt::default()),
+    reads: |_| Reads::Text,
 };
 
 #[derive(Default)]

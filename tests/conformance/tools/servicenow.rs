@@ -1,6 +1,6 @@
 //! ServiceNow's Table API: clauses of a query that it does not understand are ignored.
 
-use super::{Row, Wire, body, query, reply, unheard};
+use super::{Reads, Row, Wire, body, query, reply, unheard};
 use crate::memory::{Memory, Ticket, US};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
@@ -12,6 +12,10 @@ pub const ROW: Row = Row {
     keys: "account = \"alertd\"\ncaller = \"cccccccccccccccccccccccccccccccc\"\naffected_cis = false\n\
            default_group = \"dddddddddddddddddddddddddddddddd\"\nci_table = \"\"\nservice_table = \"\"\n",
     wire: || Box::new(ServiceNow),
+    reads: |path| match path {
+        "/work_notes" | "/close_notes" | "/description" => Reads::CodeTags,
+        _ => Reads::Text,
+    },
 };
 
 struct ServiceNow;

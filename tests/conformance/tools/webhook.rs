@@ -1,6 +1,6 @@
 //! Something behind the kind `webhook`: with a way to look a ticket up (as Asana has it), and without.
 
-use super::{Row, Wire, body, reply, unheard};
+use super::{Reads, Row, Wire, body, reply, unheard};
 use crate::memory::{Memory, US};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
@@ -25,6 +25,7 @@ pub const FIND: Row = Row {
         "find = \"tasks/external:{{key}}\"\nfind_id = \"/data/gid\"\nfind_key = \"/data/external/gid\"\n"
     ),
     wire: || Box::new(Tasks),
+    reads: |_| Reads::Unknown,
 };
 
 pub const PARK: Row = Row {

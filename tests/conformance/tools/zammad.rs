@@ -1,6 +1,6 @@
 //! Zammad: a search that lags, notes and states in one call, merged tickets that point to the other.
 
-use super::{Row, Wire, between, body, query, reply, unheard};
+use super::{Reads, Row, Wire, between, body, query, reply, unheard};
 use crate::memory::{Memory, RULE, Ticket, US};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
@@ -12,6 +12,7 @@ pub const ROW: Row = Row {
     keys: "auth = \"header\"\nauth_name = \"Authorization\"\nauth_prefix = \"Token token=\"\n\
            group = \"Ops\"\ncustomer = \"monitoring@example.net\"\n",
     wire: || Box::new(Zammad),
+    reads: |_| Reads::Text,
 };
 
 struct Zammad;
