@@ -61,6 +61,12 @@ fn needs(kind: &str) -> (&'static str, String, String) {
                 other,
             )
         }
+        "itop" => (
+            "organization = \"Demo\"\nteam = \"SELECT Team WHERE name = 'Ops'\"\n\
+             agent = \"SELECT Person WHERE id = 5\"\n",
+            "I-000012#12".into(),
+            "I-000013#13".into(),
+        ),
         "zammad" => (
             "group = \"Ops\"\ncustomer = \"monitoring@example.net\"\ngroups = { Network = \"Networks\" }\n\
              tags = \"monitoring\"\nfields = { ci = \"{{ci}}\" }\n",

@@ -126,6 +126,21 @@ pub(super) fn read(template: &str) -> Value {
     }
 }
 
+/// A title with the key at its end, where a tool has no other place for it.
+pub(super) fn with_key(title: &str, key: &str) -> String {
+    match key {
+        "" => title.to_owned(),
+        key => format!("{title} [{key}]"),
+    }
+}
+
+/// The key at the end of a title; empty if there is none.
+pub(super) fn key_in(title: &str) -> String {
+    let last = title.strip_suffix(']').and_then(|t| t.rsplit_once('['));
+    let key = last.map(|(_, key)| key).filter(|k| k.starts_with("cor-"));
+    key.unwrap_or_default().to_owned()
+}
+
 /// The first name in a template that stands for nothing.
 pub(super) fn unknown_name(template: &str) -> Option<String> {
     let parts = template.split("{{").skip(1);

@@ -3,6 +3,7 @@
 pub mod exchange;
 mod fill;
 pub mod freshservice;
+pub mod itop;
 pub mod jira;
 mod life;
 pub mod pagerduty;
@@ -21,6 +22,7 @@ use std::collections::BTreeMap;
 /// The kinds of ITSM tool.
 pub static KINDS: &[Itsm] = &[
     freshservice::ITSM,
+    itop::ITSM,
     jira::ITSM,
     jira::DATA_CENTER,
     pagerduty::ITSM,

@@ -164,9 +164,8 @@ fn headers(s: &ItsmSettings) -> impl Iterator<Item = (String, String)> {
 
 /// Any success, unless it is a page for people.
 fn accepted(response: &Response) -> Result<(), Refusal> {
-    let page = response.body.trim_ascii_start().first() == Some(&b'<');
     match response.status {
-        200..=299 if page => Err(retry("a page instead of an answer")),
+        200..=299 if is_page(response) => Err(retry("a page instead of an answer")),
         200..=299 => Ok(()),
         _ => json_of(response, told).map(|_| ()),
     }
@@ -224,7 +223,7 @@ fn find(s: &ItsmSettings, key: &str, unknown: bool, got: &[Response]) -> Verdict
         request.headers.extend(headers(s));
         return Ok(Next::Send(request));
     };
-    if found.status == 404 {
+    if found.status == 404 && !is_page(found) {
         return Ok(Next::Done(Reply::Found(Vec::new())));
     }
     let body = json_of(found, told)?;

@@ -87,13 +87,19 @@ pub(super) fn refusal(
     let why = format!("{}: {}", response.status, one_line(&said));
     match response.status {
         401 => Refusal::Login,
-        404 | 410 => Refusal::Gone(String::new()),
-        300..=399 | 408 | 425 | 429 | 500..=599 => Refusal::Retry {
+        404 | 410 if !is_page(response) => Refusal::Gone(String::new()),
+        // A page for people is no word of the tool about a ticket: a proxy, a site that is shut.
+        300..=399 | 404 | 410 | 408 | 425 | 429 | 500..=599 => Refusal::Retry {
             not_before: retry_after(response),
             why,
         },
         _ => Refusal::Reject(why),
     }
+}
+
+/// A page for people where an answer should be.
+pub(super) fn is_page(response: &Response) -> bool {
+    response.body.trim_ascii_start().first() == Some(&b'<')
 }
 
 /// Foreign text of an error, on one line and bounded.

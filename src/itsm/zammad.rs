@@ -11,7 +11,7 @@
 //! * K: a ticket that was merged stands in state `merged` and is linked to the other as its child.
 //! * An article is `text/plain`, internal, a note: customers neither see it nor get a mail.
 
-use super::fill::Values;
+use super::fill::{self, Values};
 use super::life::{self, Tool};
 use super::wire::*;
 use super::{
@@ -19,7 +19,7 @@ use super::{
     Refusal, Reply, Seen, Step, TicketState,
 };
 use crate::config::keys::{KeyKind, Preset, key};
-use crate::model::{Millis, Request, Response, cut};
+use crate::model::{Millis, Request, Response};
 use serde_json::{Map, Value, json};
 
 /// The row of this kind.
@@ -207,13 +207,13 @@ impl Zammad<'_> {
 
     fn carries(&self, ticket: &Value, key: &str) -> bool {
         let titled = self.s.options.bool("key_in_title");
-        let in_title = titled && word(ticket, "title").ends_with(&format!("[{key}]"));
+        let in_title = titled && fill::key_in(&word(ticket, "title")) == key;
         in_title || word(ticket, self.s.options.text("key_attribute")) == key
     }
 
     fn title(&self, key: &str, title: &str) -> String {
-        match self.s.options.bool("key_in_title") && !key.is_empty() {
-            true => format!("{} [{key}]", cut(title, 200)),
+        match self.s.options.bool("key_in_title") {
+            true => fill::with_key(title, key),
             false => title.to_owned(),
         }
     }
@@ -281,14 +281,6 @@ impl Zammad<'_> {
     }
 }
 
-/// The key in a title, which must stay there.
-fn key_of(ticket: &Value) -> String {
-    let title = word(ticket, "title");
-    let last = title.strip_suffix(']').and_then(|t| t.rsplit_once('['));
-    let key = last.map(|(_, key)| key).filter(|k| k.starts_with("cor-"));
-    key.unwrap_or_default().to_owned()
-}
-
 /// A note that customers do not see.
 fn article(text: &str) -> Value {
     json!({ "body": text, "content_type": "text/plain", "type": "note", "internal": true })
@@ -349,7 +341,8 @@ impl Tool for Zammad<'_> {
             Step::Update { content, .. } => {
                 let mut body = self.priority(content);
                 let ticket = now.first().map(|r| json_of(r, told)).transpose()?;
-                let title = self.title(&key_of(&ticket.unwrap_or_default()), &content.title);
+                let key = fill::key_in(&word(&ticket.unwrap_or_default(), "title"));
+                let title = self.title(&key, &content.title);
                 body.insert("title".to_owned(), title.into());
                 self.put(id, &Value::from(body)).map(Some)
             }

@@ -154,6 +154,13 @@ pub const FAULTS: &[Fault] = &[
             Meets::Says(200, Vec::new(), PAGE),
         );
     }),
+    fault("a page with 404, for 10 min", At::Open, |b| {
+        b.meets_for(
+            When::Any,
+            Millis::mins(10),
+            Meets::Says(404, Vec::new(), "<html>Site is not available</html>"),
+        );
+    }),
     fault("a page instead of JSON, executed", At::Start, |b| {
         b.meets(When::Create, 1, Meets::SaysAfter(200, PAGE));
     }),

@@ -1,6 +1,7 @@
 //! The tools as they speak: bytes to [`Memory`] and back. One file per wire format, one row per kind.
 
 mod freshservice;
+mod itop;
 mod jira;
 mod pagerduty;
 mod rt;
@@ -50,6 +51,7 @@ pub const TOOLS: &[Row] = &[
     webhook::REPEAT,
     freshservice::ROW,
     zammad::ROW,
+    itop::ROW,
 ];
 
 pub fn reply(status: u16, body: Value) -> Response {
@@ -75,7 +77,11 @@ pub fn body(request: &Request) -> Value {
     if request.body.is_empty() {
         return Value::Null;
     }
-    serde_json::from_slice(&request.body).expect("a body in JSON")
+    let form = String::from_utf8_lossy(&request.body);
+    match form.strip_prefix("json_data=") {
+        Some(value) => serde_json::from_str(&decoded(value)).expect("JSON in a form"),
+        None => serde_json::from_slice(&request.body).expect("a body in JSON"),
+    }
 }
 
 pub fn query<'a>(request: &'a Request, name: &str) -> &'a str {
@@ -96,4 +102,25 @@ pub fn unheard(request: &Request) -> ! {
         request.path,
         String::from_utf8_lossy(&request.body)
     )
+}
+
+/// Percent-encoded text.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        match (first, more) {
+            (b'%', [a, b, more @ ..]) => {
+                let hex = [*a, *b];
+                let hex = std::str::from_utf8(&hex).unwrap();
+                out.push(u8::from_str_radix(hex, 16).unwrap());
+                rest = more;
+            }
+            _ => {
+                out.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap()
 }
