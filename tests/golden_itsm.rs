@@ -61,6 +61,18 @@ fn needs(kind: &str) -> (&'static str, String, String) {
                 other,
             )
         }
+        "bmc" => (
+            "account = \"alertd\"\ngroups = { Network = \"Network operations\" }\n\
+             fields = { Status = \"New\", \"Assigned Group\" = \"{{group}}\", Company = \"Example\", z1D_Action = \"CREATE\" }\n\
+             change_fields = { z1D_Action = \"MODIFY\" }\n",
+            "INC000000000012#INC000000000012|INC000000000012".into(),
+            "INC000000000013#INC000000000013|INC000000000013".into(),
+        ),
+        "cherwell" => (
+            "account = \"alertd\"\nkey_field = \"AlertKey\"\nnote_field = \"AlertNote\"\n",
+            "102345#94a".into(),
+            "102346#94b".into(),
+        ),
         "itop" => (
             "organization = \"Demo\"\nteam = \"SELECT Team WHERE name = 'Ops'\"\n\
              agent = \"SELECT Person WHERE id = 5\"\n",
@@ -103,9 +115,30 @@ fn facts(kind: &str) -> Facts {
         "jira" => "id-alertd",
         "jira_dc" | "zammad" => "alertd",
         "freshservice" => "21",
+        "cherwell" => return cherwell_fields(),
         _ => return Facts::default(),
     };
     Facts([("account".to_owned(), account.to_owned())].into())
+}
+
+fn cherwell_fields() -> Facts {
+    let names = [
+        "AlertKey",
+        "AlertNote",
+        "ShortDescription",
+        "Description",
+        "Status",
+        "OwnedBy",
+        "CreatedBy",
+        "LastModifiedBy",
+        "Priority",
+        "Source",
+        "CloseDescription",
+    ];
+    let ids = names.iter().enumerate();
+    let ids = ids.map(|(n, name)| ((*name).to_owned(), format!("BO:6dd5,FI:{n}")));
+    let object = ("object".to_owned(), "6dd5".to_owned());
+    Facts(ids.chain([object]).collect())
 }
 
 fn settings(kind: &str) -> ItsmSettings {

@@ -94,6 +94,7 @@ impl Client {
             secret: conf.secret.clone(),
             login: match &conf.auth {
                 Auth::OAuth2(conf) => Some(Login::new(conf)),
+                Auth::Login(conf) => Some(Login::plain(conf)),
                 _fixed => None,
             },
             reads: make(2)?,
@@ -156,7 +157,8 @@ impl Client {
             builder = builder.header(name, value);
         }
         if let Some(token) = token {
-            builder = builder.bearer_auth(token);
+            let prefix = self.login.as_ref().map_or("Bearer ", Login::prefix);
+            builder = builder.header("Authorization", format!("{prefix}{token}"));
         } else if let Some(secret) = secret {
             builder = match &self.auth {
                 Auth::Token => builder.header("Authorization", format!("token {secret}")),
@@ -164,7 +166,7 @@ impl Client {
                 Auth::Basic(user) => builder.basic_auth(user, Some(secret)),
                 Auth::BasicUser => builder.basic_auth(secret, Some("X")),
                 Auth::Header(name, prefix) => builder.header(name, format!("{prefix}{secret}")),
-                Auth::Query(_) | Auth::Member(_) | Auth::OAuth2(_) => builder,
+                Auth::Query(_) | Auth::Member(_) | Auth::OAuth2(_) | Auth::Login(_) => builder,
             };
         }
         let answer = builder.body(body).send().await;

@@ -1,5 +1,7 @@
 //! ITSM tools: a step to HTTP bytes and back. One file per kind, one row per kind in [`KINDS`].
 
+pub mod bmc;
+pub mod cherwell;
 pub mod exchange;
 mod fill;
 pub mod freshservice;
@@ -21,6 +23,8 @@ use std::collections::BTreeMap;
 
 /// The kinds of ITSM tool.
 pub static KINDS: &[Itsm] = &[
+    bmc::ITSM,
+    cherwell::ITSM,
     freshservice::ITSM,
     itop::ITSM,
     jira::ITSM,

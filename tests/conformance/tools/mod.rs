@@ -1,5 +1,7 @@
 //! The tools as they speak: bytes to [`Memory`] and back. One file per wire format, one row per kind.
 
+mod bmc;
+mod cherwell;
 mod freshservice;
 mod itop;
 mod jira;
@@ -52,6 +54,8 @@ pub const TOOLS: &[Row] = &[
     freshservice::ROW,
     zammad::ROW,
     itop::ROW,
+    bmc::ROW,
+    cherwell::ROW,
 ];
 
 pub fn reply(status: u16, body: Value) -> Response {
