@@ -24,6 +24,8 @@ mod hostile;
 mod memory;
 #[path = "conformance/tools/mod.rs"]
 mod tools;
+#[path = "conformance/weather.rs"]
+mod weather;
 mod world;
 
 use bench::Bench;
@@ -103,4 +105,9 @@ fn every_kind_that_writes_goes_through_the_kit() {
 #[test]
 fn alert_text_opens_nothing_in_any_kind() {
     hostile::every_text_in_every_kind();
+}
+
+#[test]
+fn in_any_weather_one_incident_has_one_ticket() {
+    weather::whatever_comes();
 }

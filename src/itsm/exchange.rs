@@ -123,12 +123,15 @@ impl<'a> Exchange<'a> {
     }
 
     /// After a writing exchange, "again later" and "look at it by hand" mean that nobody knows whether it was
-    /// executed: only an answer that says no is a no.
+    /// executed: only an answer that says no is a no, and only to the write itself. (A step that begins with a
+    /// look at the ticket finds out by itself what was taken.)
     fn judged(&self, refusal: Refusal) -> End {
         let status = self.got.last().map(|r| r.status);
         let said_no = status.is_some_and(|s| s == 429 || (400..500).contains(&s) && s != 408);
+        let adds = matches!(self.step, Step::Create { .. } | Step::Note { .. });
+        let unknown = self.written && (!said_no || (adds && self.taken));
         match (refusal, self.step) {
-            (Refusal::Retry { why, .. }, _) if self.written && !said_no => End::Unknown(why),
+            (Refusal::Retry { why, .. }, _) if unknown => End::Unknown(why),
             // No ticket was asked for: what is not there is an address or a right.
             (Refusal::Gone(_) | Refusal::Closed, Step::Find { .. } | Step::Create { .. }) => {
                 let status = status.unwrap_or_default();

@@ -51,6 +51,7 @@ pub fn target() -> Target {
         mode: Mode::Live,
         settle: Millis::secs(60),
         reopens: true,
+        by_key: false,
         on_recovery: OnRecovery::ResolveIfUntouched,
         max_new: 30,
         max_new_per: Millis::mins(10),
