@@ -291,7 +291,7 @@ impl Target {
     async fn exchange(&self, kind: &Itsm, facts: &Facts, step: &Step) -> End {
         let mut exchange = Exchange::new(kind, &self.conf.settings, facts, step);
         loop {
-            let request = match exchange.next() {
+            let request = match exchange.proceed() {
                 Do::Send(request) => request,
                 Do::Over(end) => return end,
             };

@@ -76,7 +76,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// What to do now.
-    pub fn next(&mut self) -> Do {
+    pub fn proceed(&mut self) -> Do {
         let full = self.got.len() >= MAX_EXCHANGES;
         match (self.kind.next)(self.settings, self.facts, self.step, &self.got) {
             Next::Done(reply) => Do::Over(End::Reply(reply)),

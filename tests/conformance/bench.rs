@@ -125,7 +125,7 @@ impl Tool {
         let mut exchange = Exchange::new(conf.kind, &conf.settings, facts, step);
         let mut wrote = false;
         loop {
-            let request = match exchange.next() {
+            let request = match exchange.proceed() {
                 Do::Send(request) => request,
                 Do::Over(end) => return end,
             };
@@ -224,6 +224,12 @@ impl Tool {
     /// The tool executes a request.
     fn ask(&mut self, now: Millis, request: &Request, key: &str) -> Response {
         self.memory.now = now;
+        // Tickets that are tied together by the tool's own automation move with each other.
+        let text = String::from_utf8_lossy(&request.body).to_lowercase();
+        assert!(
+            !text.contains("\"parent") && !text.contains("\"child"),
+            "{text}"
+        );
         if request.writes {
             self.sent.push(request.clone());
         }

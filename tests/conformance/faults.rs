@@ -206,6 +206,12 @@ pub const FAULTS: &[Fault] = &[
             m.turn(&ticket, PERSON, TicketState::Resolved);
         });
     }),
+    fault("the tool resolves it with its parent", At::Open, |b| {
+        let ticket = b.newest();
+        b.habits(|m| {
+            m.turn(&ticket, RULE, TicketState::Resolved);
+        });
+    }),
     fault("a person closes it", At::Open, |b| {
         let ticket = b.newest();
         b.habits(|m| {

@@ -208,7 +208,7 @@ fn outcome(delivery: &Delivery) -> OutcomeV1 {
         StepName::Read => Step::Read { id },
     };
     let (settings, facts) = (ItsmSettings::default(), Facts::default());
-    match Exchange::new(&shadow::ITSM, &settings, &facts, &step).next() {
+    match Exchange::new(&shadow::ITSM, &settings, &facts, &step).proceed() {
         Do::Over(end) => outcome_of(end),
         Do::Send(_) => OutcomeV1::Found(Vec::new()),
     }
