@@ -7,8 +7,8 @@
 //! * The events are all we have: what people did in the tool is not seen, no ticket is ever touched, and there
 //!   are no notes. K: a trigger after a person has resolved pages again; therefore changes are told only with
 //!   `updates = true`.
-//! * A trigger that is executed after the resolve of the same key would page for what is over. The wait after a
-//!   lost answer makes that unlikely; it cannot be found out.
+//! * A trigger that is executed after the resolve of the same key would page for what is over. An incident is
+//!   resolved minutes after its last alert, which makes that unlikely; it cannot be found out.
 //! * K: a summary has at most 1024 characters, an event 512 KiB.
 //!
 //! The routing key is a secret, and stands in the body: `auth = "member"`, `auth_name = "routing_key"`.
@@ -34,7 +34,8 @@ pub const ITSM: Itsm = Itsm {
         title: 1000,
         description: 4000,
         note: 4000,
-        settle: Millis::secs(60),
+        // A trigger may be repeated at once: nobody is paged twice, and somebody may not have been paged yet.
+        settle: Millis::secs(5),
         // A new trigger of a key that was resolved is a new incident: it gets a key of its own.
         reopens: false,
         markup: Markup::Plain,

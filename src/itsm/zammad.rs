@@ -40,7 +40,7 @@ pub const ITSM: Itsm = Itsm {
         text("resolved_state", Preset::Toml("\"closed\""), "state of a ticket that is over"),
         text("open_state", Preset::Toml("\"open\""), "state of a ticket that is opened again"),
         key("closed_states", KeyKind::List, Preset::Toml("[\"removed\"]"), "states of a ticket that is over for good"),
-        key("automation_accounts", KeyKind::List, Preset::Toml("[\"-\"]"), "logins whose changes are no person's"),
+        key("automation_accounts", KeyKind::List, Preset::Toml("[]"), "logins whose changes are no person's, besides the tool's own"),
     ],
     limits: Limits {
         title: 200,
@@ -260,7 +260,7 @@ impl Zammad<'_> {
         };
         let person = |login: &str| {
             let automatic = is_one_of(options.list("automation_accounts"), login);
-            !login.is_empty() && !automatic && !self.is_us(login)
+            !matches!(login, "" | "-") && !automatic && !self.is_us(login)
         };
         let owner = word(ticket, "owner");
         let taken = person(&owner);
