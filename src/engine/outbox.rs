@@ -199,13 +199,12 @@ impl Engine {
             IncidentState::Resolved => self.state.rules.ticket.open_when_over,
             IncidentState::Pending | IncidentState::Merged => false,
         };
-        // Marks a create of unknown outcome of which two finds knew nothing.
-        let unfound = !row.verify.is_empty();
-        match wanted {
-            true => {}
-            // Such a tool is never asked: it may have a ticket by this key, which must hear of the end.
-            false if unfound && target.by_key => return self.ended_by_key(id, target),
-            false => return Plan::Drop,
+        if !wanted && target.by_key && !row.verify.is_empty() {
+            self.adopt_by_key(id);
+            return self.plan(id);
+        }
+        if !wanted {
+            return Plan::Drop;
         }
         if !row.may_create {
             return Ask::only(StepName::Find, "");
@@ -223,23 +222,6 @@ impl Engine {
             .unwrap_or(at)
             .plus(target.max_new_per);
         self.hold_back(id, room)
-    }
-
-    fn ended_by_key(&mut self, id: &RowId, target: &Target) -> Plan {
-        let epoch = self.state.epoch;
-        if let Some(row) = self.state.outbox.get_mut(id) {
-            row.ticket = Some(correlation_key(epoch, id.incident, row.generation));
-            row.may_create = false;
-            row.verify = Vec::new();
-        }
-        let (Some(row), Some(incident)) = (
-            self.state.outbox.get(id),
-            self.state.incidents.get(&id.incident),
-        ) else {
-            return Plan::Drop;
-        };
-        let ticket = row.ticket.clone().unwrap_or_default();
-        self.plan_known(id, row, incident, &ticket, target)
     }
 
     /// The valve: no room for a new ticket before `room`.

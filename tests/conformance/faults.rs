@@ -136,6 +136,20 @@ pub const FAULTS: &[Fault] = &[
             Meets::SaysAfter(502, "<html>Bad Gateway</html>"),
         );
     }),
+    fault("504 after changes, and executed", At::Open, |b| {
+        b.meets(
+            When::Change,
+            4,
+            Meets::SaysAfter(504, "<html>Gateway Time-out</html>"),
+        );
+    }),
+    fault("504 after the end, and executed", At::Ending, |b| {
+        b.meets(
+            When::Change,
+            3,
+            Meets::SaysAfter(504, "<html>Gateway Time-out</html>"),
+        );
+    }),
     fault("slow: 20 s each", At::Start, |b| {
         b.meets(When::Any, 40, Meets::Slow(Millis::secs(20)));
     }),
