@@ -2,7 +2,7 @@
 
 use super::facts::MAX_TEXT;
 use crate::engine::Engine;
-use crate::engine::state::{Alert, Incident};
+use crate::engine::state::{Alert, Incident, UNBOUND_MARK};
 use crate::engine::waits::Why as Waits;
 use crate::model::{AlertId, CiId, IncidentId, cut};
 use serde_json::{Value, json};
@@ -84,6 +84,11 @@ impl Engine {
                 out.push(format!("the hours of calendar {}", cut(name, MAX_TEXT)));
             }
             None => {}
+        }
+        let name = known.burst.map(|cause| self.state.cis.key(cause));
+        let labels = name.and_then(|n| n.strip_prefix(UNBOUND_MARK)?.strip_prefix("labels:"));
+        if let Some((rule, _)) = labels.and_then(|n| n.rsplit_once('|')) {
+            out.push(format!("[[correlate.label_rule]] {}", cut(rule, MAX_TEXT)));
         }
         if let Some(route) = self.group_of(id).1 {
             out.push(format!("[[ticket.route]] {}", cut(&route, MAX_TEXT)));
