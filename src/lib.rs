@@ -38,6 +38,12 @@
 //!   the scope began. Only direct Prometheus names senders, and is over when all of them say so.
 //! * What is taken out of events (`redact`) and what may go to a target (`share`) are kept apart: the first is
 //!   plumbing and happens before the log, the second is a rule, for it changes what tickets say.
+//! * The exchanges of a step are pure (`itsm::exchange`): the daemon carries them over the network, the conformance
+//!   kit to fake tools. Kinds that share the story of a known ticket tell only what is theirs (`itsm::life`).
+//! * `Step::Find` says whether a create of unknown outcome may have gone out: a tool that cannot be searched leaves
+//!   that to a person or repeats it, as its settings say. A search that finds nothing resets no wait.
+//! * A create of unknown outcome is looked for once more after 60 settles: what came far too late is found, too.
+//! * A ticket that cannot be opened again counts as closed: the next one follows.
 //! * A step that is done may name one request more that is sent besides (`Next::Besides`: rows of affected CIs):
 //!   whatever becomes of it, the step is neither repeated nor of unknown outcome.
 //! * What people say about an incident is kept in it (`engine::hands`) and asked for by the correlation before it

@@ -212,6 +212,9 @@ pub struct Target {
     pub settle: Millis,
     /// Whether a resolved ticket can be opened again.
     pub reopens: bool,
+    /// The tool knows a ticket by our key alone, and cannot be asked for it.
+    #[serde(default)]
+    pub by_key: bool,
     /// What recovery does to the ticket.
     pub on_recovery: OnRecovery,
     /// New tickets in `max_new_per`.

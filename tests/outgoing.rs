@@ -11,12 +11,13 @@
 use correlated::config;
 use correlated::daemon::http::Client;
 use correlated::model::Request;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// Answers one request after another with 204, and tells their first lines.
+/// Answers one request after another with 204, a login with a token, and tells their first lines with what
+/// they say about us, and their bodies.
 fn server() -> (u16, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -24,17 +25,39 @@ fn server() -> (u16, mpsc::Receiver<String>) {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            let first = lines.next().unwrap().unwrap();
-            for line in lines.by_ref() {
-                if line.unwrap().is_empty() {
-                    break;
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut line = || {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                line.trim_end().to_owned()
+            };
+            let (mut told, mut length) = (line(), 0);
+            loop {
+                let line = line();
+                match line.split_once(": ") {
+                    None => break,
+                    Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                        length = value.parse().unwrap();
+                    }
+                    Some((name, _))
+                        if ["authorization", "x-key"].contains(&&*name.to_lowercase()) =>
+                    {
+                        told = format!("{told} {line}");
+                    }
+                    Some(_) => {}
                 }
             }
-            stream
-                .write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
-                .unwrap();
-            if tell.send(first).is_err() {
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            if length > 0 {
+                told = format!("{told} {}", String::from_utf8_lossy(&body));
+            }
+            let answer = match told.starts_with("POST /login") {
+                true => "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nTOKEN",
+                false => "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+            };
+            stream.write_all(answer.as_bytes()).unwrap();
+            if tell.send(told).is_err() {
                 return;
             }
         }
@@ -43,10 +66,18 @@ fn server() -> (u16, mpsc::Receiver<String>) {
 }
 
 fn ask(url: &str, more: &str) -> Result<u16, String> {
+    send(url, more, "")
+}
+
+fn send(url: &str, more: &str, body: &str) -> Result<u16, String> {
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
-    let token = std::env::temp_dir().join(format!("correlated-outgoing-{}", std::process::id()));
+    let token = std::env::temp_dir().join(format!(
+        "correlated-outgoing-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     std::fs::write(&token, "t\n").unwrap();
     let text = format!(
         "[[source]]\nname = \"n\"\nkind = \"nagios\"\n[[itsm]]\nname = \"t\"\nkind = \"rt\"\nurl = \"{url}\"\ntoken_file = \"{}\"\nqueue = \"q\"\naccount = \"a\"\ntimeout = \"5s\"\n{more}\n",
@@ -55,12 +86,12 @@ fn ask(url: &str, more: &str) -> Result<u16, String> {
     let config = config::load(&text, "").unwrap();
     let client = Client::new(&config.plumbing.targets[0]).unwrap();
     let request = Request {
-        method: "GET",
+        method: if body.is_empty() { "GET" } else { "POST" },
         path: "x".into(),
         query: Vec::new(),
         headers: Vec::new(),
-        body: Vec::new(),
-        writes: false,
+        body: body.as_bytes().to_vec(),
+        writes: !body.is_empty(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -77,17 +108,80 @@ fn a_proxy_is_used_except_for_what_goes_past_it() {
     let by = format!("proxy = \"http://127.0.0.1:{proxy}\"");
     assert_eq!(ask("http://tool.invalid/REST", &by), Ok(204));
     let line = at_proxy.recv_timeout(Duration::from_secs(5)).unwrap();
-    assert_eq!(line, "GET http://tool.invalid/REST/x HTTP/1.1");
+    assert_eq!(
+        line,
+        "GET http://tool.invalid/REST/x HTTP/1.1 authorization: token t"
+    );
     let past = format!("{by}\nno_proxy = [\"127.0.0.0/8\", \".invalid\"]");
     assert_eq!(
         ask(&format!("http://127.0.0.1:{tool}/REST"), &past),
         Ok(204)
     );
     let line = at_tool.recv_timeout(Duration::from_secs(5)).unwrap();
-    assert_eq!(line, "GET /REST/x HTTP/1.1");
+    assert_eq!(line, "GET /REST/x HTTP/1.1 authorization: token t");
     assert!(
         ask("http://tool.invalid/REST", &past).is_err(),
         "no such host, and the proxy is not asked"
     );
     assert!(at_proxy.try_recv().is_err());
+}
+
+#[test]
+fn a_secret_stands_where_the_tool_wants_it() {
+    let (tool, told) = server();
+    let url = format!("http://127.0.0.1:{tool}");
+    let check = |more: &str, body: &str, expected: &[&str]| {
+        assert_eq!(send(&url, more, body), Ok(204), "{more}");
+        for expected in expected {
+            let line = told.recv_timeout(Duration::from_secs(5)).unwrap();
+            assert_eq!(line.to_lowercase(), expected.to_lowercase(), "{more}");
+        }
+    };
+    check("", "", &["GET /x HTTP/1.1 authorization: token t"]);
+    check(
+        "auth = \"bearer\"",
+        "",
+        &["GET /x HTTP/1.1 authorization: Bearer t"],
+    );
+    // That is t:X.
+    check(
+        "auth = \"basic_user\"",
+        "",
+        &["GET /x HTTP/1.1 authorization: Basic dDpY"],
+    );
+    check(
+        "auth = \"header\"\nauth_name = \"Authorization\"\nauth_prefix = \"Token token=\"",
+        "",
+        &["GET /x HTTP/1.1 authorization: Token token=t"],
+    );
+    check(
+        "auth = \"header\"\nauth_name = \"X-Key\"",
+        "",
+        &["GET /x HTTP/1.1 x-key: t"],
+    );
+    check(
+        "auth = \"query\"\nauth_name = \"token\"",
+        "",
+        &["GET /x?token=t HTTP/1.1"],
+    );
+    check(
+        "auth = \"member\"\nauth_name = \"routing_key\"",
+        "{\"a\":\"routing_key\"}",
+        &["POST /x HTTP/1.1 {\"a\":\"routing_key\",\"routing_key\":\"t\"}"],
+    );
+    check(
+        "auth = \"login\"\nuser = \"u\"\noauth_path = \"/login?mode=x\"\nauth_prefix = \"AR-JWT \"",
+        "",
+        &[
+            "POST /login?mode=x HTTP/1.1 username=u&password=t",
+            "GET /x HTTP/1.1 authorization: AR-JWT TOKEN",
+        ],
+    );
+    let missing = config::load(
+        "[[source]]\nname = \"n\"\nkind = \"nagios\"\n[[itsm]]\nname = \"t\"\nkind = \"rt\"\nurl = \"http://x\"\n\
+         token = \"credential:t\"\nqueue = \"q\"\naccount = \"a\"\nauth = \"header\"\n",
+        "",
+    );
+    let missing = format!("{missing:?}");
+    assert!(missing.contains("itsm[0].auth_name"), "{missing}");
 }

@@ -12,7 +12,7 @@
 //! Lines that begin with `|` are configuration, in force from the start. `fire NAME=VALUE... SEVERITY` and
 //! `clear NAME=VALUE...` (an alert by its labels), `change ID on CI WORDS`, `told T1` (we hear how a person
 //! left the ticket), `why I1` (what the view says about its ticket), `alert NAME=VALUE...` (about an alert),
-//! `group I1`, `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
+//! `group I1`, `rules I1` (those that acted), `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
 //! is a line below, with an exclamation mark if it was refused. Her questions: `why NAME` (was nobody paged for
@@ -305,7 +305,10 @@ fn step(world: &mut World, what: &str) {
             world.commit(&[record]);
             world.deliver();
         }
-        ["why" | "alert" | "group" | "chronic" | "log" | "says", ..] => {
+        [
+            "why" | "alert" | "group" | "rules" | "chronic" | "log" | "says",
+            ..,
+        ] => {
             let line = view(world, &words);
             world.tool.log.push((now, line));
         }

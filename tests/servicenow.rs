@@ -109,7 +109,15 @@ fn created(instance: &mut Instance, s: &ItsmSettings, facts: &Facts) -> (String,
 }
 
 fn found(instance: &mut Instance, s: &ItsmSettings, facts: &Facts) -> Result<Vec<Hit>, Refusal> {
-    match run(instance, s, facts, &Step::Find { key: KEY.into() })? {
+    match run(
+        instance,
+        s,
+        facts,
+        &Step::Find {
+            key: KEY.into(),
+            unknown: false,
+        },
+    )? {
         Reply::Found(hits) => Ok(hits),
         other => panic!("{other:?}"),
     }

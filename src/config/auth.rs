@@ -13,8 +13,28 @@ pub enum Auth {
     Bearer,
     /// Basic, with this user.
     Basic(String),
+    /// Basic, with the secret as user.
+    BasicUser,
+    /// A header of this name, with this before the secret.
+    Header(String, String),
+    /// A query parameter of this name.
+    Query(String),
+    /// A member of the JSON body of this name.
+    Member(String),
     /// A token that is fetched and renewed.
     OAuth2(OAuth2),
+    /// A token that is fetched with user and password, and is nothing but text.
+    Login(Login),
+}
+
+/// A login whose answer is the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sentences are in config::tables")]
+pub struct Login {
+    pub path: String,
+    pub user: String,
+    pub password: SecretRef,
+    pub prefix: String,
 }
 
 /// A login by OAuth 2.0: the password grant with a user, else client credentials.
@@ -23,7 +43,7 @@ pub enum Auth {
 pub struct OAuth2 {
     pub path: String,
     pub client_id: String,
-    pub client_secret: SecretRef,
+    pub client_secret: Option<SecretRef>,
     pub user: Option<(String, SecretRef)>,
 }
 
@@ -31,8 +51,15 @@ impl Auth {
     /// A secret beside the target's token.
     pub fn secret(&self) -> Option<&SecretRef> {
         match self {
-            Auth::OAuth2(conf) => Some(&conf.client_secret),
-            Auth::Token | Auth::Bearer | Auth::Basic(_) => None,
+            Auth::OAuth2(conf) => conf.client_secret.as_ref(),
+            Auth::Token
+            | Auth::Bearer
+            | Auth::Basic(_)
+            | Auth::BasicUser
+            | Auth::Header(..)
+            | Auth::Query(_)
+            | Auth::Member(_)
+            | Auth::Login(_) => None,
         }
     }
 }
@@ -45,17 +72,45 @@ pub(super) fn is_alone(settings: &Settings) -> bool {
 pub(super) fn read(walk: &mut Walk<'_>, at: Range<usize>, path: &str, settings: &Settings) -> Auth {
     match (settings.text("auth"), settings.opt_text("user")) {
         ("basic", Some(user)) => Auth::Basic(user.to_owned()),
-        ("basic", None) => {
-            walk.problem(
-                at,
-                &format!("{path}.user"),
-                "missing: auth is \"basic\"".to_owned(),
-            );
+        ("login", Some(user)) => match settings.secret("token") {
+            None => Auth::Token, // told already
+            Some(password) => Auth::Login(Login {
+                path: settings.text("oauth_path").to_owned(),
+                user: user.to_owned(),
+                password: password.clone(),
+                prefix: settings.text("auth_prefix").to_owned(),
+            }),
+        },
+        (word @ ("basic" | "login"), None) => {
+            let message = format!("missing: auth is {word:?}");
+            walk.problem(at, &format!("{path}.user"), message);
             Auth::Token
         }
         ("bearer", _) => Auth::Bearer,
+        ("basic_user", _) => Auth::BasicUser,
+        (place @ ("header" | "query" | "member"), _) => named(walk, at, path, settings, place),
         ("oauth2", user) => oauth2(walk, at, path, settings, user),
         (_, _) => Auth::Token,
+    }
+}
+
+/// A secret that stands in a place with a name.
+fn named(
+    walk: &mut Walk<'_>,
+    at: Range<usize>,
+    path: &str,
+    settings: &Settings,
+    place: &str,
+) -> Auth {
+    let name = settings.text("auth_name").to_owned();
+    if name.is_empty() {
+        let message = format!("missing: auth is {place:?}");
+        walk.problem(at, &format!("{path}.auth_name"), message);
+    }
+    match place {
+        "header" => Auth::Header(name, settings.text("auth_prefix").to_owned()),
+        "query" => Auth::Query(name),
+        _ => Auth::Member(name),
     }
 }
 
@@ -81,21 +136,21 @@ fn oauth2(
     if id.is_none() {
         missing("client_id");
     }
-    if secret.is_none() {
+    if secret.is_none() && user.is_none() {
         missing("client_secret");
     }
     if user.is_none() && settings.secret("token").is_some() {
         missing("user"); // whose password is it?
     }
-    match (id, secret) {
-        (Some(id), Some(secret)) => Auth::OAuth2(OAuth2 {
+    match id {
+        Some(id) => Auth::OAuth2(OAuth2 {
             path: settings.text("oauth_path").to_owned(),
             client_id: id.to_owned(),
-            client_secret: secret.clone(),
+            client_secret: secret.cloned(),
             user: user
                 .map(str::to_owned)
                 .zip(settings.secret("token").cloned()),
         }),
-        (_, _) => Auth::Token,
+        None => Auth::Token,
     }
 }

@@ -65,6 +65,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing
                     .opt_duration("settle")
                     .unwrap_or(target.kind.limits.settle),
                 reopens: target.kind.limits.reopens,
+                by_key: target.kind.promise == Promise::OnceByTool,
                 on_recovery: match s.text("on_recovery") {
                     "resolve" => OnRecovery::Resolve,
                     "note_only" => OnRecovery::NoteOnly,

@@ -4,9 +4,10 @@ use super::http::{Client, Failure};
 use super::inbox::{Command, Inbox};
 use crate::config::TargetConf;
 use crate::engine::Delivery;
-use crate::itsm::{Content, Facts, Itsm, MAX_EXCHANGES, Next, Refusal, Reply, Step, shadow};
+use crate::itsm::exchange::{Do, End, Exchange, outcome_of};
+use crate::itsm::{Content, Facts, Itsm, Refusal, Reply, Step, shadow};
 use crate::metrics::Metrics;
-use crate::record::{HitV1, OutcomeV1, ReceiptV1, StepName};
+use crate::record::{OutcomeV1, ReceiptV1, StepName};
 use crate::ticket::{self, Style};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -189,7 +190,7 @@ fn word(outcome: &OutcomeV1) -> &'static str {
 impl Target {
     async fn deliver(&self, delivery: &Delivery) -> OutcomeV1 {
         let _room = self.room.acquire().await;
-        let step = match self.step(delivery) {
+        let step = match step(delivery, &self.style) {
             Ok(step) => step,
             Err(error) => {
                 let why = format!("the text cannot be made: {error}");
@@ -211,16 +212,13 @@ impl Target {
                 Err(refusal) => return OutcomeV1::Refused(refusal),
             },
         };
-        let outcome = self
-            .exchange(kind, &facts, &step, delivery.step.writes())
-            .await;
+        let outcome = outcome_of(self.exchange(kind, &facts, &step).await);
         match outcome {
             // A login may have expired: once more with a secret that is read anew. (A client that fetches
             // its token has done so already.)
             OutcomeV1::Refused(Refusal::Login) if !self.renews() => {
                 self.forget();
-                self.exchange(kind, &facts, &step, delivery.step.writes())
-                    .await
+                outcome_of(self.exchange(kind, &facts, &step).await)
             }
             // The tool says no to something that the probe thought possible: look again next time.
             OutcomeV1::Refused(Refusal::Login | Refusal::Reject(_) | Refusal::Stop(_)) => {
@@ -260,25 +258,15 @@ impl Target {
     /// # Errors
     /// The tool's refusal.
     pub async fn probe(&self, kind: &Itsm) -> Result<Facts, Refusal> {
-        let mut got = Vec::new();
-        for _ in 0..MAX_EXCHANGES {
-            match (kind.next)(&self.conf.settings, &Facts::default(), &Step::Probe, &got) {
-                Next::Done(Reply::Facts(facts)) => return Ok(facts),
-                Next::Besides(request, Reply::Facts(facts)) => match self.send(&request).await {
-                    Ok(response) => got.push(response),
-                    Err(_) => return Ok(facts),
-                },
-                Next::Done(_) | Next::Besides(..) => {
-                    return Err(Refusal::Stop("the probe answered nonsense".to_owned()));
-                }
-                Next::Refused(refusal) => return Err(refusal),
-                Next::Send(request) => match self.send(&request).await {
-                    Ok(response) => got.push(response),
-                    Err(failure) => return Err(unsent(failure)),
-                },
-            }
+        match self.exchange(kind, &Facts::default(), &Step::Probe).await {
+            End::Reply(Reply::Facts(facts)) => Ok(facts),
+            End::Reply(_) => Err(Refusal::Stop("the probe answered nonsense".to_owned())),
+            End::Refused(refusal) => Err(refusal),
+            End::Unknown(why) => Err(Refusal::Retry {
+                not_before: None,
+                why,
+            }),
         }
-        Err(Refusal::Stop("the probe has no end".to_owned()))
     }
 
     /// The kind that is configured.
@@ -300,85 +288,59 @@ impl Target {
         }
     }
 
-    async fn exchange(&self, kind: &Itsm, facts: &Facts, step: &Step, writes: bool) -> OutcomeV1 {
-        let mut got = Vec::new();
-        let mut written = false;
-        let mut taken = false;
-        for _ in 0..=MAX_EXCHANGES {
-            let mut besides = None;
-            let request = match (kind.next)(&self.conf.settings, facts, step, &got) {
-                Next::Done(reply) => return outcome_of(reply),
-                // What was written must not be written again with a new login.
-                Next::Refused(Refusal::Login) if taken => {
-                    let why = "the login ended after a write".to_owned();
-                    return OutcomeV1::Unknown { why };
-                }
-                Next::Refused(refusal) => {
-                    return judged(refusal, written, got.last().map(|r| r.status));
-                }
-                Next::Besides(_, reply) if got.len() >= MAX_EXCHANGES => return outcome_of(reply),
-                Next::Besides(request, reply) => {
-                    besides = Some(reply);
-                    request
-                }
-                Next::Send(request) => request,
+    async fn exchange(&self, kind: &Itsm, facts: &Facts, step: &Step) -> End {
+        let mut exchange = Exchange::new(kind, &self.conf.settings, facts, step);
+        loop {
+            let request = match exchange.proceed() {
+                Do::Send(request) => request,
+                Do::Over(end) => return end,
             };
-            let this_writes = request.writes && writes;
-            match (self.send(&request).await, besides) {
-                (Ok(response), _) => {
-                    written |= this_writes;
-                    taken |= this_writes && response.status < 400;
-                    got.push(response);
-                }
-                (Err(_), Some(reply)) => return outcome_of(reply),
-                (Err(failure), None) if written || (this_writes && failure.sent) => {
-                    return OutcomeV1::Unknown { why: failure.why };
-                }
-                (Err(failure), None) => return OutcomeV1::Refused(unsent(failure)),
+            if let Some(end) = exchange.answer(self.send(&request).await) {
+                return end;
             }
         }
-        OutcomeV1::Refused(Refusal::Stop(format!(
-            "the step took more than {MAX_EXCHANGES} exchanges"
-        )))
     }
+}
 
-    /// The step, with its texts.
-    fn step(&self, delivery: &Delivery) -> Result<Step, ticket::TextError> {
-        let id = || delivery.ticket.clone();
-        let content = || -> Result<Content, ticket::TextError> {
-            ticket::content(&delivery.wanted, &self.style)
-        };
-        let (n, text) = match &delivery.note {
-            Some((n, note)) => (*n, ticket::note(note, &delivery.wanted, &self.style)?),
-            None => (0, String::new()),
-        };
-        Ok(match delivery.step {
-            StepName::Probe => Step::Probe,
-            StepName::Find => Step::Find {
-                key: delivery.key.clone(),
-            },
-            StepName::Create => Step::Create {
-                key: delivery.key.clone(),
-                content: content()?,
-            },
-            StepName::Update => Step::Update {
-                id: id(),
-                content: content()?,
-            },
-            StepName::Note => Step::Note { id: id(), n, text },
-            StepName::Resolve => Step::Resolve {
-                id: id(),
-                text,
-                unless_touched: delivery.unless_touched,
-            },
-            StepName::Reopen => Step::Reopen { id: id(), text },
-            StepName::Link => Step::Link {
-                id: id(),
-                other: String::new(),
-            },
-            StepName::Read => Step::Read { id: id() },
-        })
-    }
+/// What a delivery asks of the tool, with its texts.
+///
+/// # Errors
+/// A bug in our templates.
+pub fn step(delivery: &Delivery, style: &Style) -> Result<Step, ticket::TextError> {
+    let id = || delivery.ticket.clone();
+    let content =
+        || -> Result<Content, ticket::TextError> { ticket::content(&delivery.wanted, style) };
+    let (n, text) = match &delivery.note {
+        Some((n, note)) => (*n, ticket::note(note, &delivery.wanted, style)?),
+        None => (0, String::new()),
+    };
+    Ok(match delivery.step {
+        StepName::Probe => Step::Probe,
+        StepName::Find => Step::Find {
+            key: delivery.key.clone(),
+            unknown: delivery.unknown,
+        },
+        StepName::Create => Step::Create {
+            key: delivery.key.clone(),
+            content: content()?,
+        },
+        StepName::Update => Step::Update {
+            id: id(),
+            content: content()?,
+        },
+        StepName::Note => Step::Note { id: id(), n, text },
+        StepName::Resolve => Step::Resolve {
+            id: id(),
+            text,
+            unless_touched: delivery.unless_touched,
+        },
+        StepName::Reopen => Step::Reopen { id: id(), text },
+        StepName::Link => Step::Link {
+            id: id(),
+            other: String::new(),
+        },
+        StepName::Read => Step::Read { id: id() },
+    })
 }
 
 /// What would be done, for people who try us out.
@@ -407,48 +369,5 @@ fn show(delivery: &Delivery, step: &Step, shown: &Shown) {
             tracing::debug!(incident, "shadow: would {}", delivery.step.word());
         }
         Step::Probe | Step::Find { .. } | Step::Read { .. } => {}
-    }
-}
-
-/// Nothing was sent that could have been executed.
-fn unsent(failure: Failure) -> Refusal {
-    match failure.fatal {
-        true => Refusal::Stop(failure.why),
-        false => Refusal::Retry {
-            not_before: None,
-            why: failure.why,
-        },
-    }
-}
-
-/// After a writing exchange, "again later" and "look at it by hand" mean that nobody knows whether it was
-/// executed: only an answer that says no is a no.
-fn judged(refusal: Refusal, written: bool, status: Option<u16>) -> OutcomeV1 {
-    let said_no = status.is_some_and(|s| s == 429 || (400..500).contains(&s) && s != 408);
-    match refusal {
-        Refusal::Retry { why, .. } if written && !said_no => OutcomeV1::Unknown { why },
-        other => OutcomeV1::Refused(other),
-    }
-}
-
-/// What a reply is in a receipt.
-pub fn outcome_of(reply: Reply) -> OutcomeV1 {
-    match reply {
-        Reply::Facts(_) => OutcomeV1::Found(Vec::new()),
-        Reply::Found(hits) => OutcomeV1::Found(
-            hits.into_iter()
-                .map(|h| HitV1 {
-                    ticket: h.id,
-                    by_us: h.by_us,
-                    seen: h.seen,
-                })
-                .collect(),
-        ),
-        Reply::Done { id, read_back } => OutcomeV1::Done {
-            ticket: id,
-            seen: read_back,
-        },
-        Reply::Already(seen) => OutcomeV1::Already { seen },
-        Reply::State(seen) => OutcomeV1::State { seen },
     }
 }

@@ -15,16 +15,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Bytes of a secret file.
 const MAX_SECRET: u64 = 64 << 10;
 
-/// An exchange that gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The request may have reached the tool.
-    pub sent: bool,
-    /// A person must act: a login that the tool refuses.
-    pub fatal: bool,
-    /// What happened; no secrets.
-    pub why: String,
-}
+pub use crate::itsm::exchange::Failure;
 
 /// A client for one target.
 #[derive(Debug)]
@@ -103,7 +94,8 @@ impl Client {
             secret: conf.secret.clone(),
             login: match &conf.auth {
                 Auth::OAuth2(conf) => Some(Login::new(conf)),
-                Auth::Token | Auth::Bearer | Auth::Basic(_) => None,
+                Auth::Login(conf) => Some(Login::plain(conf)),
+                _fixed => None,
             },
             reads: make(2)?,
             writes: make(0)?,
@@ -139,7 +131,7 @@ impl Client {
             fatal: false,
             why,
         };
-        let url = self.url(request).map_err(not_sent)?;
+        let mut url = self.url(request).map_err(not_sent)?;
         let method = reqwest::Method::from_bytes(request.method.as_bytes())
             .map_err(|e| not_sent(e.to_string()))?;
         let client = if request.writes {
@@ -147,23 +139,37 @@ impl Client {
         } else {
             &self.reads
         };
+        // Read each time: a rotated password needs no restart.
+        let secret = match (&self.secret, token) {
+            (Some(from), None) => Some(secret(from).map_err(not_sent)?),
+            (_, _) => None,
+        };
+        let mut body = request.body.clone();
+        match (&self.auth, &secret) {
+            (Auth::Query(name), Some(secret)) => {
+                url.query_pairs_mut().append_pair(name, secret);
+            }
+            (Auth::Member(name), Some(secret)) => body = with_member(&body, name, secret),
+            (_, _) => {}
+        }
         let mut builder = client.request(method, url);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
         if let Some(token) = token {
-            builder = builder.bearer_auth(token);
-        } else if let Some(from) = &self.secret {
-            // Read each time: a rotated password needs no restart.
-            let secret = secret(from).map_err(not_sent)?;
+            let prefix = self.login.as_ref().map_or("Bearer ", Login::prefix);
+            builder = builder.header("Authorization", format!("{prefix}{token}"));
+        } else if let Some(secret) = secret {
             builder = match &self.auth {
                 Auth::Token => builder.header("Authorization", format!("token {secret}")),
                 Auth::Bearer => builder.bearer_auth(secret),
                 Auth::Basic(user) => builder.basic_auth(user, Some(secret)),
-                Auth::OAuth2(_) => builder,
+                Auth::BasicUser => builder.basic_auth(secret, Some("X")),
+                Auth::Header(name, prefix) => builder.header(name, format!("{prefix}{secret}")),
+                Auth::Query(_) | Auth::Member(_) | Auth::OAuth2(_) | Auth::Login(_) => builder,
             };
         }
-        let answer = builder.body(request.body.clone()).send().await;
+        let answer = builder.body(body).send().await;
         let mut answer = answer.map_err(|e| Failure {
             sent: !e.is_connect() && !e.is_builder(),
             fatal: false,
@@ -211,6 +217,18 @@ impl Client {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
         Ok(url)
+    }
+}
+
+/// A JSON object with one more member; what is none stays as it is.
+fn with_member(body: &[u8], name: &str, secret: &str) -> Vec<u8> {
+    let mut value = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    match value.as_object_mut() {
+        Some(object) => {
+            object.insert(name.to_owned(), serde_json::Value::from(secret));
+            value.to_string().into_bytes()
+        }
+        None => body.to_vec(),
     }
 }
 

@@ -1,8 +1,8 @@
-//! The login of `auth = "oauth2"`: a token per target, in memory only, fetched before it is needed.
+//! The login of `auth = "oauth2"` and `"login"`: a token per target, in memory only, fetched before it is needed.
 
 use super::chain;
 use super::http::{Failure, secret};
-use crate::config::OAuth2;
+use crate::config::{self, OAuth2};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -10,15 +10,24 @@ use tokio::sync::Mutex;
 const EARLY: Duration = Duration::from_secs(60);
 /// How long a token is good for whose answer does not say so.
 const UNSAID: Duration = Duration::from_secs(300);
+/// How long a token is used that is nothing but text: those we know are good for an hour.
+const PLAIN: Duration = Duration::from_secs(50 * 60);
 /// After a login that was refused, everybody is told so for this long: a tool locks accounts that try on.
 const REFUSED: Duration = Duration::from_secs(10);
 /// Bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 << 10;
 
+/// How it is done.
+#[derive(Debug)]
+enum Conf {
+    OAuth2(OAuth2),
+    Plain(config::Login),
+}
+
 /// The login of one target.
 #[derive(Debug)]
 pub struct Login {
-    conf: OAuth2,
+    conf: Conf,
     /// Held during a login: all who need a token wait for the one that is being fetched.
     held: Mutex<Held>,
 }
@@ -44,8 +53,24 @@ impl Login {
     /// A login that has not yet been made.
     pub fn new(conf: &OAuth2) -> Login {
         Login {
-            conf: conf.clone(),
+            conf: Conf::OAuth2(conf.clone()),
             held: Mutex::default(),
+        }
+    }
+
+    /// A login whose answer is the token.
+    pub fn plain(conf: &config::Login) -> Login {
+        Login {
+            conf: Conf::Plain(conf.clone()),
+            held: Mutex::default(),
+        }
+    }
+
+    /// What stands before the token.
+    pub fn prefix(&self) -> &str {
+        match &self.conf {
+            Conf::OAuth2(_) => "Bearer ",
+            Conf::Plain(conf) => &conf.prefix,
         }
     }
 
@@ -92,7 +117,13 @@ impl Login {
     async fn log_in(&self, client: &reqwest::Client, base: &str) -> Result<Token, Failure> {
         let asked = Instant::now();
         let mut url = reqwest::Url::parse(base).map_err(|e| no(format!("{base}: {e}")))?;
-        url.set_path(&self.conf.path);
+        let path = match &self.conf {
+            Conf::OAuth2(conf) => &conf.path,
+            Conf::Plain(conf) => &conf.path,
+        };
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        url.set_path(path);
+        url.set_query((!query.is_empty()).then_some(query));
         let form = self.form(&url).map_err(no)?;
         let answer = client
             .post(url)
@@ -114,24 +145,35 @@ impl Login {
                 None => break,
             }
         }
-        token_of(status, &body, asked)
+        match &self.conf {
+            Conf::OAuth2(_) => token_of(status, &body, asked),
+            Conf::Plain(_) => text_of(status, &body, asked),
+        }
     }
 
     /// The body of the request; secrets are read each time, as everywhere.
     fn form(&self, url: &reqwest::Url) -> Result<String, String> {
-        let client_secret = secret(&self.conf.client_secret)?;
-        let mut pairs = vec![
-            ("client_id", self.conf.client_id.clone()),
-            ("client_secret", client_secret),
-        ];
-        match &self.conf.user {
-            Some((user, password)) => pairs.extend([
-                ("grant_type", "password".to_owned()),
-                ("username", user.clone()),
-                ("password", secret(password)?),
-            ]),
-            None => pairs.push(("grant_type", "client_credentials".to_owned())),
-        }
+        let pairs = match &self.conf {
+            Conf::Plain(conf) => vec![
+                ("username", conf.user.clone()),
+                ("password", secret(&conf.password)?),
+            ],
+            Conf::OAuth2(conf) => {
+                let mut pairs = vec![("client_id", conf.client_id.clone())];
+                if let Some(from) = &conf.client_secret {
+                    pairs.push(("client_secret", secret(from)?));
+                }
+                match &conf.user {
+                    Some((user, password)) => pairs.extend([
+                        ("grant_type", "password".to_owned()),
+                        ("username", user.clone()),
+                        ("password", secret(password)?),
+                    ]),
+                    None => pairs.push(("grant_type", "client_credentials".to_owned())),
+                }
+                pairs
+            }
+        };
         // A query and a form are written alike.
         let mut form = url.clone();
         form.set_query(None);
@@ -161,6 +203,21 @@ fn token_of(status: u16, body: &[u8], asked: Instant) -> Result<Token, Failure> 
     match status {
         400..=407 => Err(no(why)),
         _ => Err(later(why)),
+    }
+}
+
+/// A token that is the whole answer. It does not say how long it is good for: it is used until it is refused,
+/// and for no longer than most are.
+fn text_of(status: u16, body: &[u8], asked: Instant) -> Result<Token, Failure> {
+    let text = String::from_utf8_lossy(body).trim().to_owned();
+    let odd = |c: char| !c.is_ascii_graphic() || matches!(c, '<' | '>' | '{' | '"');
+    match status {
+        200 if !text.is_empty() && !text.contains(odd) => Ok(Token {
+            text,
+            renew: asked.checked_add(PLAIN).unwrap_or(asked),
+        }),
+        400..=407 => Err(no(status.to_string())),
+        _ => Err(later(format!("{status}, and no token"))),
     }
 }
 
@@ -207,5 +264,20 @@ mod tests {
         );
         check(429, "", Err(false));
         check(503, "", Err(false));
+    }
+
+    #[test]
+    fn a_token_may_be_the_whole_answer() {
+        let now = Instant::now();
+        let check = |status, body: &str, expected: Result<&str, bool>| {
+            let found = text_of(status, body.as_bytes(), now).map(|t| t.text);
+            let expected = expected.map(str::to_owned);
+            assert_eq!(found.map_err(|f| f.fatal), expected, "{status} {body}");
+        };
+        check(200, "eyJhbGciOi.x-y_z\n", Ok("eyJhbGciOi.x-y_z"));
+        check(200, "<html>log in</html>", Err(false));
+        check(200, "", Err(false));
+        check(401, "no", Err(true));
+        check(500, "[{\"messageNumber\":90}]", Err(false));
     }
 }

@@ -128,6 +128,8 @@ pub struct Delivery {
     pub unless_touched: bool,
     /// The alert that opened the incident.
     pub opening: Fingerprint,
+    /// A create may have gone out before whose outcome is not known.
+    pub unknown: bool,
     /// The target writes nothing: show it only.
     pub shadow: bool,
 }

@@ -209,6 +209,10 @@ impl Engine {
             IncidentState::Resolved => self.state.rules.ticket.open_when_over,
             IncidentState::Pending | IncidentState::Merged => false,
         };
+        if !wanted && target.by_key && !row.verify.is_empty() {
+            self.adopt_by_key(id);
+            return self.plan(id);
+        }
         if !wanted {
             return Plan::Drop;
         }
@@ -448,6 +452,7 @@ impl Engine {
             recovery: ask.recovery,
         });
         let number = row.notes_sent.saturating_add(1);
+        let unknown = row.unknown.is_some();
         self.effects.deliveries.push(Delivery {
             id: delivery,
             incident: id.incident,
@@ -459,6 +464,7 @@ impl Engine {
             note: ask.note.map(|note| (number, note)),
             unless_touched: ask.unless_touched,
             opening,
+            unknown,
             shadow: row.shadow,
         });
     }

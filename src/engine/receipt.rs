@@ -8,8 +8,9 @@ use crate::model::Millis;
 use crate::record::{History, HitV1, OutcomeV1, ReceiptV1, SentV1, StepName, TicketChangeV1};
 use crate::ticket::{Note, NoteKind};
 
-/// The second look after a create that followed an unknown one, in settles.
-const SECOND_VERIFY: i64 = 5;
+/// When a create that followed an unknown one is looked for again, in settles. The last look finds what was
+/// executed far later than promised.
+const VERIFY: [i64; 3] = [1, 5, 60];
 
 impl Engine {
     pub(super) fn sent(&mut self, sent: &SentV1) {
@@ -67,7 +68,11 @@ impl Engine {
     }
 
     fn found(&mut self, id: &RowId, hits: &[HitV1]) {
-        self.healthy(id);
+        // That nothing was found proves no health: a tool may answer reads and fail every create, and some
+        // are not even asked. The wait between two creates goes on growing.
+        if !hits.is_empty() {
+            self.healthy(id);
+        }
         let at = self.state.at;
         let settle = self.settle_of(&id.target);
         let mut ours: Vec<&HitV1> = hits
@@ -256,7 +261,11 @@ impl Engine {
         row.touched |= seen.touched;
         row.ticket_state = seen.state;
         match flight.step {
-            StepName::Resolve => row.recovered = true,
+            StepName::Resolve => {
+                row.recovered = true;
+                // That nobody has touched it says who resolved it: we did, and the answer was lost.
+                row.resolved_by_us = seen.state == TicketState::Resolved && !row.touched;
+            }
             StepName::Reopen => {
                 row.resolved_by_us = false;
                 row.recovered = false; // its next recovery is still to be told
@@ -340,12 +349,11 @@ impl Engine {
     }
 }
 
-/// When a create after an unknown one is verified: after 1 and 5 settles.
+/// When a create after an unknown one is verified.
 fn after_unknown(at: Millis, settle: Millis) -> Vec<Millis> {
-    vec![
-        at.plus(settle),
-        at.plus(Millis(settle.0.saturating_mul(SECOND_VERIFY))),
-    ]
+    VERIFY
+        .map(|n| at.plus(Millis(settle.0.saturating_mul(n))))
+        .to_vec()
 }
 
 pub(super) fn note_written(row: &mut Row, flight: &InFlight) {

@@ -4,6 +4,7 @@ use super::Engine;
 use super::identity::short_hash;
 use super::receipt::note_written;
 use super::state::{InFlight, RowId};
+use super::wanted::correlation_key;
 use crate::itsm::{Refusal, TicketState, shown};
 use crate::model::Millis;
 use crate::record::StepName;
@@ -178,6 +179,17 @@ impl Engine {
         let step = flight.step.word();
         let text = format!("{}: outcome of {step} unknown: {why}", id.target);
         self.warn(Some(id.incident), text);
+    }
+
+    /// The incident is over, and two finds knew nothing of its create. Where the tool cannot be asked, that says
+    /// nothing: it may have a ticket by this key, which must hear of the end.
+    pub(super) fn adopt_by_key(&mut self, id: &RowId) {
+        let epoch = self.state.epoch;
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.ticket = Some(correlation_key(epoch, id.incident, row.generation));
+            row.may_create = false;
+            row.verify.clear();
+        }
     }
 
     /// A start turns every delivery that was under way into "outcome unknown"; what was not yet sent is

@@ -1,8 +1,20 @@
 //! ITSM tools: a step to HTTP bytes and back. One file per kind, one row per kind in [`KINDS`].
 
+pub mod bmc;
+pub mod cherwell;
+pub mod exchange;
+mod fill;
+pub mod freshservice;
+pub mod itop;
+pub mod jira;
+mod life;
+pub mod pagerduty;
 pub mod rt;
 pub mod servicenow;
 pub mod shadow;
+pub mod webhook;
+mod wire;
+pub mod zammad;
 
 use crate::config::keys::{Key, Settings};
 use crate::model::{Millis, Request, Response};
@@ -10,7 +22,20 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The kinds of ITSM tool.
-pub static KINDS: &[Itsm] = &[rt::ITSM, servicenow::ITSM, shadow::ITSM];
+pub static KINDS: &[Itsm] = &[
+    bmc::ITSM,
+    cherwell::ITSM,
+    freshservice::ITSM,
+    itop::ITSM,
+    jira::ITSM,
+    jira::DATA_CENTER,
+    pagerduty::ITSM,
+    rt::ITSM,
+    servicenow::ITSM,
+    shadow::ITSM,
+    webhook::ITSM,
+    zammad::ITSM,
+];
 
 /// A kind of ITSM tool: a row of plain values and functions.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +94,10 @@ pub enum Markup {
     Plain,
     /// What stands between `[code]` and `[/code]` is taken for HTML.
     CodeTags,
+    /// Wiki marks: macros in braces, links and mentions in brackets, images between exclamation marks.
+    Wiki,
+    /// Nobody knows what: HTML, wiki marks, Markdown, mentions.
+    Unknown,
 }
 
 /// What a kind can promise about tickets.
@@ -76,6 +105,10 @@ pub enum Markup {
 pub enum Promise {
     /// One ticket per incident: the key goes in with the create and can be found.
     Once,
+    /// One ticket per incident: the tool itself takes two creates with one key for one.
+    OnceByTool,
+    /// What the settings of the target say: a tool of which we know nothing.
+    Declared,
     /// No ticket is written at all.
     Nothing,
 }
@@ -109,6 +142,8 @@ pub enum Step {
     Find {
         /// The correlation key.
         key: String,
+        /// A create may have gone out whose outcome is not known. Most kinds look all the same.
+        unknown: bool,
     },
     /// A new ticket that carries the key from its first moment.
     Create {

@@ -35,7 +35,31 @@ pub(super) fn line(text: &str, max: usize, markup: Markup) -> String {
     match markup {
         Markup::Plain => out,
         Markup::CodeTags => without_code_tags(&out),
+        Markup::Wiki => without_marks(&out, false),
+        Markup::Unknown => without_marks(&out, true),
     }
+}
+
+/// Without the marks of a wiki: round brackets for the others, no macro, link, mention, image or table. With
+/// `all` also without HTML, Markdown and mentions by `@`. As many characters as before.
+fn without_marks(text: &str, all: bool) -> String {
+    let mut chars = text.chars().peekable();
+    let mut out = String::with_capacity(text.len());
+    while let Some(c) = chars.next() {
+        let last = chars.peek().is_none_or(|next| *next == ' ');
+        out.push(match c {
+            '{' | '[' => '(',
+            '}' | ']' => ')',
+            '|' | '\\' => '/',
+            '!' if !last => '.', // what stands between two of them is an image
+            '<' if all => '(',
+            '>' if all => ')',
+            '`' | '*' if all => '\'',
+            '@' if all => '\u{ff20}',
+            other => other,
+        });
+    }
+    out
 }
 
 /// `[code]` and `[/code]` with round brackets. As many characters as before.
@@ -141,6 +165,24 @@ mod tests {
         check("[co\u{200b}de]x", "(code]x");
         check("[[code]]", "[(code]]");
         check("code [", "code [");
+    }
+
+    #[test]
+    fn marks_of_a_wiki_and_of_whatever_it_is_are_broken() {
+        let check = |markup, text: &str, expected: &str| {
+            assert_eq!(line(text, 200, markup), expected, "{text:?}");
+        };
+        let text = "full! {code}<b>[~anna] !http://x/y.png! |a| @here *b* `c`";
+        check(
+            Markup::Wiki,
+            text,
+            "full! (code)<b>(~anna) .http://x/y.png! /a/ @here *b* `c`",
+        );
+        check(
+            Markup::Unknown,
+            text,
+            "full! (code)(b)(~anna) .http://x/y.png! /a/ \u{ff20}here 'b' 'c'",
+        );
     }
 
     #[test]

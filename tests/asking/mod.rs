@@ -62,6 +62,14 @@ pub fn view(world: &mut World, words: &[&str]) -> String {
             let rule = view["routed_by"].as_str().map(|r| format!(" by rule {r}"));
             format!("{id}: group {}{}", view["group"], rule.unwrap_or_default())
         }
+        ["rules", id] => {
+            let view = engine
+                .explain_json(id.parse().unwrap(), Which::Now)
+                .unwrap();
+            let rules = view["rules"].as_array().unwrap().iter();
+            let rules: Vec<_> = rules.map(|r| r.as_str().unwrap()).collect();
+            format!("{id}: rules {}", rules.join(", "))
+        }
         ["says", id, letter] => {
             let ticket = world.tool.tickets.iter().find(|t| t.id == *id).unwrap();
             let of = |l: &&str| l.starts_with(letter);

@@ -53,6 +53,7 @@ pub fn target() -> Target {
         mode: Mode::Live,
         settle: Millis::secs(60),
         reopens: true,
+        by_key: false,
         on_recovery: OnRecovery::ResolveIfUntouched,
         max_new: 30,
         max_new_per: Millis::mins(10),
@@ -307,11 +308,17 @@ impl Tool {
     }
 }
 
+/// Carries a delivery to something else than [`Tool`]: what came of it, and how long it took.
+pub type Carrier = Box<dyn FnMut(Millis, &Delivery) -> (OutcomeV1, Millis)>;
+
 pub struct World {
     pub store: MemoryStore,
     pub node: Node<MemoryStore>,
     pub now: Millis,
     pub tool: Tool,
+    pub carrier: Option<Carrier>,
+    /// Deliveries whose outcome is known only at a later moment.
+    under_way: Vec<(Millis, Delivery, OutcomeV1)>,
     pub deliveries: Vec<Delivery>,
     pub lines: Vec<(Millis, String)>,
     pub answers: Vec<Answer>,
@@ -335,6 +342,8 @@ impl World {
             node,
             now: START,
             tool: Tool::default(),
+            carrier: None,
+            under_way: Vec::new(),
             deliveries: Vec::new(),
             lines: Vec::new(),
             answers: Vec::new(),
@@ -436,8 +445,16 @@ impl World {
                 return;
             }
             let delivery = self.deliveries.remove(0);
-            let outcome = self.tool.deliver(self.now, &delivery);
-            self.receipt(&delivery, outcome);
+            let (outcome, took) = match &mut self.carrier {
+                Some(carry) => carry(self.now, &delivery),
+                None => (self.tool.deliver(self.now, &delivery), Millis(0)),
+            };
+            match took {
+                Millis(0) => self.receipt(&delivery, outcome),
+                took => self
+                    .under_way
+                    .push((self.now.plus(took), delivery, outcome)),
+            }
         }
         panic!("deliveries without end");
     }
@@ -459,6 +476,15 @@ impl World {
         self.deliver();
         for _ in 0..200_000 {
             let due = self.node.engine().next_due().filter(|d| *d <= end);
+            self.under_way.sort_by_key(|(at, ..)| *at);
+            let known = self.under_way.first().map(|(at, ..)| *at);
+            if let Some(known) = known.filter(|at| *at <= end && due.is_none_or(|d| *at <= d)) {
+                let (_, delivery, outcome) = self.under_way.remove(0);
+                self.now = self.now.max(known);
+                self.receipt(&delivery, outcome);
+                self.deliver();
+                continue;
+            }
             let Some(due) = due else {
                 self.now = end;
                 return;
@@ -475,6 +501,7 @@ impl World {
         self.pending.clear();
         self.heard.clear();
         self.deliveries.clear();
+        self.under_way.clear();
         self.now = self.now.plus(down);
         let (node, recovered) = Node::recover(self.store.again()).expect("recover");
         assert!(recovered.skipped.is_empty(), "{recovered:?}");

@@ -7,7 +7,8 @@ use crate::config::Plumbing;
 use crate::daemon::{chain, deliver};
 use crate::engine::{Answer, Delivery, Effects, Engine};
 use crate::graph::RawGraph;
-use crate::itsm::{Content, Facts, ItsmSettings, Next, Reply, Step, shadow};
+use crate::itsm::exchange::{Do, Exchange, outcome_of};
+use crate::itsm::{Content, Facts, ItsmSettings, Step, shadow};
 use crate::model::{Millis, Seq};
 use crate::node::{self, Node};
 use crate::record::{GraphV1, OutcomeV1, Record, StepName};
@@ -212,7 +213,10 @@ fn outcome(delivery: &Delivery) -> OutcomeV1 {
     let (content, text) = (Content::default(), String::new());
     let step = match delivery.step {
         StepName::Probe => Step::Probe,
-        StepName::Find => Step::Find { key },
+        StepName::Find => Step::Find {
+            key,
+            unknown: delivery.unknown,
+        },
         StepName::Create => Step::Create { key, content },
         StepName::Update => Step::Update { id, content },
         StepName::Note => Step::Note { id, n: 0, text },
@@ -228,11 +232,9 @@ fn outcome(delivery: &Delivery) -> OutcomeV1 {
         },
         StepName::Read => Step::Read { id },
     };
-    let next = (shadow::ITSM.next)(&ItsmSettings::default(), &Facts::default(), &step, &[]);
-    match next {
-        Next::Done(reply) => deliver::outcome_of(reply),
-        Next::Besides(_, reply) => deliver::outcome_of(reply),
-        Next::Send(_) => deliver::outcome_of(Reply::Facts(Facts::default())),
-        Next::Refused(why) => OutcomeV1::Refused(why),
+    let (settings, facts) = (ItsmSettings::default(), Facts::default());
+    match Exchange::new(&shadow::ITSM, &settings, &facts, &step).proceed() {
+        Do::Over(end) => outcome_of(end),
+        Do::Send(_) => OutcomeV1::Found(Vec::new()),
     }
 }

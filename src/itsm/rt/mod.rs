@@ -122,7 +122,7 @@ type Verdict = Result<Next, Refusal>;
 fn answer(s: &ItsmSettings, facts: &Facts, step: &Step, got: &[Response]) -> Verdict {
     match step {
         Step::Probe => probe(s, got),
-        Step::Find { key } => find(s, key, got),
+        Step::Find { key, .. } => find(s, key, got),
         Step::Create { key, content } => create(s, facts, key, content, got),
         Step::Update { id, content } => update(s, facts, id, content, got),
         Step::Note { id, text, .. } => note(s, id, text, got),
@@ -410,17 +410,13 @@ fn reopen(s: &ItsmSettings, id: &str, text: &str, got: &[Response]) -> Verdict {
             accepted(sent)?;
             read(id)
         }
-        [_, _, back, ..] => {
-            let mut state = seen(s, id, back)?;
-            let over = matches!(state.state, TicketState::Resolved | TicketState::Closed);
-            if over {
-                state.dropped.push(format!(
-                    "ticket {id} took the note but not the status {:?}",
-                    s.options.text("open_status")
-                ));
+        [_, _, back, ..] => match seen(s, id, back)? {
+            // A lifecycle without a way back: the next ticket follows.
+            state if matches!(state.state, TicketState::Resolved | TicketState::Closed) => {
+                Err(Refusal::Closed)
             }
-            Ok(done(id, state))
-        }
+            state => Ok(done(id, state)),
+        },
     }
 }
 

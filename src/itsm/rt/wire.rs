@@ -75,8 +75,9 @@ pub(super) fn json_of(response: &Response) -> Result<Value, Refusal> {
     match response.status {
         200..=299 => body.map_err(|e| retry(&format!("{} without JSON: {e}", response.status))),
         401 => Err(Refusal::Login),
-        404 | 410 => Err(Refusal::Gone(String::new())),
-        408 | 425 | 429 | 500..=599 => Err(Refusal::Retry {
+        404 | 410 if body.is_ok() => Err(Refusal::Gone(String::new())),
+        // Without JSON it is a page of a proxy, and no word about a ticket.
+        300..=399 | 404 | 410 | 408 | 425 | 429 | 500..=599 => Err(Refusal::Retry {
             not_before: retry_after(response),
             why: message(),
         }),

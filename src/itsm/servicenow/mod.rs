@@ -103,7 +103,7 @@ type Verdict = Result<Next, Refusal>;
 fn answer(s: &ItsmSettings, facts: &Facts, step: &Step, got: &[Response]) -> Verdict {
     match step {
         Step::Probe => probe(s, got),
-        Step::Find { key } => find(s, facts, key, got),
+        Step::Find { key, .. } => find(s, facts, key, got),
         Step::Create { key, content } => create(s, facts, key, content, got),
         Step::Update { id, content } => update(s, facts, id, content, got),
         Step::Note { id, text, .. } => note(s, facts, id, text, got),
@@ -393,7 +393,7 @@ fn resolve(
             Err(other) => Err(other),
         },
         [_, sent, back] => match accepted(id, sent) {
-            Ok(()) => over(id, seen(s, facts, id, back)?, "resolved_state", s),
+            Ok(()) => over(id, seen(s, facts, id, back)?, s),
             Err(_) => {
                 accepted(id, back)?;
                 read(s, id)
@@ -412,14 +412,12 @@ fn resolve(
     }
 }
 
-/// After a change of state: a state that was not taken is told. The note is in; trying again would only
-/// write it again.
-fn over(id: &str, mut state: Seen, option: &str, s: &ItsmSettings) -> Verdict {
-    let ended = matches!(state.state, TicketState::Resolved | TicketState::Closed);
-    if ended != (option == "resolved_state") {
-        let (number, wanted) = (super::shown(id), s.options.text(option));
+/// After a resolve: a state that was not taken is told. The note is in; trying again would only write it again.
+fn over(id: &str, mut state: Seen, s: &ItsmSettings) -> Verdict {
+    if !matches!(state.state, TicketState::Resolved | TicketState::Closed) {
+        let (number, wanted) = (super::shown(id), s.options.text("resolved_state"));
         state.dropped.push(format!(
-            "ticket {number} took the note, but not state {wanted}: a rule of the tool, or another number in {option}"
+            "ticket {number} took the note, but not state {wanted}: a rule of the tool, or another number in resolved_state"
         ));
     }
     Ok(done(id, state))
@@ -441,7 +439,13 @@ fn reopen(s: &ItsmSettings, facts: &Facts, id: &str, text: &str, got: &[Response
             accepted(id, sent)?;
             read(s, id)
         }
-        [_, _, back, ..] => over(id, seen(s, facts, id, back)?, "in_progress_state", s),
+        [_, _, back, ..] => match seen(s, facts, id, back)? {
+            // A rule of the tool keeps it where it is: the next ticket follows.
+            state if matches!(state.state, TicketState::Resolved | TicketState::Closed) => {
+                Err(Refusal::Closed)
+            }
+            state => Ok(done(id, state)),
+        },
     }
 }
 

@@ -199,6 +199,8 @@ fn result(response: &Response) -> Result<Value, Refusal> {
             Err(_) => Err(retry(&told(response, None))),
         },
         401 => Err(Refusal::Login),
+        // A page with 404 is that of a proxy, or of an instance that is away; the API tells why.
+        404 if parsed.is_err() => Err(retry(&told(response, None))),
         300..=399 | 408 | 425 | 429 | 500..=599 => Err(Refusal::Retry {
             not_before: not_before(response),
             why: told(response, parsed.ok().as_ref()),

@@ -2,7 +2,7 @@
 
 use super::facts::MAX_TEXT;
 use crate::engine::Engine;
-use crate::engine::state::{Alert, Incident};
+use crate::engine::state::{Alert, Incident, Suppression, UNBOUND_MARK};
 use crate::engine::waits::Why as Waits;
 use crate::model::{AlertId, CiId, IncidentId, cut};
 use serde_json::{Value, json};
@@ -15,7 +15,8 @@ impl Engine {
     /// What keeps an alert from opening a ticket: the setting, or the rule by its name.
     pub(super) fn suppressed_by(&self, id: AlertId, alert: &Alert) -> Option<String> {
         let setting = super::ticket::suppressed(alert.suppressed?);
-        let by = self.inhibited_by(id);
+        let inhibited = alert.suppressed == Some(Suppression::Inhibited);
+        let by = inhibited.then(|| self.inhibited_by(id)).flatten();
         let rule = by.as_ref().and_then(|b| b.get("rule")?.as_str());
         Some(match rule {
             Some(rule) => format!("{setting} {rule}"),
@@ -85,7 +86,13 @@ impl Engine {
             }
             None => {}
         }
-        if let Some(route) = self.group_of(id).1 {
+        let name = known.burst.map(|cause| self.state.cis.key(cause));
+        let labels = name.and_then(|n| n.strip_prefix(UNBOUND_MARK)?.strip_prefix("labels:"));
+        if let Some((rule, _)) = labels.and_then(|n| n.rsplit_once('|')) {
+            out.push(format!("[[correlate.label_rule]] {}", cut(rule, MAX_TEXT)));
+        }
+        let routes = !self.state.rules.ticket.routes.is_empty();
+        if let Some(route) = routes.then(|| self.group_of(id).1).flatten() {
             out.push(format!("[[ticket.route]] {}", cut(&route, MAX_TEXT)));
         }
         if known.shadow {

@@ -6,7 +6,7 @@ use crate::engine::state::{AlertState, Incident, IncidentState, Row, RowId, Supp
 use crate::engine::wanted::correlation_key;
 use crate::itsm::{TicketState, shown};
 use crate::model::{IncidentId, Millis};
-use crate::rules::Mode;
+use crate::rules::{Mode, Reopen};
 use serde_json::{Value, json};
 
 /// The setting by which an alert may open no ticket.
@@ -235,6 +235,17 @@ impl Engine {
         out
     }
 
+    /// A person resolved it, and its alerts go on.
+    fn opposed_text(&self, since: Millis) -> String {
+        let rules = self.state.rules.ticket.reopen;
+        let due = since.plus(rules.persons_after).rfc3339();
+        match rules.persons {
+            Reopen::Note => "; its alerts fire on, which it was told".to_owned(),
+            Reopen::New => format!("; its alerts fire on: a new one follows at {due}"),
+            Reopen::Reopen => format!("; its alerts fire on: opened again at {due}"),
+        }
+    }
+
     /// What became of the ticket at one target, in words.
     fn delivery_of(&self, id: &RowId, row: &Row, known: &Incident) -> String {
         let at = self.state.at;
@@ -278,7 +289,9 @@ impl Engine {
             let touched = if row.touched { ", a person has it" } else { "" };
             let ticket = shown(ticket);
             let trouble = trouble.map(|t| format!("; but {t}")).unwrap_or_default();
-            return format!("ticket {ticket}{shadow} is {state}{touched}{trouble}");
+            let opposed = row.opposed.map(|since| self.opposed_text(since));
+            let opposed = opposed.unwrap_or_default();
+            return format!("ticket {ticket}{shadow} is {state}{touched}{opposed}{trouble}");
         }
         let shadow = row.shadow || target.is_some_and(|t| t.mode == Mode::Shadow);
         match () {

@@ -1,0 +1,114 @@
+//! Kind `pagerduty`: Events API v2.
+//!
+//! What it rests on. D: the vendor's OpenAPI document of the Events API (2026); K: known from use.
+//! * D: while an incident is open, a second trigger with its `dedup_key` makes no second one. So our key is the
+//!   `dedup_key`, there is nothing to find, and a trigger whose answer was lost is simply sent again.
+//! * D: 202 says that an event was accepted; 400 that it never will be; 429 and 5xx ask for another try.
+//! * The events are all we have: what people did in the tool is not seen, no ticket is ever touched, and there
+//!   are no notes. K: a trigger after a person has resolved pages again; therefore changes are told only with
+//!   `updates = true`.
+//! * A trigger that is executed after the resolve of the same key would page for what is over. An incident is
+//!   resolved minutes after its last alert, which makes that unlikely; it cannot be found out.
+//! * K: a summary has at most 1024 characters, an event 512 KiB.
+//!
+//! The routing key is a secret, and stands in the body: `auth = "member"`, `auth_name = "routing_key"`.
+
+use super::wire::*;
+use super::{
+    Content, Facts, Hit, Itsm, ItsmSettings, Limits, Markup, Next, Promise, Refusal, Reply, Step,
+    TicketState,
+};
+use crate::config::keys::{KeyKind, Preset, key};
+use crate::model::{Millis, Response};
+use serde_json::{Value, json};
+
+/// The row of this kind.
+#[rustfmt::skip]
+pub const ITSM: Itsm = Itsm {
+    kind: "pagerduty",
+    keys: &[
+        key("severity", KeyKind::MapOf(&["critical", "error", "warning", "info"]), Preset::Toml("{ P1 = \"critical\", P2 = \"error\", P3 = \"warning\", P4 = \"info\" }"), "severity of the event by our priority"),
+        key("updates", KeyKind::Bool, Preset::Toml("false"), "send what has changed as a further trigger; where a person has resolved the incident, it pages again"),
+    ],
+    limits: Limits {
+        title: 1000,
+        description: 4000,
+        note: 4000,
+        // A trigger may be repeated at once: nobody is paged twice, and somebody may not have been paged yet.
+        settle: Millis::secs(5),
+        // A new trigger of a key that was resolved is a new incident: it gets a key of its own.
+        reopens: false,
+        markup: Markup::Plain,
+    },
+    promise: Promise::OnceByTool,
+    next: |s, _, step, got| next_of(answer(s, step, got)),
+};
+
+fn answer(s: &ItsmSettings, step: &Step, got: &[Response]) -> Verdict {
+    match step {
+        Step::Probe => Ok(Next::Done(Reply::Facts(Facts::default()))),
+        Step::Find { .. } => Ok(Next::Done(Reply::Found(Vec::<Hit>::new()))),
+        Step::Create { key, content } => {
+            event(key, trigger(s, key, content), TicketState::New, got)
+        }
+        Step::Update { id, content } if s.options.bool("updates") => {
+            event(id, trigger(s, id, content), TicketState::New, got)
+        }
+        Step::Update { id, .. } | Step::Note { id, .. } | Step::Link { id, .. } => {
+            Ok(done(id, untouched(TicketState::New)))
+        }
+        Step::Resolve { id, .. } => {
+            let body = json!({ "event_action": "resolve", "dedup_key": id });
+            event(id, body, TicketState::Resolved, got)
+        }
+        Step::Reopen { .. } => Err(Refusal::Closed),
+        Step::Read { .. } => Ok(Next::Done(Reply::State(untouched(TicketState::New)))),
+    }
+}
+
+fn event(key: &str, body: Value, state: TicketState, got: &[Response]) -> Verdict {
+    let [answer, ..] = got else {
+        return Ok(Next::Send(send("POST", "v2/enqueue", &body)));
+    };
+    let body = json_of(answer, told)?;
+    match (answer.status, word(&body, "status").as_str()) {
+        (202, "success") if word(&body, "dedup_key") == key => Ok(done(key, untouched(state))),
+        (_, _) => Err(retry("an answer that is not of the Events API")),
+    }
+}
+
+fn trigger(s: &ItsmSettings, key: &str, content: &Content) -> Value {
+    let severity = s.options.map_get("severity", &content.priority);
+    let source = match content.ci.as_str() {
+        "" => "correlated",
+        ci => ci,
+    };
+    json!({
+        "event_action": "trigger",
+        "dedup_key": key,
+        "client": "correlated",
+        "payload": {
+            "summary": content.title,
+            "source": source,
+            "severity": severity.unwrap_or("error"),
+            "component": content.root_ci,
+            "group": content.group,
+            "class": content.class,
+            "custom_details": {
+                "description": content.description,
+                "priority": content.priority,
+                "services": content.services,
+                "alerts": content.alert_count,
+            },
+        },
+    })
+}
+
+/// `{"status":"invalid event","message":"..","errors":[..]}`
+fn told(body: &Value) -> String {
+    let errors = list(body, "errors").filter_map(Value::as_str);
+    let errors: Vec<&str> = errors.collect();
+    format!("{} {}", word(body, "message"), errors.join("; "))
+        .trim()
+        .to_owned()
+}

@@ -1,0 +1,487 @@
+//! One kind against one fake tool, driven by the real engine on virtual time: the tool's answers are carried
+//! as the daemon carries them (`itsm::exchange`), faults stand between the two.
+
+use crate::memory::{Memory, PERSON, US};
+use crate::tools::{self, Wire};
+use crate::world::{SAMPLE, World, host};
+use correlated::config::{self, TargetConf};
+use correlated::daemon::deliver;
+use correlated::engine::Delivery;
+use correlated::itsm::exchange::{Do, End, Exchange, Failure, outcome_of};
+use correlated::itsm::{self, Facts, Itsm, Refusal, Reply, Step, TicketState};
+use correlated::model::{EventState, Millis, Request, Response};
+use correlated::record::OutcomeV1;
+use correlated::ticket::Style;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Which requests a fault meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    Any,
+    /// The request that makes a ticket.
+    Create,
+    /// What follows it within the same step.
+    ReadBack,
+    /// Whatever changes a ticket that exists.
+    Change,
+    /// The search by key.
+    Find,
+}
+
+/// What becomes of such a request.
+#[derive(Clone, Debug)]
+pub enum Meets {
+    /// Executed; the answer is lost.
+    Lost,
+    /// Executed so much later; nobody is told.
+    Late(Millis),
+    /// Not executed; nobody is there.
+    Away,
+    /// Not executed; this is answered.
+    Says(u16, Vec<(&'static str, String)>, &'static str),
+    /// Executed; this is answered all the same.
+    SaysAfter(u16, &'static str),
+    /// Executed; the answer breaks off.
+    Truncated,
+    /// Executed; the answer takes its time.
+    Slow(Millis),
+}
+
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub when: When,
+    pub times: u32,
+    pub until: Millis,
+    pub meets: Meets,
+}
+
+/// Time for an exchange, as in the configuration.
+const TIMEOUT: Millis = Millis::secs(30);
+
+/// The fake tool with what stands before it.
+pub struct Tool {
+    pub memory: Memory,
+    pub rules: Vec<Rule>,
+    /// No request may come before this moment, for the tool said so.
+    pub hands_off_until: Millis,
+    wire: Box<dyn Wire>,
+    conf: TargetConf,
+    style: Style,
+    facts: Option<Facts>,
+    late: Vec<(Millis, Request, String)>,
+    /// The most tickets of ours that were open at once for one incident.
+    pub at_once: usize,
+    pub requests: usize,
+    /// What was written to it.
+    pub sent: Vec<Request>,
+    pub trace: Vec<String>,
+}
+
+fn html(status: u16, body: &str) -> Response {
+    Response {
+        status,
+        headers: vec![("content-type".into(), "text/html".into())],
+        body: body.as_bytes().to_vec(),
+        at: Millis(0),
+    }
+}
+
+impl Tool {
+    /// As `daemon::deliver` does it: probe once, the step, one new login, probe again after a no.
+    fn carry(&mut self, now: Millis, delivery: &Delivery) -> (OutcomeV1, Millis) {
+        self.pass_time(now);
+        let step = deliver::step(delivery, &self.style).expect("text");
+        let mut took = Millis(0);
+        let facts = match self.facts.clone() {
+            Some(facts) => facts,
+            None => match self.run(now, &Facts::default(), &Step::Probe, &mut took) {
+                End::Reply(Reply::Facts(facts)) => {
+                    self.facts = Some(facts.clone());
+                    facts
+                }
+                End::Refused(refusal) => return (OutcomeV1::Refused(refusal), took),
+                other => panic!("the probe answers {other:?}"),
+            },
+        };
+        let mut end = self.run(now, &facts, &step, &mut took);
+        if end == End::Refused(Refusal::Login) {
+            end = self.run(now, &facts, &step, &mut took);
+        }
+        let no = matches!(
+            &end,
+            End::Refused(Refusal::Login | Refusal::Reject(_) | Refusal::Stop(_))
+        );
+        if no {
+            self.facts = None;
+        }
+        self.trace.push(format!("{now:?} {step:?}\n    {end:?}"));
+        (outcome_of(end), took)
+    }
+
+    fn run(&mut self, now: Millis, facts: &Facts, step: &Step, took: &mut Millis) -> End {
+        let conf = self.conf.clone();
+        let mut exchange = Exchange::new(conf.kind, &conf.settings, facts, step);
+        let mut wrote = false;
+        loop {
+            let request = match exchange.proceed() {
+                Do::Send(request) => request,
+                Do::Over(end) => return end,
+            };
+            let when = match step {
+                Step::Find { .. } => When::Find,
+                Step::Create { .. } if request.writes && !wrote => When::Create,
+                Step::Create { .. } if wrote => When::ReadBack,
+                _ if request.writes => When::Change,
+                _ => When::Any,
+            };
+            wrote |= request.writes;
+            let answer = self.send(now.plus(*took), when, &request, step, took);
+            if let Some(end) = exchange.answer(answer) {
+                return end;
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        now: Millis,
+        when: When,
+        request: &Request,
+        step: &Step,
+        took: &mut Millis,
+    ) -> Result<Response, Failure> {
+        assert!(
+            now >= self.hands_off_until,
+            "a request {} before the tool wanted one",
+            request.path
+        );
+        self.requests += 1;
+        let rule = self
+            .rules
+            .iter_mut()
+            .find(|r| r.times > 0 && now < r.until && (r.when == When::Any || r.when == when));
+        let meets = rule.map(|rule| {
+            rule.times -= 1;
+            rule.meets.clone()
+        });
+        let lost = |sent: bool| Failure {
+            sent,
+            fatal: false,
+            why: "no answer".into(),
+        };
+        let key = match step {
+            Step::Create { key, .. } => key.clone(),
+            _ => String::new(),
+        };
+        match meets {
+            None => Ok(self.ask(now, request, &key)),
+            Some(Meets::Lost) => {
+                self.ask(now, request, &key);
+                Err(lost(true))
+            }
+            Some(Meets::Late(by)) => {
+                self.late.push((now.plus(by), request.clone(), key));
+                Err(lost(true))
+            }
+            Some(Meets::Away) => Err(lost(false)),
+            Some(Meets::Says(status, headers, body)) => {
+                for (name, value) in &headers {
+                    if *name == "retry-after" {
+                        let seconds: i64 = value.parse().unwrap();
+                        self.hands_off_until = now.plus(Millis::secs(seconds));
+                    }
+                }
+                let mut answer = html(status, body);
+                answer.at = now;
+                answer
+                    .headers
+                    .extend(headers.into_iter().map(|(n, v)| (n.to_owned(), v)));
+                Ok(answer)
+            }
+            Some(Meets::SaysAfter(status, body)) => {
+                self.ask(now, request, &key);
+                Ok(html(status, body))
+            }
+            Some(Meets::Truncated) => {
+                let mut answer = self.ask(now, request, &key);
+                answer.body.truncate(answer.body.len() / 2);
+                Ok(answer)
+            }
+            Some(Meets::Slow(by)) => {
+                let answer = self.ask(now, request, &key);
+                *took = took.plus(by.min(TIMEOUT));
+                if by > TIMEOUT {
+                    Err(lost(true))
+                } else {
+                    Ok(answer)
+                }
+            }
+        }
+    }
+
+    /// The tool executes a request.
+    fn ask(&mut self, now: Millis, request: &Request, key: &str) -> Response {
+        self.memory.now = now;
+        // Tickets that are tied together by the tool's own automation move with each other.
+        let text = String::from_utf8_lossy(&request.body).to_lowercase();
+        assert!(
+            !text.contains("\"parent") && !text.contains("\"child"),
+            "{text}"
+        );
+        if request.writes {
+            self.sent.push(request.clone());
+        }
+        let before = self.memory.tickets.len();
+        let mut answer = self.wire.ask(&mut self.memory, request);
+        answer.at = now;
+        for ticket in &mut self.memory.tickets[before..] {
+            ticket.asked = key.to_owned();
+        }
+        self.count();
+        answer
+    }
+
+    /// Requests that were on their way are executed when their time has come.
+    pub fn pass_time(&mut self, now: Millis) {
+        let (due, rest): (Vec<_>, Vec<_>) = self.late.drain(..).partition(|(at, ..)| *at <= now);
+        self.late = rest;
+        for (at, request, key) in due {
+            self.ask(at, &request, &key);
+        }
+    }
+
+    /// At most one open ticket per incident: those of ours that no person has taken.
+    fn count(&mut self) {
+        let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+        let ours = |t: &&crate::memory::Ticket| t.by == US && !t.touched() && t.is_open();
+        for ticket in self.memory.tickets.iter().filter(ours) {
+            let incident = ticket.asked.rsplit_once('.').map_or("", |(i, _)| i);
+            if incident.starts_with("cor-") {
+                *open.entry(incident).or_default() += 1;
+            }
+        }
+        self.at_once = self.at_once.max(open.into_values().max().unwrap_or(0));
+    }
+}
+
+/// A kind, its tool, and the engine.
+pub struct Bench {
+    pub world: World,
+    pub tool: Rc<RefCell<Tool>>,
+    pub kind: &'static Itsm,
+    began: BTreeMap<&'static str, Millis>,
+    strangers: Vec<String>,
+}
+
+impl Bench {
+    pub fn new(row: &tools::Row) -> Bench {
+        let text = format!(
+            "[[source]]\nname = \"nagios\"\nkind = \"nagios\"\n[[itsm]]\nname = \"tool\"\nkind = \"{}\"\n\
+             url = \"https://tool.example\"\ntoken = \"credential:t\"\n{}",
+            row.kind, row.keys
+        );
+        let loaded = config::load(&text, "").unwrap_or_else(|e| panic!("{}: {e:?}", row.name));
+        let conf = loaded.plumbing.targets[0].clone();
+        let kind = conf.kind;
+        let mut memory = Memory::default();
+        // What others have there.
+        for n in 0..3 {
+            let number = memory.create(
+                PERSON,
+                "",
+                &format!("printer {n} is out of paper"),
+                "third floor",
+            );
+            memory.tickets[number - 1].asked = String::new();
+        }
+        let strangers = memory.tickets.iter().map(|t| format!("{t:?}")).collect();
+        let tool = Rc::new(RefCell::new(Tool {
+            memory,
+            rules: Vec::new(),
+            hands_off_until: Millis(0),
+            wire: (row.wire)(),
+            style: Style {
+                language: conf.language,
+                timezone: "UTC".into(),
+                link_base: String::new(),
+                limits: kind.limits,
+            },
+            conf,
+            facts: None,
+            late: Vec::new(),
+            at_once: 0,
+            requests: 0,
+            sent: Vec::new(),
+            trace: Vec::new(),
+        }));
+        let mut world = World::new(&loaded.rules, Some(SAMPLE));
+        let carrier = tool.clone();
+        world.carrier = Some(Box::new(move |now, delivery| {
+            carrier.borrow_mut().carry(now, delivery)
+        }));
+        Bench {
+            world,
+            tool,
+            kind,
+            began: BTreeMap::new(),
+            strangers,
+        }
+    }
+
+    pub fn meets(&mut self, when: When, times: u32, meets: Meets) {
+        self.tool.borrow_mut().rules.push(Rule {
+            when,
+            times,
+            until: Millis(i64::MAX),
+            meets,
+        });
+    }
+
+    pub fn meets_for(&mut self, when: When, span: Millis, meets: Meets) {
+        let until = self.world.now.plus(span);
+        self.tool.borrow_mut().rules.push(Rule {
+            when,
+            times: u32::MAX,
+            until,
+            meets,
+        });
+    }
+
+    pub fn heal(&mut self) {
+        let mut tool = self.tool.borrow_mut();
+        tool.rules.clear();
+        tool.memory.lag = Millis(0);
+    }
+
+    pub fn habits(&mut self, change: impl FnOnce(&mut Memory)) {
+        let mut tool = self.tool.borrow_mut();
+        tool.memory.now = self.world.now;
+        change(&mut tool.memory);
+    }
+
+    /// The ticket of ours that was made last.
+    pub fn newest(&self) -> String {
+        let tool = self.tool.borrow();
+        let ours = tool.memory.tickets.iter().rev().find(|t| t.by == US);
+        ours.map_or(String::new(), |t| t.number.to_string())
+    }
+
+    pub fn fire(&mut self, ci: &'static str) {
+        let now = self.world.now;
+        let began = *self.began.entry(ci).or_insert(now);
+        self.world
+            .send("nagios", &[host(ci, EventState::Firing, began)]);
+    }
+
+    pub fn clear(&mut self) {
+        let now = self.world.now;
+        for ci in std::mem::take(&mut self.began).into_keys() {
+            self.world
+                .send("nagios", &[host(ci, EventState::Resolved, now)]);
+        }
+    }
+
+    pub fn advance(&mut self, span: Millis) {
+        self.world.advance(span);
+        let mut tool = self.tool.borrow_mut();
+        let now = self.world.now;
+        tool.pass_time(now);
+    }
+
+    /// No ticket of ours is open, nor one that a person has put in its place.
+    pub fn is_dark(&self) -> bool {
+        let tool = self.tool.borrow();
+        let ours = |t: &&crate::memory::Ticket| t.asked.starts_with("cor-") && t.by == US;
+        let into = |n: usize| tool.memory.tickets[n - 1].is_open();
+        let mut ours = tool.memory.tickets.iter().filter(ours);
+        !ours.any(|t| t.is_open() || t.merged_into.is_some_and(into))
+    }
+
+    /// What stands in the table, and everything that must hold for every cell.
+    pub fn verdict(&self, fault: &str) -> String {
+        let tool = self.tool.borrow();
+        let story = || {
+            format!(
+                "{fault}: {:#?}\n{:#?}\n{:#?}",
+                tool.trace, tool.memory.tickets, self.world.lines
+            )
+        };
+        let now: Vec<String> = tool
+            .memory
+            .tickets
+            .iter()
+            .take(3)
+            .map(|t| format!("{t:?}"))
+            .collect();
+        assert!(
+            self.strangers == now,
+            "a stranger's ticket was changed: {}",
+            story()
+        );
+        assert!(
+            tool.requests < 300,
+            "{} requests: {}",
+            tool.requests,
+            story()
+        );
+        let ours: Vec<_> = tool
+            .memory
+            .tickets
+            .iter()
+            .filter(|t| t.by == US && t.asked.starts_with("cor-"))
+            .collect();
+        let (mut unheard, mut twice) = (false, false);
+        for ticket in ours.iter().filter(|t| !t.gone && t.merged_into.is_none()) {
+            let over = matches!(ticket.state, TicketState::Resolved | TicketState::Closed);
+            let told = ["RECOVERED", "MERGED", "RESOLVED", "DUPLICATE"]
+                .iter()
+                .any(|w| ticket.notes.iter().any(|n| n.contains(w)));
+            unheard |= !over && !told;
+            twice |= ticket
+                .notes
+                .iter()
+                .enumerate()
+                .filter(|(_, t)| !t.starts_with('(')) // a mark of the tool's own
+                .any(|(n, t)| ticket.notes[..n].contains(t));
+        }
+        let declared = self.kind.promise == itsm::Promise::Declared;
+        assert!(
+            !unheard || declared,
+            "a ticket never heard of its end: {}",
+            story()
+        );
+        let mut cell = match (ours.len(), tool.at_once) {
+            (0, _) => "none".to_owned(),
+            (1, _) => "1".to_owned(),
+            (n, 0 | 1) => format!("{n} in turn"),
+            (n, at_once) => format!("{n}, {at_once} at once"),
+        };
+        let tells = [
+            "refused",
+            "is stopped",
+            "duplicate",
+            "carry our key",
+            "not protected",
+            "did not take",
+            "took the note",
+            "a new one follows",
+            "person",
+        ];
+        let lines = &self.world.lines;
+        if lines
+            .iter()
+            .any(|(_, l)| tells.iter().any(|t| l.contains(t)))
+        {
+            cell.push_str(", said");
+        }
+        if unheard {
+            cell.push_str(", one left open");
+        }
+        if twice {
+            cell.push_str(", a note twice");
+        }
+        cell
+    }
+}

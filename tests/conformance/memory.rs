@@ -1,0 +1,147 @@
+//! What every fake tool remembers, whatever it speaks: tickets, who changed them, and its bad habits.
+
+use correlated::itsm::TicketState;
+use correlated::model::Millis;
+
+/// Our own account, a person, and a rule of the tool.
+pub const US: &str = "alertd";
+pub const PERSON: &str = "anna";
+pub const RULE: &str = "system";
+
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// From 1, without gaps.
+    pub number: usize,
+    /// The correlation key as the tool keeps it; empty if it dropped it.
+    pub key: String,
+    /// The key that was asked for.
+    pub asked: String,
+    pub title: String,
+    pub text: String,
+    pub state: TicketState,
+    pub by: String,
+    /// Everybody who changed it, the latest last.
+    pub hands: Vec<String>,
+    pub owner: String,
+    pub group: String,
+    pub notes: Vec<String>,
+    pub born: Millis,
+    pub merged_into: Option<usize>,
+    pub gone: bool,
+}
+
+impl Ticket {
+    pub fn is_open(&self) -> bool {
+        let over = matches!(self.state, TicketState::Resolved | TicketState::Closed);
+        !over && !self.gone && self.merged_into.is_none()
+    }
+    pub fn last(&self) -> &str {
+        self.hands.last().unwrap()
+    }
+    pub fn touched(&self) -> bool {
+        self.hands.iter().any(|h| h == PERSON)
+    }
+}
+
+/// Tickets and habits.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    pub now: Millis,
+    pub tickets: Vec<Ticket>,
+    /// New tickets are found by a search only this long after they were made.
+    pub lag: Millis,
+    /// Until then a search ignores what it does not understand, and so answers everything.
+    pub ignores_until: Millis,
+    /// The field of the key is dropped without a word.
+    pub drops_key: bool,
+    /// Until then a create with all of our fields is refused.
+    pub refuses_until: Millis,
+    /// Text is cut and tidied when it is stored.
+    pub rewrites: bool,
+    /// A rule of the tool gives new tickets to another group.
+    pub assigns: bool,
+    /// The workflow has no way back from resolved.
+    pub no_reopening: bool,
+    /// The workflow asks for more than we know before it resolves.
+    pub no_resolving: bool,
+}
+
+impl Memory {
+    pub fn kept(&self, text: &str) -> String {
+        if !self.rewrites {
+            return text.to_owned();
+        }
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.join(" ").chars().take(120).collect()
+    }
+
+    pub fn refuses(&self) -> bool {
+        self.now < self.refuses_until
+    }
+
+    pub fn create(&mut self, by: &str, key: &str, title: &str, text: &str) -> usize {
+        let number = self.tickets.len() + 1;
+        self.tickets.push(Ticket {
+            number,
+            key: if self.drops_key { "" } else { key }.to_owned(),
+            asked: key.to_owned(),
+            title: self.kept(title),
+            text: self.kept(text),
+            state: TicketState::New,
+            by: by.to_owned(),
+            hands: vec![by.to_owned()],
+            owner: String::new(),
+            group: String::new(),
+            notes: Vec::new(),
+            born: self.now,
+            merged_into: None,
+            gone: false,
+        });
+        if self.assigns {
+            let ticket = self.tickets.last_mut().unwrap();
+            ticket.group = "another group".into();
+            ticket.hands.push(RULE.into());
+        }
+        number
+    }
+
+    /// A ticket that can be read by its number.
+    pub fn get(&self, number: &str) -> Option<&Ticket> {
+        let at: usize = number.parse().ok()?;
+        self.tickets.get(at.checked_sub(1)?).filter(|t| !t.gone)
+    }
+
+    pub fn change(&mut self, number: &str, by: &str) -> Option<&mut Ticket> {
+        self.get(number)?;
+        let at: usize = number.parse().ok()?;
+        let ticket = &mut self.tickets[at - 1];
+        ticket.hands.push(by.to_owned());
+        Some(ticket)
+    }
+
+    /// Takes over a change of state, as far as the workflow allows it.
+    pub fn turn(&mut self, number: &str, by: &str, state: TicketState) -> bool {
+        let Some(before) = self.get(number).map(|t| t.state) else {
+            return false;
+        };
+        let ends = matches!(state, TicketState::Resolved | TicketState::Closed);
+        let back = before == TicketState::Resolved && !ends;
+        if before == TicketState::Closed
+            || (back && self.no_reopening)
+            || (ends && self.no_resolving && by == US)
+        {
+            return false;
+        }
+        self.change(number, by).unwrap().state = state;
+        true
+    }
+
+    /// The tickets that a search by key shows.
+    pub fn search(&self, key: &str) -> Vec<&Ticket> {
+        let shown =
+            |t: &&Ticket| !t.gone && t.merged_into.is_none() && self.now >= t.born.plus(self.lag);
+        let all = self.tickets.iter().filter(shown);
+        all.filter(|t| self.now < self.ignores_until || t.key == key)
+            .collect()
+    }
+}
