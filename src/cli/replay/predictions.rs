@@ -22,6 +22,7 @@ pub(super) fn json(story: &Story) -> Value {
                 "roots": facts.roots,
                 "merged_into": facts.merged_into.map(name),
                 "impact": facts.impact,
+                "confident": facts.confident,
                 "priority": facts.priority.map(|p| p.word()),
             })
         })

@@ -38,6 +38,8 @@ pub(super) struct Facts {
     pub(super) merged_into: Option<IncidentId>,
     /// CMDB keys of the services that do not work.
     pub(super) impact: Vec<String>,
+    /// The cause is called known.
+    pub(super) confident: bool,
     /// Its priority.
     pub(super) priority: Option<Priority>,
     /// The most alerts it had at once.
@@ -149,6 +151,7 @@ impl Story {
                 facts.cause = name_of(engine, cause);
                 facts.roots = roots;
                 facts.impact = keys(engine.services(*id).observed);
+                facts.confident = known.confident;
                 facts.priority = Some(known.priority);
                 facts.alerts = facts.alerts.max(known.members.len());
                 if changed {

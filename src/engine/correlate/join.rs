@@ -8,7 +8,7 @@ use super::scale::{self, Each, FRACTIONS, Nats, nats};
 use super::value::maturity;
 use crate::engine::Engine;
 use crate::engine::state::How;
-use crate::model::{CiId, IncidentId, Millis};
+use crate::model::{CiId, IncidentId, Millis, Severity};
 use std::collections::BTreeMap;
 
 /// ln .5: another alert on a CI that alerts already.
@@ -76,6 +76,9 @@ impl Engine {
         let began = case.first.min(new.began);
         let mature = maturity(began, self.state.at);
         let explained = explained_by(case, new.ci);
+        // Warnings become the effects of an outage, but no outage joins them.
+        let outage_among_warnings =
+            new.severity == Severity::Critical && case.spots.values().all(|s| only_warns(s.worst));
         let places = case.spots.len().saturating_add(1);
         let mut best: Option<(Nats, CiId, Option<CiId>)> = None;
         for (cause, (weight, via)) in paths(case, new, about) {
@@ -87,6 +90,9 @@ impl Engine {
                 continue;
             }
             let own = cause == new.ci;
+            if !own && outage_among_warnings {
+                continue;
+            }
             let with = with_alert(case, cause, weight, own, &explained);
             let gain = match own {
                 true => scale::own_gain(new.chance),

@@ -111,7 +111,11 @@ impl Engine {
     }
 
     fn gain_of_cases(&mut self, a: &Case, b: &Case, came: CiId) -> Nats {
-        let one = self.worth_of_one(a, b) - a.score - b.score;
+        // Nothing silent is behind an outage and a warning: the warning may have come by itself.
+        let one = match outage_and_warnings(a, b) || outage_and_warnings(b, a) {
+            true => NEVER,
+            false => self.worth_of_one(a, b) - a.score - b.score,
+        };
         let link = self
             .gain_of_link(a, b, came)
             .max(self.gain_of_link(b, a, came));
@@ -193,6 +197,11 @@ impl Engine {
         }
         best
     }
+}
+
+fn outage_and_warnings(a: &Case, b: &Case) -> bool {
+    let critical = |s: &super::case::Spot| s.worst == Severity::Critical;
+    a.spots.values().any(critical) && b.spots.values().all(|s| only_warns(s.worst))
 }
 
 /// What the younger of two cases pays for its delay behind the older one, or behind an alert of one of its names.

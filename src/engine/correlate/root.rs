@@ -14,6 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const CLEAR_LEAD: Nats = nats(30);
 /// Share of the alerting CIs that it must explain, in per cent.
 const EXPLAINS: u64 = 80;
+/// Share of the monitored CIs that need it which alert, in per cent.
+const SHOWS: u64 = 25;
+/// Unless the incident is this small: then two of them will do.
+const FEW: usize = 5;
 /// And so long from the first alert to the last at most.
 const AT_ONCE: Millis = Millis::mins(5);
 /// CIs that could be affected and are looked at for the coverage.
@@ -276,12 +280,18 @@ impl Engine {
             .spots
             .get(&root)
             .is_some_and(|s| s.worst == Severity::Critical);
+        let spots: Vec<CiId> = case.spots.keys().copied().collect();
+        let shown = self.explains(root, &spots);
+        let many = u64::from(shown.alerting) * 100
+            >= u64::from(shown.monitored).saturating_mul(SHOWS)
+            || (cis <= FEW && shown.alerting >= 2);
         let high = !silent
             && self.force.ix(root).is_some()
             && (cis <= 1
                 || (critical
                     && known.burst.is_none()
                     && explains
+                    && many
                     && lead >= CLEAR_LEAD
                     && case.last.since(case.first) <= AT_ONCE));
         if let Some(known) = self.state.incidents.get_mut(&incident) {
