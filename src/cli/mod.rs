@@ -2,6 +2,7 @@
 
 mod ask;
 mod copy;
+mod deliveries;
 mod demo;
 mod hands;
 mod log;
@@ -75,6 +76,8 @@ enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// List what waits to be written to tickets, or try it again now.
+    Deliveries(deliveries::Options),
     /// Say why an incident is what it is.
     Explain {
         /// I000123
@@ -195,6 +198,7 @@ pub fn main() -> ExitCode {
             ask::incidents(&admin.admin, state.as_deref(), json)
         }
         Command::Chronic { json, admin } => ask::chronic(&admin.admin, json),
+        Command::Deliveries(options) => deliveries::run(options),
         Command::Explain { id, json, admin } => ask::explain(&admin.admin, &id, json),
         Command::Hands(verb) => hands::run(verb),
         Command::Reload { admin } => ask::reload(&admin.admin),

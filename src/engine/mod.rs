@@ -9,6 +9,7 @@ mod chronic;
 mod cis;
 pub mod correlate;
 mod dedup;
+mod deliveries;
 mod expiry;
 mod fallback;
 mod flap;

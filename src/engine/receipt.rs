@@ -62,6 +62,7 @@ impl Engine {
         if let Some(row) = self.state.outbox.get_mut(id) {
             row.attempt = 0;
             row.parked = None;
+            row.trouble.clear();
             row.not_before = row.not_before.min(at);
         }
     }

@@ -54,6 +54,7 @@ impl Engine {
         let jitter = i64::try_from(seed % 256).unwrap_or(0).saturating_mul(base) / 1024;
         let wait = Millis(base.saturating_add(jitter));
         row.not_before = at.plus(wait).max(not_before.unwrap_or(at));
+        why.clone_into(&mut row.trouble);
         if first {
             self.warn(
                 Some(id.incident),
@@ -162,6 +163,7 @@ impl Engine {
             return;
         };
         row.failing_since = row.failing_since.or(Some(at));
+        why.clone_into(&mut row.trouble);
         match flight.step {
             StepName::Create => self.outcome_unknown(id, settle),
             // At most once: a note twice is worse than a note less, except the one that tells of recovery.

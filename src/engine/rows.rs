@@ -60,6 +60,8 @@ pub struct Row {
     pub not_before: Millis,
     /// Why the tool refuses; tried again slowly.
     pub parked: Option<String>,
+    /// What went wrong last; empty once something went well.
+    pub trouble: String,
     /// Since when the tool has not done what we asked.
     pub failing_since: Option<Millis>,
     /// When the row was made.
@@ -101,6 +103,7 @@ impl Row {
             attempt: 0,
             not_before: at,
             parked: None,
+            trouble: String::new(),
             failing_since: None,
             since: at,
             valved: false,

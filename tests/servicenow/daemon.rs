@@ -108,6 +108,21 @@ impl Daemon {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
+    /// The command line: what it printed, or what it complained of.
+    pub fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        let done = Command::new(env!("CARGO_BIN_EXE_correlated"))
+            .args(arguments)
+            .arg("--admin")
+            .arg(self.folder.join("admin.sock"))
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        match done.status.success() {
+            true => Ok(text(&done.stdout)),
+            false => Err(text(&done.stderr)),
+        }
+    }
+
     pub fn admin(&self, method: &str, path: &str) -> String {
         let mut stream = UnixStream::connect(self.folder.join("admin.sock")).unwrap();
         let head = format!(

@@ -59,6 +59,8 @@ pub struct Instance {
     pub hidden_rows: bool,
     /// An assignment rule acts after so many further requests.
     pub rule_in: Option<u32>,
+    /// A business rule refuses every new ticket.
+    pub refuses: bool,
     /// A data policy: who resolves must say who is assigned.
     pub needs_assignee: bool,
     /// The next create is never answered, and its row comes so much later.
@@ -278,6 +280,10 @@ impl Instance {
     }
 
     fn create(&mut self, body: &[u8]) -> Option<Answer> {
+        if self.refuses {
+            let detail = "Error during insert of incident: no room on Fridays";
+            return Some(failure(403, "Operation Failed", detail));
+        }
         self.creates += 1;
         let mut row = Instance::cleaned(body);
         assert!(!row.contains_key("priority") && !row.contains_key("comments"));
