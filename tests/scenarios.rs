@@ -13,6 +13,7 @@
 //! `clear NAME=VALUE...` (an alert by its labels), `change ID on CI WORDS`, `told T1` (we hear how a person
 //! left the ticket), `why I1` (what the view says about its ticket), `alert NAME=VALUE...` (about an alert),
 //! `group I1`, `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
+//! A configuration with `[[itsm]]` has these targets instead of `rt`; the tickets of others are named `T2@NAME`.
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
 //! is a line below, with an exclamation mark if it was refused.
@@ -68,7 +69,15 @@ fn configured(script: &str) -> (RulesText, Vec<Record>) {
     );
     let config = config::load(&text, "").unwrap_or_else(|e| panic!("{e:#?}"));
     let mut rules = config.rules;
-    rules.targets = world::rules().targets;
+    rules.targets = match own.contains(&"[[itsm]]") {
+        // By their names: here all of them write.
+        true => rules
+            .targets
+            .into_keys()
+            .map(|name| (name, world::target()))
+            .collect(),
+        false => world::rules().targets,
+    };
     let plumbing = config.plumbing;
     let planned = planned::records(&plumbing.windows, &plumbing.calendars, START);
     (rules, planned)

@@ -258,7 +258,8 @@ pub const ROUTE: &[Key] = &[
     key("service", Text, Absent, "a service that does not work"),
     key("severity", OneOf(&["critical", "major", "minor", "warning", "info"]), Absent, "at least so severe"),
     key("source", Text, Absent, "a source of its alerts"),
-    key("group", Text, Required, "the assignment group; the first rule that fits wins over what CIs say"),
+    key("group", Text, Absent, "the assignment group; the first rule that fits and names one wins over what CIs say"),
+    key("targets", List, Absent, "names of the [[itsm]] that get a ticket; the first rule that fits and names some wins, without any all get one"),
 ];
 
 /// Tables inside of sections: of which section, their name, their keys.

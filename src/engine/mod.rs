@@ -28,6 +28,7 @@ mod over;
 mod receipt;
 mod refusal;
 mod resolved;
+mod route;
 mod rows;
 pub mod snapshot;
 pub mod state;

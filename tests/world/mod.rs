@@ -215,7 +215,10 @@ impl Tool {
             }
             StepName::Create => {
                 let content = ticket::content(&delivery.wanted, &style()).expect("text");
-                let id = format!("T{}", self.tickets.len() + 1);
+                let id = match &*delivery.target {
+                    "rt" => format!("T{}", self.tickets.len() + 1),
+                    other => format!("T{}@{other}", self.tickets.len() + 1),
+                };
                 let text = format!("{id} open {} {}", content.priority, content.title);
                 self.log.push((now, text));
                 self.born.insert(id.clone(), now);

@@ -191,6 +191,7 @@ impl Engine {
             "quiet_until": self.quiet_until(id).map(|t| t.rfc3339()),
             "group": group.0,
             "routed_by": group.1,
+            "targets_by": self.route_targets(id).map(|(_, rule)| rule),
             "changes": self.changed(known, subject).iter().map(|c| json!({
                 "id": c.id, "ci": c.ci, "summary": c.summary, "at": c.at.rfc3339(),
             })).collect::<Vec<_>>(),
