@@ -14,6 +14,8 @@
 //! left the ticket), `why I1` (what the view says about its ticket), `alert NAME=VALUE...` (about an alert),
 //! `group I1`, `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
 //! A configuration with `[[itsm]]` has these targets instead of `rt`; the tickets of others are named `T2@NAME`.
+//! `work T1`, `hold T1`: a person opens the ticket (again), or puts it on hold. `poll`: we look at what people did.
+//! `turn I1`: the last turning point of its explanation.
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
 //! is a line below, with an exclamation mark if it was refused.
@@ -226,9 +228,19 @@ fn step(world: &mut World, what: &str) {
             world.tool.tickets[at].state = TicketState::Resolved;
             world.tool.tickets[at].touched = true;
         }
+        ["work", id] | ["hold", id] => {
+            let at = ticket(world, id);
+            world.tool.tickets[at].touched = true;
+            world.tool.tickets[at].state = match words[0] {
+                "hold" => TicketState::OnHold,
+                _ => TicketState::Open,
+            };
+        }
+        ["poll"] => world.poll(),
         ["close", id] => {
             let at = ticket(world, id);
             world.tool.tickets[at].state = TicketState::Closed;
+            world.tool.tickets[at].touched = true;
         }
         ["restart"] => {
             world.snapshot();
@@ -309,7 +321,7 @@ fn step(world: &mut World, what: &str) {
             world.commit(&[record]);
             world.deliver();
         }
-        ["why" | "alert" | "group" | "chronic" | "log" | "says", ..] => {
+        ["why" | "alert" | "group" | "chronic" | "log" | "says" | "turn", ..] => {
             let line = view(world, &words);
             world.tool.log.push((now, line));
         }
@@ -383,6 +395,11 @@ fn view(world: &mut World, words: &[&str]) -> String {
             let of = |l: &&str| l.starts_with(letter);
             let line = ticket.description.lines().find(of).unwrap_or("nothing");
             format!("{id} says {line}")
+        }
+        ["turn", id] => {
+            let view = engine.explain_json(id.parse().unwrap()).unwrap();
+            let last = view["turns"].as_array().unwrap().last().unwrap();
+            format!("{id}: {}", last["what"].as_str().unwrap())
         }
         ["chronic"] => {
             let view = engine.chronic_json();

@@ -111,6 +111,7 @@ pub struct TargetConf {
     pub no_proxy: Vec<String>,
     pub language: Language,
     pub timezone: String,
+    pub poll: Millis,
     pub common: Settings,
 }
 
@@ -446,6 +447,7 @@ fn target(
             _ => Language::En,
         },
         timezone,
+        poll: settings.duration("poll"),
         settings: ItsmSettings {
             name: settings.text("name").to_owned(),
             options: settings.clone(),

@@ -11,7 +11,7 @@ use crate::ticket::{self, Style};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Deliveries to one target at once: a tool that is slow must not be flooded, and one that hangs must not
@@ -231,16 +231,16 @@ impl Target {
         }
     }
 
-    fn renews(&self) -> bool {
+    pub(super) fn renews(&self) -> bool {
         self.client.as_ref().is_some_and(Client::renews)
     }
 
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What the probe found; made once, and again after a refusal.
-    async fn facts(&self, kind: &Itsm) -> Result<Arc<Facts>, Refusal> {
+    pub(super) async fn facts(&self, kind: &Itsm) -> Result<Arc<Facts>, Refusal> {
         let known = self
             .facts
             .lock()
@@ -281,12 +281,22 @@ impl Target {
         Err(Refusal::Stop("the probe has no end".to_owned()))
     }
 
+    /// As it is configured.
+    pub(super) fn conf(&self) -> &TargetConf {
+        &self.conf
+    }
+
+    /// Room for a step: a tool is not flooded.
+    pub(super) async fn enter(&self) -> Option<SemaphorePermit<'_>> {
+        self.room.acquire().await.ok()
+    }
+
     /// The kind that is configured.
     pub fn kind(&self) -> &'static Itsm {
         self.conf.kind
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         request: &crate::model::Request,
     ) -> Result<crate::model::Response, Failure> {
@@ -411,7 +421,7 @@ fn show(delivery: &Delivery, step: &Step, shown: &Shown) {
 }
 
 /// Nothing was sent that could have been executed.
-fn unsent(failure: Failure) -> Refusal {
+pub(super) fn unsent(failure: Failure) -> Refusal {
     match failure.fatal {
         true => Refusal::Stop(failure.why),
         false => Refusal::Retry {

@@ -5,6 +5,7 @@
 //! records are applied, and at the end every incident that was touched is looked at once.
 
 pub mod bind;
+mod changes;
 mod chronic;
 mod cis;
 pub mod correlate;

@@ -186,6 +186,7 @@ impl Engine {
             row.ticket = None;
             row.ticket_state = TicketState::New;
             row.touched = false;
+            row.owner.clear();
             row.resolved_by_us = false;
             row.recovered = false;
             row.shipped = None;

@@ -5,7 +5,7 @@ use super::{Engine, outbox};
 use crate::invariant::{self, Invariant};
 use crate::itsm::{Seen, TicketState, shown};
 use crate::model::Millis;
-use crate::record::{History, HitV1, OutcomeV1, ReceiptV1, SentV1, StepName, TicketChangeV1};
+use crate::record::{History, HitV1, OutcomeV1, ReceiptV1, SentV1, StepName};
 use crate::ticket::{Note, NoteKind};
 
 /// The second look after a create that followed an unknown one, in settles.
@@ -39,6 +39,7 @@ impl Engine {
         let Some(flight) = ours else {
             return; // of a delivery that a restart has already judged
         };
+        row.answered = self.state.seq;
         match &receipt.outcome {
             OutcomeV1::Found(hits) => self.found(&id, hits),
             OutcomeV1::Done { ticket, seen } => self.done(&id, &flight, ticket, seen),
@@ -112,8 +113,7 @@ impl Engine {
                 return;
             };
             row.ticket = Some(first.ticket.clone());
-            row.ticket_state = first.seen.state;
-            row.touched |= first.seen.touched;
+            row.see(&first.seen);
             row.unknown = None;
             row.may_create = false;
             row.shipped = None;
@@ -169,8 +169,7 @@ impl Engine {
             row.duplicates.retain(|d| d != other);
             return;
         }
-        row.touched |= seen.touched;
-        row.ticket_state = seen.state;
+        row.see(seen);
         match flight.step {
             StepName::Create => {
                 row.ticket = Some(ticket.to_owned());
@@ -254,8 +253,7 @@ impl Engine {
         if let Some(other) = &flight.other {
             return row.duplicates.retain(|d| d != other);
         }
-        row.touched |= seen.touched;
-        row.ticket_state = seen.state;
+        row.see(seen);
         match flight.step {
             StepName::Resolve => row.recovered = true,
             StepName::Reopen => {
@@ -289,7 +287,7 @@ impl Engine {
                 ticket: other.clone(),
             });
         }
-        row.ticket_state = seen.state;
+        row.see(seen);
         // Only a person's hand makes a tool leave an update or a resolve undone.
         row.touched = true;
         self.line(
@@ -298,20 +296,7 @@ impl Engine {
         );
     }
 
-    pub(super) fn ticket_change(&mut self, change: &TicketChangeV1) {
-        let found = self.state.outbox.iter_mut().find(|(id, row)| {
-            *id.target == *change.target && row.ticket.as_deref() == Some(change.ticket.as_str())
-        });
-        let Some((id, row)) = found else {
-            return;
-        };
-        row.touched |= change.seen.touched;
-        row.ticket_state = change.seen.state;
-        let incident = id.incident;
-        self.touch(incident);
-    }
-
-    fn ticket_history(&mut self, id: &RowId) {
+    pub(super) fn ticket_history(&mut self, id: &RowId) {
         let at = self.state.at;
         let epoch = self.state.epoch;
         let Some(row) = self.state.outbox.get(id) else {

@@ -1,7 +1,7 @@
 //! Rows of the outbox: per incident and target what the tool has confirmed, and what is under way.
 
-use crate::itsm::TicketState;
-use crate::model::{AlertId, DeliveryId, IncidentId, Millis};
+use crate::itsm::{Seen, TicketState};
+use crate::model::{AlertId, DeliveryId, IncidentId, Millis, Seq};
 use crate::record::StepName;
 use crate::ticket::Note;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,10 @@ pub struct Row {
     pub ticket_state: TicketState,
     /// A person has changed it. Never forgotten.
     pub touched: bool,
+    /// Who has it, as the tool names them; empty for nobody.
+    pub owner: String,
+    /// The entry with the tool's last answer about it.
+    pub answered: Seq,
     /// We resolved it.
     pub resolved_by_us: bool,
     /// The recovery is written.
@@ -88,6 +92,8 @@ impl Row {
             ticket: None,
             ticket_state: TicketState::New,
             touched: false,
+            owner: String::new(),
+            answered: Seq(0),
             resolved_by_us: false,
             recovered: false,
             shipped: None,
@@ -112,6 +118,15 @@ impl Row {
             opposed: None,
             opposed_once: false,
         }
+    }
+}
+
+impl Row {
+    /// How the ticket stands, as it was read.
+    pub fn see(&mut self, seen: &Seen) {
+        self.ticket_state = seen.state;
+        self.touched |= seen.touched;
+        self.owner.clone_from(&seen.owner);
     }
 }
 

@@ -1,5 +1,6 @@
 //! ITSM tools: a step to HTTP bytes and back. One file per kind, one row per kind in [`KINDS`].
 
+pub mod poll;
 pub mod rt;
 pub mod servicenow;
 pub mod shadow;
@@ -25,6 +26,8 @@ pub struct Itsm {
     pub promise: Promise,
     /// The story of a step: called with the answers so far, says what comes next. Pure; never panics.
     pub next: fn(&ItsmSettings, &Facts, &Step, &[Response]) -> Next,
+    /// How it is asked what people changed, if it can be.
+    pub poll: Option<poll::Poll>,
 }
 
 /// The kind named `kind`.

@@ -74,6 +74,11 @@ impl Daemon {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    /// Removes a file of ours.
+    pub fn forget(&self, file: &str) {
+        std::fs::remove_file(self.folder.join(file)).unwrap();
+    }
+
     /// Waits until the log says it.
     pub fn wait_log(&self, text: &str) {
         let begun = Instant::now();

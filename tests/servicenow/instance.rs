@@ -23,6 +23,14 @@ pub const KEYS: &str = "account = \"alertd\"\ncaller = \"ccccccccccccccccccccccc
     default_group = \"dddddddddddddddddddddddddddddddd\"\n\
     groups = { Network = \"eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\" }\n";
 
+const UPDATED: &str = "sys_updated_on";
+
+/// The time as the tool tells it: UTC, to the second.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// Columns and values; what is not there is empty.
 pub type Ticket = BTreeMap<String, String>;
 
@@ -118,6 +126,7 @@ impl Instance {
         );
         row.insert("sys_created_by".to_owned(), user.to_owned());
         row.insert("sys_updated_by".to_owned(), user.to_owned());
+        row.insert(UPDATED.to_owned(), now());
         self.tickets.push(row.clone());
         row
     }
@@ -129,6 +138,7 @@ impl Instance {
             row.insert((*name).to_owned(), (*value).to_owned());
         }
         row.insert("sys_updated_by".to_owned(), user.to_owned());
+        row.insert(UPDATED.to_owned(), now());
     }
 
     /// One request to the Table API; `None` closes the connection.
@@ -223,7 +233,11 @@ impl Instance {
                 "{clause} would be executed"
             );
             let empty = String::new();
-            if let Some((column, list)) = clause
+            if let Some((column, value)) = clause.split_once("STARTSWITH") {
+                rows.retain(|r| ignored(column) || r.get(column).is_some_and(|v| v.starts_with(value)));
+            } else if let Some((column, value)) = clause.split_once(">=") {
+                rows.retain(|r| r[column].as_str() >= value);
+            } else if let Some((column, list)) = clause
                 .split_once("IN")
                 .filter(|(c, _)| matches!(*c, "sys_id" | "name"))
             {
@@ -234,7 +248,13 @@ impl Instance {
                 rows.retain(|r| r.get(column).unwrap_or(&empty).eq_ignore_ascii_case(value));
             }
         }
+        if query["sysparm_query"].ends_with("^ORDERBYDESCsys_updated_on") {
+            rows.sort_by(|a, b| b[UPDATED].cmp(&a[UPDATED]));
+        }
         let total = rows.len();
+        if let Some(offset) = query.get("sysparm_offset") {
+            rows.drain(..total.min(offset.parse().unwrap()));
+        }
         rows.truncate(query["sysparm_limit"].parse().unwrap());
         if self.hidden_rows || (table == "task_ci" && self.task_ci_is_hidden) {
             rows.clear();

@@ -17,6 +17,7 @@ pub mod estate;
 use correlated::engine::hands::CommandOutcome;
 use correlated::engine::{Answer, Delivery, Effects, Quick};
 use correlated::graph::GraphBuilder;
+use correlated::itsm::poll::Polled;
 use correlated::itsm::{Limits, Markup, Refusal, Seen, TicketState};
 use correlated::model::{Event, EventState, Labels, Millis};
 use correlated::node::{self, Node, Recovered};
@@ -502,6 +503,36 @@ impl World {
         let outcome = self.outcomes.pop().expect("an outcome");
         self.deliver();
         outcome
+    }
+
+    /// What people changed is looked at, as the daemon does.
+    pub fn poll(&mut self) {
+        let mut all: BTreeMap<String, Vec<Polled>> = BTreeMap::new();
+        for ticket in &self.tool.tickets {
+            let polled = Polled {
+                id: ticket.id.clone(),
+                seen: self.tool.seen(ticket),
+            };
+            all.entry(ticket.target.clone()).or_default().push(polled);
+        }
+        let engine = self.node.engine();
+        let began = engine.state().seq;
+        let changes: Vec<Record> = all
+            .iter()
+            .flat_map(|(target, polled)| engine.person_changes(target, began, polled).0)
+            .map(Record::TicketChange)
+            .collect();
+        if !changes.is_empty() {
+            self.commit(&changes);
+            self.deliver();
+        }
+        // What was looked at is no news any more.
+        let engine = self.node.engine();
+        let idle = self.deliveries.is_empty();
+        for (target, polled) in &all {
+            let again = engine.person_changes(target, engine.state().seq, polled);
+            assert!(!idle || again.0.is_empty(), "news again: {again:?}");
+        }
     }
 
     /// A gap in which nothing could be heard.

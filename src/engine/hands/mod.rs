@@ -169,7 +169,7 @@ impl Engine {
     }
 
     /// Said in the log and in the explanation.
-    fn said(&mut self, id: IncidentId, what: String) {
+    pub(super) fn said(&mut self, id: IncidentId, what: String) {
         self.line(Some(id), what.clone());
         self.turn(id, what);
         self.touch(id);

@@ -104,7 +104,7 @@ pub(super) fn json_headers() -> Vec<(String, String)> {
     vec![json("Accept"), json("Content-Type")]
 }
 
-fn columns(s: &ItsmSettings) -> String {
+pub(super) fn columns(s: &ItsmSettings) -> String {
     let more = s.options.map("fields").into_iter().flatten();
     more.fold(COLUMNS.to_owned(), |all, (name, _)| format!("{all},{name}"))
 }
