@@ -321,7 +321,10 @@ fn step(world: &mut World, what: &str) {
             world.commit(&[record]);
             world.deliver();
         }
-        ["why" | "alert" | "group" | "chronic" | "log" | "says" | "turn", ..] => {
+        [
+            "why" | "alert" | "group" | "chronic" | "log" | "says" | "turn",
+            ..,
+        ] => {
             let line = view(world, &words);
             world.tool.log.push((now, line));
         }

@@ -279,12 +279,14 @@ fn full_pages_are_turned_until_what_is_known() {
 
 #[test]
 fn a_poll_that_is_refused_says_when_it_may_come_again() {
-    let (_, busy) = polled("rt", RT, "", |_| (429, json!({"message": "slow down"})));
     let expected = Millis(1_795_331_400_000);
-    assert!(
-        matches!(busy, Err(Refusal::Retry { not_before: Some(at), .. }) if at == expected),
-        "{busy:?}"
-    );
+    for (kind, keys) in [("rt", RT), ("servicenow", instance::KEYS)] {
+        let (_, busy) = polled(kind, keys, "", |_| (429, json!({"message": "slow down"})));
+        assert!(
+            matches!(busy, Err(Refusal::Retry { not_before: Some(at), .. }) if at == expected),
+            "{kind}: {busy:?}"
+        );
+    }
     let (_, login) = polled("servicenow", instance::KEYS, "", |_| (401, json!({})));
     assert_eq!(login, Err(Refusal::Login));
 }

@@ -206,13 +206,7 @@ pub(super) fn ticket(
 }
 
 /// A route must lead somewhere, to targets that are there and are nobody's fallback.
-fn targets(
-    walk: &mut Walk<'_>,
-    at: &Range<usize>,
-    path: &str,
-    s: &Settings,
-    plumbing: &Plumbing,
-) {
+fn targets(walk: &mut Walk<'_>, at: &Range<usize>, path: &str, s: &Settings, plumbing: &Plumbing) {
     let chosen = s.list("targets");
     if chosen.is_empty() && s.opt_text("group").is_none_or(str::is_empty) {
         let message = "leads nowhere: set group, targets or both".to_owned();

@@ -11,8 +11,8 @@ use crate::ticket::{self, Style};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Deliveries to one target at once: a tool that is slow must not be flooded, and one that hangs must not
 /// hold up another target.

@@ -102,7 +102,9 @@ impl Due {
             return every;
         };
         if self.failures == 0 {
-            tracing::warn!("{name} cannot be polled, what people change is seen later: {refusal:?}");
+            tracing::warn!(
+                "{name} cannot be polled, what people change is seen later: {refusal:?}"
+            );
         }
         self.failures = self.failures.saturating_add(1);
         let longer = every.saturating_mul(1 << self.failures.min(10));

@@ -65,7 +65,8 @@ impl Engine {
         let taken = !change.seen.owner.is_empty() || change.seen.state == TicketState::Open;
         let known = self.state.incidents.get(&id.incident);
         let unheeded = known.is_some_and(|i| {
-            i.acknowledged.is_none() && matches!(i.state, IncidentState::Open | IncidentState::Recovering)
+            i.acknowledged.is_none()
+                && matches!(i.state, IncidentState::Open | IncidentState::Recovering)
         });
         if taken && unheeded {
             self.acknowledge(id.incident, &format!("a person in {}", id.target));

@@ -107,6 +107,8 @@ impl Engine {
         }
         let stopped = self.state.valves.get(&id.target);
         let stopped = stopped.and_then(|v| v.stopped.as_ref());
+        let paused = self.state.valves.get(&id.target);
+        let paused = paused.filter(|v| v.not_before > at || v.is_open());
         let (until, why) = match stopped {
             Some((until, why)) => (Some(*until), format!("the target is stopped: {why}")),
             None if !self.state.rules.targets.contains_key(&*id.target) => {
@@ -115,6 +117,10 @@ impl Engine {
             None if row.unknown.is_some() => {
                 let why = "nobody knows whether the ticket was opened; it is looked for again";
                 (later, why.to_owned())
+            }
+            None if paused.is_some() && row.attempt == 0 => {
+                let until = paused.map(|v| v.not_before).filter(|t| *t > at);
+                (until, "the tool fails, or asked us to wait".to_owned())
             }
             None if row.valved => (later, "valve: too many new tickets".to_owned()),
             None if later.is_none() && row.attempt == 0 => {

@@ -128,10 +128,7 @@ impl Engine {
 
     fn plan(&mut self, id: &RowId) -> Plan {
         let at = self.state.at;
-        let (Some(row), Some(incident)) = (
-            self.state.outbox.get(id),
-            self.state.incidents.get(&id.incident),
-        ) else {
+        let Some(row) = self.state.outbox.get(id) else {
             return Plan::Drop;
         };
         let Some(target) = self.state.rules.targets.get(&*id.target).cloned() else {
@@ -154,6 +151,15 @@ impl Engine {
         if let Some((until, _)) = stopped.filter(|(until, _)| *until > at) {
             return Plan::Wait(Some(*until));
         }
+        if let Some(plan) = self.turned_away(id) {
+            return plan;
+        }
+        let (Some(row), Some(incident)) = (
+            self.state.outbox.get(id),
+            self.state.incidents.get(&id.incident),
+        ) else {
+            return Plan::Drop;
+        };
         let reopen = row.ticket.is_some() && row.resolved_by_us && incident.state.lives();
         if reopen && self.quiet_until(id.incident).is_some() {
             return Plan::Wait(None); // a person wants no reopening; a timer stands for the end of it
@@ -428,6 +434,7 @@ impl Engine {
         let Some(generation) = self.state.outbox.get(id).map(|r| r.generation) else {
             return;
         };
+        self.tries(id);
         if ask.step == StepName::Create {
             self.opens_with_severe(id);
         }

@@ -40,6 +40,7 @@ impl Engine {
             return; // of a delivery that a restart has already judged
         };
         row.answered = self.state.seq;
+        self.judge_tool(&id, &receipt.outcome);
         match &receipt.outcome {
             OutcomeV1::Found(hits) => self.found(&id, hits),
             OutcomeV1::Done { ticket, seen } => self.done(&id, &flight, ticket, seen),

@@ -52,8 +52,14 @@ impl Engine {
             &row.attempt.to_string(),
         ]);
         let jitter = i64::try_from(seed % 256).unwrap_or(0).saturating_mul(base) / 1024;
-        let wait = Millis(base.saturating_add(jitter));
-        row.not_before = at.plus(wait).max(not_before.unwrap_or(at));
+        let wait = at.plus(Millis(base.saturating_add(jitter)));
+        // A tool that fails as a whole is waited for as a whole.
+        let tool = self.state.valves.get_mut(&id.target);
+        let due = tool.filter(|v| v.is_open()).map_or(wait, |v| {
+            v.waiting.insert(id.clone());
+            v.not_before
+        });
+        row.not_before = due.max(not_before.unwrap_or(at));
         why.clone_into(&mut row.trouble);
         if first {
             self.warn(

@@ -163,4 +163,12 @@ pub struct Valve {
     pub times: Vec<Millis>,
     /// The target cannot be used until a person acts: why, and when it is tried again.
     pub stopped: Option<(Millis, String)>,
+    /// Failures in a row, over all tickets of the target.
+    pub failures: u32,
+    /// Nothing is asked of it before this.
+    pub not_before: Millis,
+    /// While it fails: the row that tries.
+    pub trial: Option<RowId>,
+    /// Rows that wait for it.
+    pub waiting: BTreeSet<RowId>,
 }

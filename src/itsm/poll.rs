@@ -5,8 +5,8 @@
 
 use super::{Facts, ItsmSettings, MAX_EXCHANGES, Refusal, Seen};
 use crate::model::{Request, Response};
-use jiff::civil::DateTime;
 use jiff::ToSpan;
+use jiff::civil::DateTime;
 
 /// The story of a poll: called with the answers so far, says what comes next. Pure; never panics.
 pub type Poll = fn(&ItsmSettings, &Facts, &str, &[Response]) -> PollNext;
@@ -117,7 +117,11 @@ mod tests {
     #[test]
     fn the_newest_first_until_what_is_known_and_each_ticket_once() {
         let ids = |c: &Changed| -> Vec<String> { c.tickets.iter().map(|t| t.id.clone()).collect() };
-        let (new, at, old) = ("2026-11-22 09:00:00", "2026-11-22 08:00:00", "2026-11-22 07:00:00");
+        let (new, at, old) = (
+            "2026-11-22 09:00:00",
+            "2026-11-22 08:00:00",
+            "2026-11-22 07:00:00",
+        );
         let full = vec![row(new, "9"), row(at, "")];
         assert_eq!(gather(at, vec![full.clone()], 2), None, "the next page");
         let rest = vec![row(at, "9"), row(at, "8"), row(old, "7")];
@@ -129,7 +133,10 @@ mod tests {
         assert_eq!((ids(&none), none.cursor.as_str()), (Vec::new(), at));
         for lost in ["", "broken"] {
             let all = gather(lost, vec![vec![row(old, "7")]], 2).unwrap();
-            assert_eq!((ids(&all), all.cursor.as_str()), (vec!["7".to_owned()], old));
+            assert_eq!(
+                (ids(&all), all.cursor.as_str()),
+                (vec!["7".to_owned()], old)
+            );
         }
     }
 }

@@ -234,7 +234,9 @@ impl Instance {
             );
             let empty = String::new();
             if let Some((column, value)) = clause.split_once("STARTSWITH") {
-                rows.retain(|r| ignored(column) || r.get(column).is_some_and(|v| v.starts_with(value)));
+                rows.retain(|r| {
+                    ignored(column) || r.get(column).is_some_and(|v| v.starts_with(value))
+                });
             } else if let Some((column, value)) = clause.split_once(">=") {
                 rows.retain(|r| r[column].as_str() >= value);
             } else if let Some((column, list)) = clause

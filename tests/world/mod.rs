@@ -94,6 +94,8 @@ pub enum ToolFault {
     Late(Millis),
     /// 429 or 503.
     Busy,
+    /// 429 with `Retry-After`.
+    BusyFor(Millis),
     /// It says no.
     Reject,
 }
@@ -106,6 +108,8 @@ pub struct Tool {
     pub away_until: Millis,
     /// What the next create could not say.
     pub dropped: Vec<String>,
+    /// Steps that were asked of it: when, and at which target.
+    pub asked: Vec<(Millis, String)>,
     /// A target of which nothing answers.
     pub dead_target: String,
     /// New tickets are found only this long after they were made.
@@ -147,6 +151,7 @@ impl Tool {
 
     pub fn deliver(&mut self, now: Millis, delivery: &Delivery) -> OutcomeV1 {
         self.catch_up(now);
+        self.asked.push((now, delivery.target.to_string()));
         let retry = |why: &str| {
             OutcomeV1::Refused(Refusal::Retry {
                 not_before: None,
@@ -169,6 +174,10 @@ impl Tool {
         match fault {
             None => self.execute(now, delivery),
             Some(ToolFault::Away | ToolFault::Busy) => retry("busy"),
+            Some(ToolFault::BusyFor(span)) => OutcomeV1::Refused(Refusal::Retry {
+                not_before: Some(now.plus(span)),
+                why: "429".into(),
+            }),
             Some(ToolFault::Reject) => OutcomeV1::Refused(Refusal::Reject("no".into())),
             Some(ToolFault::LostAnswer) => {
                 self.execute(now, delivery);

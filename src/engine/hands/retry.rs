@@ -51,10 +51,11 @@ impl Engine {
         }
         for target in &targets {
             // One that is still not mended stops it again.
-            if let Some(valve) = self.state.valves.get_mut(target)
-                && let Some((until, _)) = &mut valve.stopped
-            {
-                *until = at;
+            if let Some(valve) = self.state.valves.get_mut(target) {
+                valve.not_before = valve.not_before.min(at);
+                if let Some((until, _)) = &mut valve.stopped {
+                    *until = at;
+                }
             }
         }
         if tried == 0 {

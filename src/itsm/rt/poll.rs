@@ -2,9 +2,9 @@
 
 use super::wire::{field, id_of, items, json_of, judge};
 use super::{PER_PAGE, quote};
+use crate::itsm::Facts;
 use crate::itsm::poll::{KEYS, PollNext, Polled, Row, day_before, gather};
 use crate::itsm::{ItsmSettings, Next, Refusal};
-use crate::itsm::Facts;
 use crate::model::Response;
 use serde_json::Value;
 

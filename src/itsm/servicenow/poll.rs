@@ -10,12 +10,7 @@ use crate::model::Response;
 const PER_PAGE: u32 = 100;
 const UPDATED: &str = "sys_updated_on";
 
-pub(super) fn poll(
-    s: &ItsmSettings,
-    facts: &Facts,
-    cursor: &str,
-    got: &[Response],
-) -> PollNext {
+pub(super) fn poll(s: &ItsmSettings, facts: &Facts, cursor: &str, got: &[Response]) -> PollNext {
     match pages(s, facts, got) {
         Err(refusal) => PollNext::Refused(refusal),
         Ok(pages) => {
@@ -37,7 +32,9 @@ fn ask(s: &ItsmSettings, cursor: &str, page: usize) -> PollNext {
     let columns = format!("{},{UPDATED}", columns(s));
     let mut request = list_request(s.options.text("table"), &query, &columns, PER_PAGE);
     if page > 0 {
-        let offset = u32::try_from(page).unwrap_or(u32::MAX).saturating_mul(PER_PAGE);
+        let offset = u32::try_from(page)
+            .unwrap_or(u32::MAX)
+            .saturating_mul(PER_PAGE);
         let offset = ("sysparm_offset".to_owned(), offset.to_string());
         request.query.push(offset);
     }
