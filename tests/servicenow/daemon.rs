@@ -1,5 +1,7 @@
 //! The real program with one source and one target, and little patience.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
