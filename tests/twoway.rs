@@ -172,6 +172,22 @@ fn what_we_resolve_is_no_news_and_tickets_of_others_are_none_of_ours() {
     server.with(|i| assert_eq!(i.tickets[2]["state"], "2"));
 }
 
+#[test]
+fn requests_are_no_more_than_are_allowed_and_evenly_spaced() {
+    let server = Server::start();
+    let pace = "max_requests = 600\npoll = \"100ms\"\n"; // one in 100 ms
+    let daemon = Daemon::new("paced", &(server.basic() + pace));
+    for host in ["a", "b", "c"] {
+        daemon.down(host, "gone");
+    }
+    server.wait("three tickets", |i| i.tickets.len() == 3);
+    let came = server.with(|i| i.came.clone());
+    assert!(came.len() >= 10, "{} requests", came.len());
+    let span = came[came.len() - 1].duration_since(came[0]);
+    let least = Duration::from_millis(70) * u32::try_from(came.len() - 1).unwrap();
+    assert!(span >= least, "{} requests in {span:?}", came.len());
+}
+
 // ---- the polls alone -----------------------------------------------------------------------------------
 
 fn target(kind: &str, keys: &str) -> ItsmSettings {

@@ -2,6 +2,7 @@
 
 use super::http::{Client, Failure};
 use super::inbox::{Command, Inbox};
+use super::pace::Pace;
 use crate::config::TargetConf;
 use crate::engine::Delivery;
 use crate::itsm::{Content, Facts, Itsm, MAX_EXCHANGES, Next, Refusal, Reply, Step, shadow};
@@ -26,6 +27,7 @@ pub struct Target {
     /// Found by `Probe`; `None` until it was made.
     facts: Mutex<Option<Arc<Facts>>>,
     room: Arc<Semaphore>,
+    pace: Pace,
     shown: Shown,
 }
 
@@ -81,6 +83,7 @@ pub fn targets(confs: &[TargetConf], link_base: &str, shown: &Shown) -> Result<T
             client,
             facts: Mutex::new(None),
             room: Arc::new(Semaphore::new(AT_ONCE)),
+            pace: Pace::new(conf.max_requests),
             shown: shown.clone(),
         };
         out.insert(name, Arc::new(target));
@@ -300,6 +303,7 @@ impl Target {
         &self,
         request: &crate::model::Request,
     ) -> Result<crate::model::Response, Failure> {
+        self.pace.wait().await;
         match &self.client {
             Some(client) => client.send(request).await,
             None => Err(Failure {

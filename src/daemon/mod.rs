@@ -15,6 +15,7 @@ mod keep;
 mod life;
 pub mod listen;
 mod oauth;
+mod pace;
 pub mod planned;
 pub mod poll;
 mod quarantine;

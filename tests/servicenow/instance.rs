@@ -67,6 +67,8 @@ pub struct Instance {
     pub hidden_rows: bool,
     /// An assignment rule acts after so many further requests.
     pub rule_in: Option<u32>,
+    /// When each request came.
+    pub came: Vec<Instant>,
     /// A business rule refuses every new ticket.
     pub refuses: bool,
     /// A data policy: who resolves must say who is assigned.
@@ -517,6 +519,7 @@ fn respond(
     headers: &BTreeMap<String, String>,
     body: &[u8],
 ) -> Option<Answer> {
+    instance.came.push(Instant::now());
     if instance.sleeps {
         return Some(Answer {
             status: 200,
