@@ -8,7 +8,7 @@ use super::outbox::Plan;
 use super::rows::{RowId, Valve};
 use super::state::Timer;
 use crate::itsm::Refusal;
-use crate::model::{Millis, Priority};
+use crate::model::{IncidentId, Millis, Priority};
 use crate::record::OutcomeV1;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ const PAUSE: [Millis; 2] = [Millis::secs(5), Millis::secs(30)];
 const MAX_ASKED: Millis = Millis::mins(60);
 /// One that was let through and had nothing to ask makes room for the next after this.
 const NEXT: Millis = Millis::secs(1);
+/// A row whose turn is forgotten looks again after this.
+const LOST: Millis = Millis::secs(60);
 
 impl Valve {
     /// Whether the tool fails.
@@ -59,7 +61,7 @@ impl Engine {
         };
         if trial.is_some_and(under_way) {
             valve.waiting.insert(id.clone());
-            return Some(Plan::Wait(None)); // its receipt wakes us
+            return Some(Plan::Wait(Some(at.plus(LOST)))); // its receipt wakes us
         }
         let urgent = |id: &RowId| {
             let known = self.state.incidents.get(&id.incident);
@@ -106,7 +108,13 @@ impl Engine {
             }
             OutcomeV1::Unknown { .. } => self.tool_fails(&id.target, None),
             // A person must act; that is told and waited for elsewhere.
-            OutcomeV1::Refused(Refusal::Login | Refusal::Stop(_)) => {}
+            OutcomeV1::Refused(Refusal::Login | Refusal::Stop(_)) => {
+                let valve = self.state.valves.get_mut(&id.target);
+                let waiting = valve.map(|v| std::mem::take(&mut v.waiting));
+                for row in waiting.into_iter().flatten() {
+                    self.touch(row.incident);
+                }
+            }
         }
     }
 
@@ -150,8 +158,9 @@ impl Engine {
         }
         valve.trial = None;
         valve.not_before = valve.not_before.min(at);
-        valve.waiting.clear();
-        let mut all = Vec::new();
+        // Parked ones too: their time may have come while they waited for the tool.
+        let waiting = std::mem::take(&mut valve.waiting);
+        let mut all: Vec<IncidentId> = waiting.into_iter().map(|r| r.incident).collect();
         for (id, row) in self.state.outbox.iter_mut() {
             if id.target != *target || row.in_flight.is_some() || row.parked.is_some() {
                 continue;
