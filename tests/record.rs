@@ -216,6 +216,18 @@ fn all() -> Vec<(&'static str, Record)> {
             })),
         ),
         (
+            "operator_retry_incident",
+            operator(CommandV1::Retry(RetryV1::Incident(IncidentId(1)))),
+        ),
+        (
+            "operator_retry_target",
+            operator(CommandV1::Retry(RetryV1::Target("rt".into()))),
+        ),
+        (
+            "operator_retry_all",
+            operator(CommandV1::Retry(RetryV1::All)),
+        ),
+        (
             "maintenance",
             Record::Maintenance(MaintenanceV1 {
                 id: "M".into(),

@@ -13,6 +13,9 @@
 //! `clear NAME=VALUE...` (an alert by its labels), `change ID on CI WORDS`, `told T1` (we hear how a person
 //! left the ticket), `why I1` (what the view says about its ticket), `alert NAME=VALUE...` (about an alert),
 //! `group I1`, `rules I1` (those that acted), `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
+//! A configuration with `[[itsm]]` has these targets instead of `rt`; the tickets of others are named `T2@NAME`.
+//! `work T1`, `hold T1`: a person opens the ticket (again), or puts it on hold. `poll`: we look at what people did.
+//! `turn I1`: the last turning point of its explanation.
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
 //! `apart I1 I2`, `cause I1 NAME|unknown`, `end I1`, `quiet I1 MINUTES`, `ack I1`; what came of one
 //! is a line below, with an exclamation mark if it was refused. Her questions: `why NAME` (was nobody paged for
@@ -71,7 +74,15 @@ fn configured(script: &str) -> (RulesText, Vec<Record>) {
     );
     let config = config::load(&text, "").unwrap_or_else(|e| panic!("{e:#?}"));
     let mut rules = config.rules;
-    rules.targets = world::rules().targets;
+    rules.targets = match own.contains(&"[[itsm]]") {
+        // By their names: here all of them write.
+        true => rules
+            .targets
+            .into_keys()
+            .map(|name| (name, world::target()))
+            .collect(),
+        false => world::rules().targets,
+    };
     let plumbing = config.plumbing;
     let planned = planned::records(&plumbing.windows, &plumbing.calendars, START);
     (rules, planned)
@@ -220,9 +231,19 @@ fn step(world: &mut World, what: &str) {
             world.tool.tickets[at].state = TicketState::Resolved;
             world.tool.tickets[at].touched = true;
         }
+        ["work", id] | ["hold", id] => {
+            let at = ticket(world, id);
+            world.tool.tickets[at].touched = true;
+            world.tool.tickets[at].state = match words[0] {
+                "hold" => TicketState::OnHold,
+                _ => TicketState::Open,
+            };
+        }
+        ["poll"] => world.poll(),
         ["close", id] => {
             let at = ticket(world, id);
             world.tool.tickets[at].state = TicketState::Closed;
+            world.tool.tickets[at].touched = true;
         }
         ["restart"] => {
             world.snapshot();
@@ -306,7 +327,7 @@ fn step(world: &mut World, what: &str) {
             world.deliver();
         }
         [
-            "why" | "alert" | "group" | "rules" | "chronic" | "log" | "says",
+            "why" | "alert" | "group" | "rules" | "chronic" | "log" | "says" | "turn",
             ..,
         ] => {
             let line = view(world, &words);

@@ -132,7 +132,8 @@ fn act(world: &mut World, dice: &mut Dice, firing: &mut Firing, apart: &mut Apar
                 world.send("nagios", &[host(ci, EventState::Resolved, now)]);
             }
         }
-        52..=56 => person(world, dice, apart),
+        52..=55 => person(world, dice, apart),
+        56 => world.poll(),
         57..=74 => world.advance(Millis::secs(dice.roll(400) as i64)),
         75..=84 => {
             let fault = match dice.roll(5) {

@@ -102,9 +102,9 @@ pub(super) struct Named {
 pub(super) struct Who {
     /// Your name; it is written beside your user id.
     #[arg(long)]
-    by: Option<String>,
+    pub(super) by: Option<String>,
     #[command(flatten)]
-    admin: Admin,
+    pub(super) admin: Admin,
 }
 
 pub(super) fn run(verb: Verb) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 mod ask;
 mod copy;
+mod deliveries;
 mod demo;
 mod explain;
 mod hands;
@@ -76,6 +77,8 @@ enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// List what waits to be written to tickets, or try it again now.
+    Deliveries(deliveries::Options),
     /// Say why an incident is what it is, why an alert is not in it, or why nobody was paged.
     Explain(explain::Options),
     #[command(flatten)]
@@ -188,6 +191,7 @@ pub fn main() -> ExitCode {
             ask::incidents(&admin.admin, state.as_deref(), json)
         }
         Command::Chronic { json, admin } => ask::chronic(&admin.admin, json),
+        Command::Deliveries(options) => deliveries::run(options),
         Command::Explain(options) => explain::run(&options),
         Command::Hands(verb) => hands::run(verb),
         Command::Reload { admin } => ask::reload(&admin.admin),

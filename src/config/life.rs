@@ -188,9 +188,10 @@ pub(super) fn ticket(
     for (path, at, _, s) in inner(walk, table, "ticket", "route") {
         if let Some(source) = s.opt_text("source").filter(|s| !sources.contains(s)) {
             let message = format!("there is no source {source:?}{}", hint(source, &sources));
-            walk.problem(at, &join(&path, "source"), message);
+            walk.problem(at.clone(), &join(&path, "source"), message);
         }
         let text = |name: &str| s.opt_text(name).map(str::to_owned);
+        targets(walk, &at, &path, &s, plumbing);
         out.routes.push(RouteRule {
             name: s.text("name").to_owned(),
             class: text("class"),
@@ -198,8 +199,32 @@ pub(super) fn ticket(
             service: text("service"),
             severity: s.opt_text("severity").and_then(Severity::from_word),
             source: text("source"),
-            group: s.text("group").to_owned(),
+            group: s.opt_text("group").unwrap_or_default().to_owned(),
+            targets: s.list("targets").to_vec(),
         });
+    }
+}
+
+/// A route must lead somewhere, to targets that are there and are nobody's fallback.
+fn targets(walk: &mut Walk<'_>, at: &Range<usize>, path: &str, s: &Settings, plumbing: &Plumbing) {
+    let chosen = s.list("targets");
+    if chosen.is_empty() && s.opt_text("group").is_none_or(str::is_empty) {
+        let message = "leads nowhere: set group, targets or both".to_owned();
+        walk.problem(at.clone(), path, message);
+    }
+    let all = || plumbing.targets.iter();
+    let names: Vec<&str> = all().map(|t| t.settings.name.as_str()).collect();
+    for name in chosen {
+        let of = all().find(|t| t.common.opt_text("fallback") == Some(name));
+        let message = match of {
+            Some(of) => format!(
+                "{name:?} is the fallback of {:?} and gets nothing else",
+                of.settings.name
+            ),
+            None if names.contains(&name.as_str()) => continue,
+            None => format!("there is no [[itsm]] {name:?}{}", hint(name, &names)),
+        };
+        walk.problem(at.clone(), &join(path, "targets"), message);
     }
 }
 

@@ -111,6 +111,8 @@ pub struct TargetConf {
     pub no_proxy: Vec<String>,
     pub language: Language,
     pub timezone: String,
+    pub poll: Millis,
+    pub max_requests: Option<u32>,
     pub common: Settings,
 }
 
@@ -446,6 +448,10 @@ fn target(
             _ => Language::En,
         },
         timezone,
+        poll: settings.duration("poll"),
+        max_requests: settings
+            .get("max_requests")
+            .map(|_| u32::try_from(settings.integer("max_requests")).unwrap_or(u32::MAX)),
         settings: ItsmSettings {
             name: settings.text("name").to_owned(),
             options: settings.clone(),

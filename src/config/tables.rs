@@ -107,6 +107,8 @@ pub const ITSM: &[Key] = &[
     key("share", List, Absent, "labels and annotations of alerts whose text may go to this tool; default all"),
     key("settle", Duration, Absent, "how long a create whose answer was lost may take to be found; default by kind"),
     key("on_recovery", OneOf(&["resolve_if_untouched", "resolve", "note_only"]), Toml("\"resolve_if_untouched\""), "what recovery does to a ticket"),
+    key("poll", Duration, Toml("\"1m\""), "time between two looks at what people changed in its tickets, where the kind can; \"0s\" for never"),
+    key("max_requests", Integer(1, 100_000), Absent, "requests a minute to this tool, evenly spaced; without it as many as it takes"),
     key("max_new", Integer(1, 100_000), Toml("30"), "new tickets per max_new_per; the rest waits"),
     key("max_new_per", Duration, Toml("\"10m\""), "see max_new"),
     key("language", OneOf(&["en", "da"]), Toml("\"en\""), "language of tickets"),
@@ -260,7 +262,8 @@ pub const ROUTE: &[Key] = &[
     key("service", Text, Absent, "a service that does not work"),
     key("severity", OneOf(&["critical", "major", "minor", "warning", "info"]), Absent, "at least so severe"),
     key("source", Text, Absent, "a source of its alerts"),
-    key("group", Text, Required, "the assignment group; the first rule that fits wins over what CIs say"),
+    key("group", Text, Absent, "the assignment group; the first rule that fits and names one wins over what CIs say"),
+    key("targets", List, Absent, "names of the [[itsm]] that get a ticket; the first rule that fits and names some wins, without any all get one"),
 ];
 
 /// Tables inside of sections: of which section, their name, their keys.

@@ -115,6 +115,11 @@ impl Api {
                 Some(list) => Answer::json(StatusCode::OK, &list),
                 None => Answer::error(StatusCode::SERVICE_UNAVAILABLE, "no answer; try again"),
             },
+            (false, ["v1", "deliveries"]) => match self.ask(Engine::deliveries_json).await {
+                Some(list) => Answer::json(StatusCode::OK, &list),
+                None => Answer::error(StatusCode::SERVICE_UNAVAILABLE, "no answer; try again"),
+            },
+            (true, ["v1", "deliveries", "retry"]) => self.retry(inquiry).await,
             (false, ["v1", "alerts"]) => rows(self.board.alerts(MAX_ROWS + 1), "alerts"),
             (false, ["v1", "alerts", fingerprint]) => match self.board.alert(fingerprint) {
                 Some(alert) => Answer::json(StatusCode::OK, &alert),

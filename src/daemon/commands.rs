@@ -6,7 +6,7 @@ use super::serve::{Answer, Inquiry, Peer};
 use crate::config::duration;
 use crate::engine::hands::CommandRefused;
 use crate::model::{IncidentId, cut};
-use crate::record::{CauseV1, CommandV1, MoveV1, NamedV1, PairV1, QuietV1, SplitV1};
+use crate::record::{CauseV1, CommandV1, MoveV1, NamedV1, PairV1, QuietV1, RetryV1, SplitV1};
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -132,6 +132,54 @@ fn bad(why: &str) -> Answer {
     Answer::error(StatusCode::BAD_REQUEST, why)
 }
 
+/// Who asks. A name that somebody gives stands beside what we know, never instead of it.
+fn actor(inquiry: &Inquiry, by: Option<String>) -> String {
+    let peer = match &inquiry.peer {
+        Peer::User(uid) => format!("uid {uid}"),
+        Peer::Network(address) => address.clone(),
+    };
+    match by {
+        Some(by) => format!("{peer} ({})", cut(&by, MAX_TEXT)),
+        None => peer,
+    }
+}
+
+/// The body of a request, with keys that are known.
+fn body<'a>(inquiry: &Inquiry, verb: &'a str, keys: &[&str]) -> Result<Body<'a>, String> {
+    let values = match inquiry.body.is_empty() {
+        true => Map::new(),
+        false => match serde_json::from_slice(&inquiry.body) {
+            Ok(Value::Object(values)) => values,
+            Ok(_) => return Err("the body must be a JSON object".to_owned()),
+            Err(why) => return Err(format!("the body is no JSON: {why}")),
+        },
+    };
+    match values.keys().find(|k| !keys.contains(&k.as_str())) {
+        Some(key) => Err(format!(
+            "{verb} knows no {key:?}; it knows: {}",
+            keys.join(", ")
+        )),
+        None => Ok(Body { values, verb }),
+    }
+}
+
+/// What is to be tried again, and who says so.
+fn read_retry(inquiry: &Inquiry) -> Result<(String, CommandV1), String> {
+    let body = body(inquiry, "retry", &["incident", "target", "all", "by"])?;
+    let all = match body.values.get("all") {
+        None | Some(Value::Bool(false)) => false,
+        Some(Value::Bool(true)) => true,
+        Some(_) => return Err("retry: \"all\" must be true or false".to_owned()),
+    };
+    let what = match (body.text("incident")?, body.text("target")?, all) {
+        (Some(id), None, false) => RetryV1::Incident(id.parse()?),
+        (None, Some(target), false) => RetryV1::Target(target),
+        (None, None, true) => RetryV1::All,
+        _ => return Err("retry needs one of \"incident\", \"target\", \"all\"".to_owned()),
+    };
+    Ok((actor(inquiry, body.text("by")?), CommandV1::Retry(what)))
+}
+
 /// The command of a request, and who gave it.
 fn read(inquiry: &Inquiry, id: IncidentId, verb: &str) -> Result<(String, CommandV1), Answer> {
     let Some(keys) = Body::keys(verb) else {
@@ -140,40 +188,30 @@ fn read(inquiry: &Inquiry, id: IncidentId, verb: &str) -> Result<(String, Comman
         );
         return Err(Answer::error(StatusCode::NOT_FOUND, &text));
     };
-    let values = match inquiry.body.is_empty() {
-        true => Map::new(),
-        false => match serde_json::from_slice(&inquiry.body) {
-            Ok(Value::Object(values)) => values,
-            Ok(_) => return Err(bad("the body must be a JSON object")),
-            Err(why) => return Err(bad(&format!("the body is no JSON: {why}"))),
-        },
-    };
-    if let Some(key) = values.keys().find(|k| !keys.contains(&k.as_str())) {
-        let text = format!("{verb} knows no {key:?}; it knows: {}", keys.join(", "));
-        return Err(bad(&text));
-    }
-    let body = Body { values, verb };
+    let body = body(inquiry, verb, keys).map_err(|why| bad(&why))?;
     let command = body.command(id).map_err(|why| bad(&why))?;
     let by = body.text("by").map_err(|why| bad(&why))?;
-    let peer = match &inquiry.peer {
-        Peer::User(uid) => format!("uid {uid}"),
-        Peer::Network(address) => address.clone(),
-    };
-    // A name that somebody gives stands beside what we know, never instead of it.
-    let actor = match by {
-        Some(by) => format!("{peer} ({})", cut(&by, MAX_TEXT)),
-        None => peer,
-    };
-    Ok((actor, command))
+    Ok((actor(inquiry, by), command))
 }
 
 impl Api {
     /// Carries out a command; the answer comes after it is on disk.
     pub(super) async fn command(&self, inquiry: &Inquiry, id: IncidentId, verb: &str) -> Answer {
-        let (actor, command) = match read(inquiry, id, verb) {
-            Ok(read) => read,
-            Err(answer) => return answer,
-        };
+        match read(inquiry, id, verb) {
+            Ok((actor, command)) => self.carry_out(actor, command).await,
+            Err(answer) => answer,
+        }
+    }
+
+    /// The same for what waits to be delivered.
+    pub(super) async fn retry(&self, inquiry: &Inquiry) -> Answer {
+        match read_retry(inquiry) {
+            Ok((actor, command)) => self.carry_out(actor, command).await,
+            Err(why) => bad(&why),
+        }
+    }
+
+    async fn carry_out(&self, actor: String, command: CommandV1) -> Answer {
         let (tell, told) = oneshot::channel();
         self.inbox.command(Command::Operator(actor, command, tell));
         match timeout(WAIT, told).await {

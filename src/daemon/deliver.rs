@@ -2,6 +2,7 @@
 
 use super::http::{Client, Failure};
 use super::inbox::{Command, Inbox};
+use super::pace::Pace;
 use crate::config::TargetConf;
 use crate::engine::Delivery;
 use crate::itsm::exchange::{Do, End, Exchange, outcome_of};
@@ -12,8 +13,8 @@ use crate::ticket::{self, Style};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Deliveries to one target at once: a tool that is slow must not be flooded, and one that hangs must not
 /// hold up another target.
@@ -27,6 +28,7 @@ pub struct Target {
     /// Found by `Probe`; `None` until it was made.
     facts: Mutex<Option<Arc<Facts>>>,
     room: Arc<Semaphore>,
+    pace: Pace,
     shown: Shown,
 }
 
@@ -82,6 +84,7 @@ pub fn targets(confs: &[TargetConf], link_base: &str, shown: &Shown) -> Result<T
             client,
             facts: Mutex::new(None),
             room: Arc::new(Semaphore::new(AT_ONCE)),
+            pace: Pace::new(conf.max_requests),
             shown: shown.clone(),
         };
         out.insert(name, Arc::new(target));
@@ -229,16 +232,16 @@ impl Target {
         }
     }
 
-    fn renews(&self) -> bool {
+    pub(super) fn renews(&self) -> bool {
         self.client.as_ref().is_some_and(Client::renews)
     }
 
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What the probe found; made once, and again after a refusal.
-    async fn facts(&self, kind: &Itsm) -> Result<Arc<Facts>, Refusal> {
+    pub(super) async fn facts(&self, kind: &Itsm) -> Result<Arc<Facts>, Refusal> {
         let known = self
             .facts
             .lock()
@@ -269,15 +272,26 @@ impl Target {
         }
     }
 
+    /// As it is configured.
+    pub(super) fn conf(&self) -> &TargetConf {
+        &self.conf
+    }
+
+    /// Room for a step: a tool is not flooded.
+    pub(super) async fn enter(&self) -> Option<SemaphorePermit<'_>> {
+        self.room.acquire().await.ok()
+    }
+
     /// The kind that is configured.
     pub fn kind(&self) -> &'static Itsm {
         self.conf.kind
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         request: &crate::model::Request,
     ) -> Result<crate::model::Response, Failure> {
+        self.pace.wait().await;
         match &self.client {
             Some(client) => client.send(request).await,
             None => Err(Failure {

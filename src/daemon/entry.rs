@@ -79,6 +79,10 @@ impl Loop {
                     records.push(record);
                     replies.push(reply);
                 }
+                Command::Changes(judge, reply) => {
+                    records.extend(judge(self.c.node.engine()));
+                    replies.push(reply);
+                }
                 Command::Rules(text, reply) => {
                     if self.c.node.engine().state().rules.canonical() != text
                         || self.c.node.engine().state().rules_no == 0

@@ -107,10 +107,12 @@ fn targets(metrics: &Metrics, engine: &Engine, now: Millis) {
             .oldest
             .with_label_values(&[target])
             .set(seconds(age));
-        let stopped = state
-            .valves
-            .get(target.as_str())
-            .is_some_and(|v| v.stopped.is_some());
+        let valve = state.valves.get(target.as_str());
+        let stopped = valve.is_some_and(|v| v.stopped.is_some());
+        metrics
+            .away
+            .with_label_values(&[target])
+            .set(i64::from(valve.is_some_and(|v| v.is_open())));
         metrics
             .stopped
             .with_label_values(&[target])

@@ -27,6 +27,9 @@ pub struct Job {
     pub reply: oneshot::Sender<Vec<Answer>>,
 }
 
+/// A look at the engine that makes records.
+pub type Judge = Box<dyn FnOnce(&Engine) -> Vec<Record> + Send>;
+
 /// What does not queue behind events.
 pub enum Command {
     /// How a delivery ended.
@@ -35,6 +38,8 @@ pub enum Command {
     Operator(String, CommandV1, oneshot::Sender<CommandOutcome>),
     /// A maintenance window or a change, as a record.
     Planned(Record, oneshot::Sender<()>),
+    /// What people changed in tickets, judged by the state that the records are then applied to.
+    Changes(Judge, oneshot::Sender<()>),
     /// New rules, as canonical text.
     Rules(String, oneshot::Sender<()>),
     /// A graph that was loaded, and when.

@@ -66,6 +66,7 @@ impl Loop {
                         // Whoever asked is told by the dropped sender.
                         Command::Operator(..)
                         | Command::Planned(..)
+                        | Command::Changes(..)
                         | Command::Rules(..)
                         | Command::Graph(..) => {}
                     }

@@ -15,7 +15,9 @@ mod keep;
 mod life;
 pub mod listen;
 mod oauth;
+mod pace;
 pub mod planned;
+pub mod poll;
 mod quarantine;
 pub mod recorder;
 pub mod refresh;
@@ -195,6 +197,13 @@ pub async fn run(
         last,
         shown: shown.clone(),
     };
+    tokio::spawn(poll::run(
+        state.targets.clone(),
+        inbox.clone(),
+        metrics.clone(),
+        folder.clone(),
+        stopping.clone(),
+    ));
     tokio::spawn(state.clone().watch(reload_rx));
     tokio::spawn(state.clone().plans(stopping.clone()));
     tokio::spawn(state.graphs(stopping.clone()));

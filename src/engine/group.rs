@@ -25,7 +25,9 @@ impl Engine {
     ) -> (String, Option<String>) {
         let rules = &self.state.rules.ticket;
         let mut routes = rules.routes.iter();
-        if let Some(route) = routes.find(|r| self.routes(r, known, observed, subject)) {
+        let names =
+            |r: &&RouteRule| !r.group.is_empty() && self.routes(r, known, observed, subject);
+        if let Some(route) = routes.find(names) {
             return (route.group.clone(), Some(route.name.clone()));
         }
         // Never the owner of a mere guess.
@@ -46,7 +48,13 @@ impl Engine {
         known.attributes.get(name).map(String::as_str)
     }
 
-    fn routes(&self, rule: &RouteRule, known: &Incident, observed: &[CiId], subject: CiId) -> bool {
+    pub(super) fn routes(
+        &self,
+        rule: &RouteRule,
+        known: &Incident,
+        observed: &[CiId],
+        subject: CiId,
+    ) -> bool {
         let class = self.force.ci(subject).map_or("", |c| c.class.as_str());
         let site = &self.state.rules.ticket.site_attribute;
         let site = self.attribute(subject, site).unwrap_or_default();

@@ -90,8 +90,7 @@ impl Engine {
         let Some(row) = self.state.outbox.get_mut(id) else {
             return;
         };
-        row.ticket_state = seen.state;
-        row.touched |= seen.touched;
+        row.see(seen);
         let joined = std::mem::take(&mut row.joined);
         if !row.touched {
             return;

@@ -5,10 +5,13 @@
 //! records are applied, and at the end every incident that was touched is looked at once.
 
 pub mod bind;
+mod breaker;
+mod changes;
 mod chronic;
 mod cis;
 pub mod correlate;
 mod dedup;
+mod deliveries;
 mod expiry;
 mod fallback;
 mod flap;
@@ -27,6 +30,7 @@ mod over;
 mod receipt;
 mod refusal;
 mod resolved;
+mod route;
 mod rows;
 pub mod snapshot;
 pub mod state;
@@ -53,7 +57,7 @@ pub use expiry::OURSELVES;
 
 /// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
 /// decisions change and the number does not.
-pub const ENGINE: u32 = 5;
+pub const ENGINE: u32 = 6;
 
 /// Timers that may fire in one entry; more are a bug (a timer that sets itself for the same moment).
 const MAX_TIMERS: usize = 2_000_000;
@@ -236,6 +240,8 @@ impl Engine {
             self.apply_record(record);
         }
         self.look_at_touched();
+        // The most urgent first: a tool that comes back takes them in this order.
+        self.effects.deliveries.sort_by_key(|d| d.wanted.priority);
         std::mem::take(&mut self.effects)
     }
 

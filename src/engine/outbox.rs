@@ -64,7 +64,8 @@ impl Engine {
                 .values()
                 .any(|t| t.fallback.as_deref() == Some(name))
         };
-        let mut later = Vec::new();
+        let named = self.route_targets(id);
+        let mut new = Vec::new();
         for (target, rules) in targets {
             if (shadow_incident && rules.mode != Mode::Shadow) || is_fallback(target) {
                 continue;
@@ -73,17 +74,17 @@ impl Engine {
                 incident: id,
                 target: target.as_str().into(),
             };
-            if rules.fallback.is_some() {
-                later.push((at.plus(rules.fallback_after), row.clone()));
+            let wanted = named.is_none_or(|(all, _)| all.contains(target));
+            if wanted && !self.state.outbox.contains_key(&row) {
+                let later = rules.fallback.is_some().then_some(rules.fallback_after);
+                new.push((row, later, rules.mode != Mode::Live));
             }
-            let shadow = rules.mode != Mode::Live;
-            self.state
-                .outbox
-                .entry(row)
-                .or_insert_with(|| Row::new(at, shadow));
         }
-        for (due, row) in later {
-            self.set_timer(due, Timer::Row(row));
+        for (row, later, shadow) in new {
+            if let Some(later) = later {
+                self.set_timer(at.plus(later), Timer::Row(row.clone()));
+            }
+            self.state.outbox.insert(row, Row::new(at, shadow));
         }
     }
 
@@ -109,6 +110,7 @@ impl Engine {
 
     /// Looks at every row of an incident, and hands out at most one delivery for each.
     pub(super) fn pump(&mut self, id: IncidentId) {
+        self.route(id);
         for row in self.rows_of(id) {
             self.fall_back(&row);
         }
@@ -126,10 +128,7 @@ impl Engine {
 
     fn plan(&mut self, id: &RowId) -> Plan {
         let at = self.state.at;
-        let (Some(row), Some(incident)) = (
-            self.state.outbox.get(id),
-            self.state.incidents.get(&id.incident),
-        ) else {
+        let Some(row) = self.state.outbox.get(id) else {
             return Plan::Drop;
         };
         let Some(target) = self.state.rules.targets.get(&*id.target).cloned() else {
@@ -152,6 +151,15 @@ impl Engine {
         if let Some((until, _)) = stopped.filter(|(until, _)| *until > at) {
             return Plan::Wait(Some(*until));
         }
+        if let Some(plan) = self.turned_away(id) {
+            return plan;
+        }
+        let (Some(row), Some(incident)) = (
+            self.state.outbox.get(id),
+            self.state.incidents.get(&id.incident),
+        ) else {
+            return Plan::Drop;
+        };
         let reopen = row.ticket.is_some() && row.resolved_by_us && incident.state.lives();
         if reopen && self.quiet_until(id.incident).is_some() {
             return Plan::Wait(None); // a person wants no reopening; a timer stands for the end of it
@@ -184,6 +192,7 @@ impl Engine {
             row.ticket = None;
             row.ticket_state = TicketState::New;
             row.touched = false;
+            row.owner.clear();
             row.resolved_by_us = false;
             row.recovered = false;
             row.shipped = None;
@@ -429,6 +438,7 @@ impl Engine {
         let Some(generation) = self.state.outbox.get(id).map(|r| r.generation) else {
             return;
         };
+        self.tries(id);
         if ask.step == StepName::Create {
             self.opens_with_severe(id);
         }

@@ -5,7 +5,7 @@ use super::{Engine, outbox};
 use crate::invariant::{self, Invariant};
 use crate::itsm::{Seen, TicketState, shown};
 use crate::model::Millis;
-use crate::record::{History, HitV1, OutcomeV1, ReceiptV1, SentV1, StepName, TicketChangeV1};
+use crate::record::{History, HitV1, OutcomeV1, ReceiptV1, SentV1, StepName};
 use crate::ticket::{Note, NoteKind};
 
 /// When a create that followed an unknown one is looked for again, in settles. The last look finds what was
@@ -40,6 +40,8 @@ impl Engine {
         let Some(flight) = ours else {
             return; // of a delivery that a restart has already judged
         };
+        row.answered = self.state.seq;
+        self.judge_tool(&id, &receipt.outcome);
         match &receipt.outcome {
             OutcomeV1::Found(hits) => self.found(&id, hits),
             OutcomeV1::Done { ticket, seen } => self.done(&id, &flight, ticket, seen),
@@ -63,6 +65,7 @@ impl Engine {
         if let Some(row) = self.state.outbox.get_mut(id) {
             row.attempt = 0;
             row.parked = None;
+            row.trouble.clear();
             row.not_before = row.not_before.min(at);
         }
     }
@@ -116,8 +119,7 @@ impl Engine {
                 return;
             };
             row.ticket = Some(first.ticket.clone());
-            row.ticket_state = first.seen.state;
-            row.touched |= first.seen.touched;
+            row.see(&first.seen);
             row.unknown = None;
             row.may_create = false;
             row.shipped = None;
@@ -173,8 +175,7 @@ impl Engine {
             row.duplicates.retain(|d| d != other);
             return;
         }
-        row.touched |= seen.touched;
-        row.ticket_state = seen.state;
+        row.see(seen);
         match flight.step {
             StepName::Create => {
                 row.ticket = Some(ticket.to_owned());
@@ -258,8 +259,7 @@ impl Engine {
         if let Some(other) = &flight.other {
             return row.duplicates.retain(|d| d != other);
         }
-        row.touched |= seen.touched;
-        row.ticket_state = seen.state;
+        row.see(seen);
         match flight.step {
             StepName::Resolve => {
                 row.recovered = true;
@@ -297,7 +297,7 @@ impl Engine {
                 ticket: other.clone(),
             });
         }
-        row.ticket_state = seen.state;
+        row.see(seen);
         // Only a person's hand makes a tool leave an update or a resolve undone.
         row.touched = true;
         self.line(
@@ -306,20 +306,7 @@ impl Engine {
         );
     }
 
-    pub(super) fn ticket_change(&mut self, change: &TicketChangeV1) {
-        let found = self.state.outbox.iter_mut().find(|(id, row)| {
-            *id.target == *change.target && row.ticket.as_deref() == Some(change.ticket.as_str())
-        });
-        let Some((id, row)) = found else {
-            return;
-        };
-        row.touched |= change.seen.touched;
-        row.ticket_state = change.seen.state;
-        let incident = id.incident;
-        self.touch(incident);
-    }
-
-    fn ticket_history(&mut self, id: &RowId) {
+    pub(super) fn ticket_history(&mut self, id: &RowId) {
         let at = self.state.at;
         let epoch = self.state.epoch;
         let Some(row) = self.state.outbox.get(id) else {

@@ -53,8 +53,15 @@ impl Engine {
             &row.attempt.to_string(),
         ]);
         let jitter = i64::try_from(seed % 256).unwrap_or(0).saturating_mul(base) / 1024;
-        let wait = Millis(base.saturating_add(jitter));
-        row.not_before = at.plus(wait).max(not_before.unwrap_or(at));
+        let wait = at.plus(Millis(base.saturating_add(jitter)));
+        // A tool that fails as a whole is waited for as a whole.
+        let tool = self.state.valves.get_mut(&id.target);
+        let due = tool.filter(|v| v.is_open()).map_or(wait, |v| {
+            v.waiting.insert(id.clone());
+            v.not_before
+        });
+        row.not_before = due.max(not_before.unwrap_or(at));
+        why.clone_into(&mut row.trouble);
         if first {
             self.warn(
                 Some(id.incident),
@@ -163,6 +170,7 @@ impl Engine {
             return;
         };
         row.failing_since = row.failing_since.or(Some(at));
+        why.clone_into(&mut row.trouble);
         match flight.step {
             StepName::Create => self.outcome_unknown(id, settle),
             // At most once: a note twice is worse than a note less, except the one that tells of recovery.

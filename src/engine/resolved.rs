@@ -1,4 +1,4 @@
-//! A ticket that a person resolved while its alerts go on: by declared policy a note, and later, once, the
+//! A ticket that a person resolved or closed while its alerts go on: by declared policy a note, and later, once, the
 //! ticket again or a new one.
 
 use super::Engine;
@@ -17,7 +17,9 @@ impl Engine {
         let ticket = row.ticket.clone()?;
         let known = self.state.incidents.get(&id.incident)?;
         let goes_on = known.state == IncidentState::Open && known.live > 0;
-        let by_person = row.ticket_state == TicketState::Resolved && !row.resolved_by_us;
+        let closed = row.ticket_state == TicketState::Closed;
+        let ended = closed || row.ticket_state == TicketState::Resolved;
+        let by_person = ended && !row.resolved_by_us;
         if !by_person || target.mode != Mode::Live || row.opposed_once {
             return None;
         }
@@ -38,7 +40,8 @@ impl Engine {
             self.state.outbox.get_mut(id)?.opposed = Some(at);
             let due = at.plus(rules.persons_after);
             self.set_timer(due, Timer::Oppose(id.clone()));
-            if !told {
+            // What is closed takes no more notes.
+            if !told && !closed {
                 let wait = (rules.persons != Reopen::Note).then_some(rules.persons_after);
                 let new = rules.persons == Reopen::New || !target.reopens;
                 self.note_to(id, NoteKind::StillFiring { firing, wait, new });
@@ -58,7 +61,7 @@ impl Engine {
         }
         row.opposed_once = true;
         row.opposed = None;
-        if rules.persons == Reopen::New || !target.reopens {
+        if rules.persons == Reopen::New || closed || !target.reopens {
             self.follow_on(id);
             return Some(self.plan_new(id, target));
         }

@@ -1,7 +1,7 @@
 //! Rows of the outbox: per incident and target what the tool has confirmed, and what is under way.
 
-use crate::itsm::TicketState;
-use crate::model::{AlertId, DeliveryId, IncidentId, Millis};
+use crate::itsm::{Seen, TicketState};
+use crate::model::{AlertId, DeliveryId, IncidentId, Millis, Seq};
 use crate::record::StepName;
 use crate::ticket::Note;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,10 @@ pub struct Row {
     pub ticket_state: TicketState,
     /// A person has changed it. Never forgotten.
     pub touched: bool,
+    /// Who has it, as the tool names them; empty for nobody.
+    pub owner: String,
+    /// The entry with the tool's last answer about it.
+    pub answered: Seq,
     /// We resolved it.
     pub resolved_by_us: bool,
     /// The recovery is written.
@@ -60,6 +64,8 @@ pub struct Row {
     pub not_before: Millis,
     /// Why the tool refuses; tried again slowly.
     pub parked: Option<String>,
+    /// What went wrong last; empty once something went well.
+    pub trouble: String,
     /// Since when the tool has not done what we asked.
     pub failing_since: Option<Millis>,
     /// When the row was made.
@@ -86,6 +92,8 @@ impl Row {
             ticket: None,
             ticket_state: TicketState::New,
             touched: false,
+            owner: String::new(),
+            answered: Seq(0),
             resolved_by_us: false,
             recovered: false,
             shipped: None,
@@ -101,6 +109,7 @@ impl Row {
             attempt: 0,
             not_before: at,
             parked: None,
+            trouble: String::new(),
             failing_since: None,
             since: at,
             valved: false,
@@ -109,6 +118,15 @@ impl Row {
             opposed: None,
             opposed_once: false,
         }
+    }
+}
+
+impl Row {
+    /// How the ticket stands, as it was read.
+    pub fn see(&mut self, seen: &Seen) {
+        self.ticket_state = seen.state;
+        self.touched |= seen.touched;
+        self.owner.clone_from(&seen.owner);
     }
 }
 
@@ -145,4 +163,12 @@ pub struct Valve {
     pub times: Vec<Millis>,
     /// The target cannot be used until a person acts: why, and when it is tried again.
     pub stopped: Option<(Millis, String)>,
+    /// Failures in a row, over all tickets of the target.
+    pub failures: u32,
+    /// Nothing is asked of it before this.
+    pub not_before: Millis,
+    /// While it fails: the row that tries.
+    pub trial: Option<RowId>,
+    /// Rows that wait for it.
+    pub waiting: BTreeSet<RowId>,
 }

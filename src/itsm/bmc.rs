@@ -65,6 +65,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next: |s, _, step, got| next_of(answer(&Bmc { s }, step, got)),
+    poll: None,
 };
 
 /// Entries asked for in a search; there should be one.

@@ -60,6 +60,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next: |s, facts, step, got| next_of(answer(&Cherwell { s, facts }, step, got)),
+    poll: None,
 };
 
 /// Keys that name fields which every ticket must have.

@@ -143,7 +143,7 @@ impl<'a> Exchange<'a> {
 }
 
 /// Nothing was sent that could have been executed.
-fn unsent(failure: Failure) -> Refusal {
+pub fn unsent(failure: Failure) -> Refusal {
     match failure.fatal {
         true => Refusal::Stop(failure.why),
         false => Refusal::Retry {

@@ -57,6 +57,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next: |s, facts, step, got| next_of(answer(&Fresh { s, facts }, step, got)),
+    poll: None,
 };
 
 /// Hits whose activities are read, to know who made them.

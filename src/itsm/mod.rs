@@ -9,6 +9,7 @@ pub mod itop;
 pub mod jira;
 mod life;
 pub mod pagerduty;
+pub mod poll;
 pub mod rt;
 pub mod servicenow;
 pub mod shadow;
@@ -50,6 +51,8 @@ pub struct Itsm {
     pub promise: Promise,
     /// The story of a step: called with the answers so far, says what comes next. Pure; never panics.
     pub next: fn(&ItsmSettings, &Facts, &Step, &[Response]) -> Next,
+    /// How it is asked what people changed, if it can be.
+    pub poll: Option<poll::Poll>,
 }
 
 /// The kind named `kind`.

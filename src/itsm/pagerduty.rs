@@ -42,6 +42,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::OnceByTool,
     next: |s, _, step, got| next_of(answer(s, step, got)),
+    poll: None,
 };
 
 fn answer(s: &ItsmSettings, step: &Step, got: &[Response]) -> Verdict {

@@ -19,6 +19,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Nothing,
     next,
+    poll: None,
 };
 
 fn next(_: &ItsmSettings, _: &Facts, step: &Step, _: &[Response]) -> Next {

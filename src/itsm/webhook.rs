@@ -54,6 +54,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Declared,
     next: |s, _, step, got| next_of(answer(s, step, got)),
+    poll: None,
 };
 
 /// Requests that have a body.

@@ -287,6 +287,8 @@ pub enum CommandV1 {
     Resolve(IncidentId),
     /// No notes and no reopening for a while.
     Quiet(QuietV1),
+    /// What waits to be delivered is tried now.
+    Retry(RetryV1),
 }
 
 /// Alerts of an incident, as a person named them; at least one of the two lists has an entry.
@@ -343,6 +345,17 @@ pub struct QuietV1 {
     pub incident: IncidentId,
     /// For how long; zero ends it.
     pub span: Millis,
+}
+
+/// See [`CommandV1::Retry`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RetryV1 {
+    /// Of one incident, at every target.
+    Incident(IncidentId),
+    /// Of every incident, at the target of this name.
+    Target(String),
+    /// Everything.
+    All,
 }
 
 /// A maintenance window. The same name again replaces it; one that ends where it begins, or before, takes it

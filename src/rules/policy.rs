@@ -256,7 +256,8 @@ pub enum Reopen {
     Note,
 }
 
-/// `[[ticket.route]]`: whose tickets they are. The first rule that fits wins; what is not set fits all.
+/// `[[ticket.route]]`: whose tickets they are, and in which tools. The first rule that fits and names a group
+/// wins, and the first that fits and names targets; what is not set fits all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RouteRule {
@@ -272,8 +273,10 @@ pub struct RouteRule {
     pub severity: Option<Severity>,
     /// A source of its alerts.
     pub source: Option<String>,
-    /// The group.
+    /// The group; empty names none.
     pub group: String,
+    /// The targets that get a ticket; empty names none.
+    pub targets: Vec<String>,
 }
 
 #[cfg(test)]

@@ -76,6 +76,13 @@ pub fn view(world: &mut World, words: &[&str]) -> String {
             let line = ticket.description.lines().find(of).unwrap_or("nothing");
             format!("{id} says {line}")
         }
+        ["turn", id] => {
+            let view = engine
+                .explain_json(id.parse().unwrap(), Which::Now)
+                .unwrap();
+            let last = view["turns"].as_array().unwrap().last().unwrap();
+            format!("{id}: {}", last["what"].as_str().unwrap())
+        }
         ["chronic"] => {
             let view = engine.chronic_json();
             let rows = view["chronic"].as_array().unwrap().iter();

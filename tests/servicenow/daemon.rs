@@ -1,5 +1,7 @@
 //! The real program with one source and one target, and little patience.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -74,6 +76,11 @@ impl Daemon {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    /// Removes a file of ours.
+    pub fn forget(&self, file: &str) {
+        std::fs::remove_file(self.folder.join(file)).unwrap();
+    }
+
     /// Waits until the log says it.
     pub fn wait_log(&self, text: &str) {
         let begun = Instant::now();
@@ -106,6 +113,21 @@ impl Daemon {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// The command line: what it printed, or what it complained of.
+    pub fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        let done = Command::new(env!("CARGO_BIN_EXE_correlated"))
+            .args(arguments)
+            .arg("--admin")
+            .arg(self.folder.join("admin.sock"))
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        match done.status.success() {
+            true => Ok(text(&done.stdout)),
+            false => Err(text(&done.stderr)),
+        }
     }
 
     pub fn admin(&self, method: &str, path: &str) -> String {

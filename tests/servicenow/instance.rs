@@ -23,6 +23,14 @@ pub const KEYS: &str = "account = \"alertd\"\ncaller = \"ccccccccccccccccccccccc
     default_group = \"dddddddddddddddddddddddddddddddd\"\n\
     groups = { Network = \"eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\" }\n";
 
+const UPDATED: &str = "sys_updated_on";
+
+/// The time as the tool tells it: UTC, to the second.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// Columns and values; what is not there is empty.
 pub type Ticket = BTreeMap<String, String>;
 
@@ -59,6 +67,10 @@ pub struct Instance {
     pub hidden_rows: bool,
     /// An assignment rule acts after so many further requests.
     pub rule_in: Option<u32>,
+    /// When each request came.
+    pub came: Vec<Instant>,
+    /// A business rule refuses every new ticket.
+    pub refuses: bool,
     /// A data policy: who resolves must say who is assigned.
     pub needs_assignee: bool,
     /// The next create is never answered, and its row comes so much later.
@@ -116,6 +128,7 @@ impl Instance {
         );
         row.insert("sys_created_by".to_owned(), user.to_owned());
         row.insert("sys_updated_by".to_owned(), user.to_owned());
+        row.insert(UPDATED.to_owned(), now());
         self.tickets.push(row.clone());
         row
     }
@@ -127,6 +140,7 @@ impl Instance {
             row.insert((*name).to_owned(), (*value).to_owned());
         }
         row.insert("sys_updated_by".to_owned(), user.to_owned());
+        row.insert(UPDATED.to_owned(), now());
     }
 
     /// One request to the Table API; `None` closes the connection.
@@ -221,7 +235,13 @@ impl Instance {
                 "{clause} would be executed"
             );
             let empty = String::new();
-            if let Some((column, list)) = clause
+            if let Some((column, value)) = clause.split_once("STARTSWITH") {
+                rows.retain(|r| {
+                    ignored(column) || r.get(column).is_some_and(|v| v.starts_with(value))
+                });
+            } else if let Some((column, value)) = clause.split_once(">=") {
+                rows.retain(|r| r[column].as_str() >= value);
+            } else if let Some((column, list)) = clause
                 .split_once("IN")
                 .filter(|(c, _)| matches!(*c, "sys_id" | "name"))
             {
@@ -232,7 +252,13 @@ impl Instance {
                 rows.retain(|r| r.get(column).unwrap_or(&empty).eq_ignore_ascii_case(value));
             }
         }
+        if query["sysparm_query"].ends_with("^ORDERBYDESCsys_updated_on") {
+            rows.sort_by(|a, b| b[UPDATED].cmp(&a[UPDATED]));
+        }
         let total = rows.len();
+        if let Some(offset) = query.get("sysparm_offset") {
+            rows.drain(..total.min(offset.parse().unwrap()));
+        }
         rows.truncate(query["sysparm_limit"].parse().unwrap());
         if self.hidden_rows || (table == "task_ci" && self.task_ci_is_hidden) {
             rows.clear();
@@ -278,6 +304,10 @@ impl Instance {
     }
 
     fn create(&mut self, body: &[u8]) -> Option<Answer> {
+        if self.refuses {
+            let detail = "Error during insert of incident: no room on Fridays";
+            return Some(failure(403, "Operation Failed", detail));
+        }
         self.creates += 1;
         let mut row = Instance::cleaned(body);
         assert!(!row.contains_key("priority") && !row.contains_key("comments"));
@@ -489,6 +519,7 @@ fn respond(
     headers: &BTreeMap<String, String>,
     body: &[u8],
 ) -> Option<Answer> {
+    instance.came.push(Instant::now());
     if instance.sleeps {
         return Some(Answer {
             status: 200,

@@ -17,6 +17,7 @@ pub mod estate;
 use correlated::engine::hands::CommandOutcome;
 use correlated::engine::{Answer, Delivery, Effects, Quick};
 use correlated::graph::GraphBuilder;
+use correlated::itsm::poll::Polled;
 use correlated::itsm::{Limits, Markup, Refusal, Seen, TicketState};
 use correlated::model::{Event, EventState, Labels, Millis};
 use correlated::node::{self, Node, Recovered};
@@ -94,6 +95,8 @@ pub enum ToolFault {
     Late(Millis),
     /// 429 or 503.
     Busy,
+    /// 429 with `Retry-After`.
+    BusyFor(Millis),
     /// It says no.
     Reject,
 }
@@ -106,6 +109,8 @@ pub struct Tool {
     pub away_until: Millis,
     /// What the next create could not say.
     pub dropped: Vec<String>,
+    /// Steps that were asked of it: when, and at which target.
+    pub asked: Vec<(Millis, String)>,
     /// A target of which nothing answers.
     pub dead_target: String,
     /// New tickets are found only this long after they were made.
@@ -147,6 +152,7 @@ impl Tool {
 
     pub fn deliver(&mut self, now: Millis, delivery: &Delivery) -> OutcomeV1 {
         self.catch_up(now);
+        self.asked.push((now, delivery.target.to_string()));
         let retry = |why: &str| {
             OutcomeV1::Refused(Refusal::Retry {
                 not_before: None,
@@ -169,6 +175,10 @@ impl Tool {
         match fault {
             None => self.execute(now, delivery),
             Some(ToolFault::Away | ToolFault::Busy) => retry("busy"),
+            Some(ToolFault::BusyFor(span)) => OutcomeV1::Refused(Refusal::Retry {
+                not_before: Some(now.plus(span)),
+                why: "429".into(),
+            }),
             Some(ToolFault::Reject) => OutcomeV1::Refused(Refusal::Reject("no".into())),
             Some(ToolFault::LostAnswer) => {
                 self.execute(now, delivery);
@@ -216,7 +226,10 @@ impl Tool {
             }
             StepName::Create => {
                 let content = ticket::content(&delivery.wanted, &style()).expect("text");
-                let id = format!("T{}", self.tickets.len() + 1);
+                let id = match &*delivery.target {
+                    "rt" => format!("T{}", self.tickets.len() + 1),
+                    other => format!("T{}@{other}", self.tickets.len() + 1),
+                };
                 let text = format!("{id} open {} {}", content.priority, content.title);
                 self.log.push((now, text));
                 self.born.insert(id.clone(), now);
@@ -526,6 +539,36 @@ impl World {
         let outcome = self.outcomes.pop().expect("an outcome");
         self.deliver();
         outcome
+    }
+
+    /// What people changed is looked at, as the daemon does.
+    pub fn poll(&mut self) {
+        let mut all: BTreeMap<String, Vec<Polled>> = BTreeMap::new();
+        for ticket in &self.tool.tickets {
+            let polled = Polled {
+                id: ticket.id.clone(),
+                seen: self.tool.seen(ticket),
+            };
+            all.entry(ticket.target.clone()).or_default().push(polled);
+        }
+        let engine = self.node.engine();
+        let began = engine.state().seq;
+        let changes: Vec<Record> = all
+            .iter()
+            .flat_map(|(target, polled)| engine.person_changes(target, began, polled).0)
+            .map(Record::TicketChange)
+            .collect();
+        if !changes.is_empty() {
+            self.commit(&changes);
+            self.deliver();
+        }
+        // What was looked at is no news any more.
+        let engine = self.node.engine();
+        let idle = self.deliveries.is_empty();
+        for (target, polled) in &all {
+            let again = engine.person_changes(target, engine.state().seq, polled);
+            assert!(!idle || again.0.is_empty(), "news again: {again:?}");
+        }
     }
 
     /// A gap in which nothing could be heard.

@@ -23,6 +23,7 @@ const FAMILIES: &[Family] = &[
     inhibit,
     label_rules,
     routes,
+    route_targets,
 ];
 
 /// All rules, section by section, each in the order of the file.
@@ -305,7 +306,16 @@ fn label_rules(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
     out
 }
 
+/// A rule that names a group takes nothing from one that names targets, so they are two sorts.
 fn routes(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    routed(rules, "", |r| !r.group.is_empty())
+}
+
+fn route_targets(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    routed(rules, ".targets", |r| !r.targets.is_empty())
+}
+
+fn routed(rules: &RulesText, key: &str, names: fn(&RouteRule) -> bool) -> Vec<Rule> {
     let one = |(n, rule): (usize, &RouteRule)| {
         let severity = rule.severity.map(|s| s.word().to_owned());
         let asked = [
@@ -323,7 +333,7 @@ fn routes(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
             })
         });
         Rule {
-            path: format!("ticket.route[{n}]"),
+            path: format!("ticket.route[{n}]{key}"),
             name: rule.name.clone(),
             asks: vec![Ask {
                 source: rule.source.clone(),
@@ -336,5 +346,6 @@ fn routes(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
             logged: false,
         }
     };
-    rules.ticket.routes.iter().enumerate().map(one).collect()
+    let all = rules.ticket.routes.iter().enumerate();
+    all.filter(|(_, r)| names(r)).map(one).collect()
 }

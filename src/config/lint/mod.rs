@@ -135,8 +135,9 @@ pub fn doubts(text: &str, config: &Config) -> Vec<Problem> {
 }
 
 /// The section of a rule: its path without the number.
-fn family(path: &str) -> &str {
-    path.split('[').next().unwrap_or(path)
+fn family(path: &str) -> (&str, &str) {
+    let (section, rest) = path.split_once('[').unwrap_or((path, ""));
+    (section, rest.split_once(']').map_or("", |(_, key)| key))
 }
 
 fn problem(text: &str, rule: &Rule, key: &str, message: String) -> Problem {

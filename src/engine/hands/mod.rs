@@ -10,6 +10,7 @@ mod cause;
 mod end;
 mod names;
 mod pair;
+mod retry;
 mod split;
 
 use super::Engine;
@@ -105,6 +106,7 @@ impl Engine {
             CommandV1::KeepApart(pair) => self.keep_pair_apart(pair.incident, pair.other, by),
             CommandV1::Resolve(id) => self.resolve_by_person(*id, by),
             CommandV1::Quiet(quiet) => self.keep_quiet(quiet.incident, quiet.span, by),
+            CommandV1::Retry(what) => self.retry(what, by),
         };
         if let Err(refused) = &outcome {
             self.line(None, format!("command of {by} refused: {}", refused.text()));
@@ -167,7 +169,7 @@ impl Engine {
     }
 
     /// Said in the log and in the explanation.
-    fn said(&mut self, id: IncidentId, what: String) {
+    pub(super) fn said(&mut self, id: IncidentId, what: String) {
         self.line(Some(id), what.clone());
         self.turn(id, what);
         self.touch(id);

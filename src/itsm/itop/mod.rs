@@ -59,6 +59,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next: |s, _, step, got| next_of(answer(&ITop { s }, step, got)),
+    poll: None,
 };
 
 /// What we want to know of a ticket.

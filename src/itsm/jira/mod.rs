@@ -79,6 +79,7 @@ pub const ITSM: Itsm = Itsm {
             got,
         ))
     },
+    poll: None,
 };
 
 /// The row of the Data Center kind.

@@ -13,6 +13,7 @@
 //! * The GET of a merged ticket answers 200 with the other ticket's id.
 //! * There is no uniqueness: two creates with one key make two tickets.
 
+mod poll;
 mod wire;
 
 use super::{
@@ -96,6 +97,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next,
+    poll: Some(poll::poll),
 };
 
 const fn key(name: &'static str, default: Preset, doc: &'static str) -> Key {
@@ -229,8 +231,12 @@ fn find(s: &ItsmSettings, key: &str, got: &[Response]) -> Verdict {
     }
 }
 
+/// A text within quotes of TicketSQL.
+fn quote(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
 fn search(s: &ItsmSettings, key: &str, page: u64) -> Verdict {
-    let quote = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
     let query = format!(
         "Queue = '{}' AND 'CF.{{{}}}' = '{}'",
         quote(s.options.text("queue")),

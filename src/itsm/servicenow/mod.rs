@@ -24,6 +24,7 @@
 
 mod affected;
 mod fields;
+mod poll;
 mod wire;
 
 use super::{
@@ -86,6 +87,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next,
+    poll: Some(poll::poll),
 };
 
 /// Rows asked for in a search by key; there should be one.

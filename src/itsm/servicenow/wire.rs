@@ -104,7 +104,7 @@ pub(super) fn json_headers() -> Vec<(String, String)> {
     vec![json("Accept"), json("Content-Type")]
 }
 
-fn columns(s: &ItsmSettings) -> String {
+pub(super) fn columns(s: &ItsmSettings) -> String {
     let more = s.options.map("fields").into_iter().flatten();
     more.fold(COLUMNS.to_owned(), |all, (name, _)| format!("{all},{name}"))
 }
@@ -228,10 +228,15 @@ fn told(response: &Response, body: Option<&Value>) -> String {
     format!("{}: {}", response.status, cut(&text, 300))
 }
 
-/// `Retry-After` in seconds, else `X-RateLimit-Reset` in seconds since 1970.
+/// `Retry-After` in seconds or as an HTTP date, else `X-RateLimit-Reset` in seconds since 1970.
 fn not_before(response: &Response) -> Option<Millis> {
     let number = |name: &str| response.header(name)?.trim().parse::<u32>().ok();
     let after = number("retry-after").map(|s| response.at.plus(Millis::secs(i64::from(s))));
+    let date = || {
+        let time = jiff::fmt::rfc2822::parse(response.header("retry-after")?.trim()).ok()?;
+        Some(Millis(time.timestamp().as_millisecond()))
+    };
+    let after = after.or_else(date);
     let reset = number("x-ratelimit-reset").map(|s| Millis::secs(i64::from(s)));
     after.or(reset)
 }

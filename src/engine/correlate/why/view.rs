@@ -125,6 +125,8 @@ impl Engine {
         let (group, rule) = self.group_of(id);
         set(value, "group", group);
         set(value, "routed_by", json!(rule));
+        let targets = self.route_targets(id).map(|(_, rule)| rule);
+        set(value, "targets_by", json!(targets));
         set(value, "changes", self.changes_json(id));
     }
 

@@ -1,0 +1,236 @@
+//! What people changed in tickets comes back here: one query per target and interval.
+//!
+//! Only a person's change becomes a record, and it carries the state that was read. The cursor is the tool's own
+//! time; it lies beside the log, and without it the tickets that changed last are looked at again.
+
+use super::deliver::{Target, Targets};
+use super::http::duration;
+use super::inbox::{Command, Inbox};
+use crate::itsm::exchange::unsent;
+use crate::itsm::poll::{Changed, Poll, PollNext};
+use crate::itsm::{MAX_EXCHANGES, Refusal};
+use crate::metrics::Metrics;
+use crate::model::Seq;
+use crate::record::Record;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Targets are looked at this often, whether one is due.
+const LOOK: Duration = Duration::from_millis(250);
+/// The longest time between two polls of a target that fails.
+const MAX_WAIT: Duration = Duration::from_secs(600);
+/// Time for an answer of the engine thread.
+const ASK: Duration = Duration::from_secs(10);
+/// A cursor is a moment.
+const MAX_CURSOR: u64 = 64;
+
+/// A target's next poll.
+#[derive(Default)]
+struct Due {
+    at: Option<Instant>,
+    failures: u32,
+    running: Option<JoinHandle<Result<(), Refusal>>>,
+}
+
+/// Polls until it is told to stop. `targets` may be replaced by a reload.
+pub async fn run(
+    targets: Arc<Mutex<Targets>>,
+    inbox: Inbox,
+    metrics: Metrics,
+    folder: PathBuf,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut due: BTreeMap<String, Due> = BTreeMap::new();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = stop.changed() => return,
+        }
+        let all = targets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        due.retain(|name, _| all.contains_key(name));
+        for (name, target) in all {
+            let every = duration(target.conf().poll);
+            let poll = target.kind().poll.filter(|_| !every.is_zero());
+            let Some(poll) = poll else {
+                continue;
+            };
+            let this = due.entry(name.clone()).or_default();
+            if let Some(running) = this.running.take_if(|r| r.is_finished()) {
+                let ended = running.await;
+                let ended = ended.unwrap_or_else(|_| Err(Refusal::Stop("a bug".to_owned())));
+                this.at = Some(Instant::now() + this.wait(every, &name, ended, &metrics));
+            }
+            // The first poll has its interval too: a start is no storm of queries.
+            let at = *this.at.get_or_insert_with(|| Instant::now() + every);
+            if this.running.is_none() && at <= Instant::now() {
+                let (inbox, metrics) = (inbox.clone(), metrics.clone());
+                let file = folder.join("cursors").join(&name);
+                let once = once(name, target, poll, inbox, metrics, file);
+                this.running = Some(tokio::spawn(once));
+            }
+        }
+    }
+}
+
+impl Due {
+    /// Time until the next poll, after one that ended so.
+    fn wait(
+        &mut self,
+        every: Duration,
+        name: &str,
+        ended: Result<(), Refusal>,
+        metrics: &Metrics,
+    ) -> Duration {
+        let (word, named) = match &ended {
+            Ok(()) => ("done", None),
+            Err(Refusal::Retry { not_before, .. }) => ("retry", *not_before),
+            Err(_) => ("refused", None),
+        };
+        metrics.polls.with_label_values(&[name, word]).inc();
+        let Err(refusal) = ended else {
+            if self.failures > 0 {
+                tracing::info!("{name} can be polled again");
+            }
+            self.failures = 0;
+            return every;
+        };
+        if self.failures == 0 {
+            tracing::warn!(
+                "{name} cannot be polled, what people change is seen later: {refusal:?}"
+            );
+        }
+        self.failures = self.failures.saturating_add(1);
+        let longer = every.saturating_mul(1 << self.failures.min(10));
+        let wait = longer.min(MAX_WAIT.max(every));
+        let named = named.map(|at| duration(at.since(super::clock::wall())));
+        named.map_or(wait, |named| named.max(every))
+    }
+}
+
+/// One poll of a target.
+async fn once(
+    name: String,
+    target: Arc<Target>,
+    poll: Poll,
+    inbox: Inbox,
+    metrics: Metrics,
+    file: PathBuf,
+) -> Result<(), Refusal> {
+    let of = name.clone();
+    let begin = ask(&inbox, move |engine| {
+        let state = engine.state();
+        let shadow = state.rules.targets.get(&of).map(|t| t.mode);
+        let writes = shadow.is_some_and(|m| m != crate::rules::Mode::Shadow);
+        (writes && engine.has_tickets(&of)).then_some(state.seq)
+    });
+    let Some(Some(began)) = begin.await else {
+        return Ok(()); // nothing there that anybody could have changed
+    };
+    let cursor = read(&file);
+    let changed = match query(&target, poll, &cursor).await {
+        // Once more with a secret that is read anew.
+        Err(Refusal::Login) if !target.renews() => {
+            target.forget();
+            query(&target, poll, &cursor).await
+        }
+        other => other,
+    }?;
+    let next = changed.cursor.clone();
+    if judged(name, began, changed, &inbox, &metrics).await && next != cursor {
+        write(&file, &next);
+    }
+    Ok(())
+}
+
+async fn query(target: &Target, poll: Poll, cursor: &str) -> Result<Changed, Refusal> {
+    let _room = target.enter().await;
+    let facts = target.facts(target.kind()).await?;
+    let mut got = Vec::new();
+    for _ in 0..=MAX_EXCHANGES {
+        match poll(&target.conf().settings, &facts, cursor, &got) {
+            PollNext::Done(changed) => return Ok(changed),
+            PollNext::Refused(refusal) => return Err(refusal),
+            PollNext::Send(request) => match target.send(&request).await {
+                Ok(response) => got.push(response),
+                Err(failure) => return Err(unsent(failure)),
+            },
+        }
+    }
+    Err(Refusal::Stop("the poll has no end".to_owned()))
+}
+
+/// Hands in what changed. Answers whether all of it could be judged and is on disk.
+async fn judged(
+    name: String,
+    began: Seq,
+    changed: Changed,
+    inbox: &Inbox,
+    metrics: &Metrics,
+) -> bool {
+    if changed.tickets.is_empty() {
+        return true;
+    }
+    let (say, said) = oneshot::channel();
+    let (tell, told) = oneshot::channel();
+    let of = name.clone();
+    let judge = move |engine: &crate::engine::Engine| {
+        let (changes, sure) = engine.person_changes(&of, began, &changed.tickets);
+        say.send((changes.len(), sure)).ok(); // whoever asked may have gone
+        changes.into_iter().map(Record::TicketChange).collect()
+    };
+    inbox.command(Command::Changes(Box::new(judge), tell));
+    let Ok(Ok((count, sure))) = timeout(ASK, said).await else {
+        return false;
+    };
+    let written = matches!(timeout(ASK, told).await, Ok(Ok(())));
+    if written {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        metrics
+            .ticket_changes
+            .with_label_values(&[&name])
+            .inc_by(count);
+    }
+    written && sure
+}
+
+async fn ask<T: Send + 'static>(
+    inbox: &Inbox,
+    question: impl FnOnce(&crate::engine::Engine) -> T + Send + 'static,
+) -> Option<T> {
+    let (tell, told) = oneshot::channel();
+    let look = move |engine: &crate::engine::Engine| {
+        tell.send(question(engine)).ok(); // whoever asked may have gone
+    };
+    inbox.command(Command::Ask(Box::new(look)));
+    timeout(ASK, told).await.ok()?.ok()
+}
+
+/// The cursor, if it is there and sound.
+fn read(file: &Path) -> String {
+    let size = std::fs::metadata(file).map_or(u64::MAX, |m| m.len());
+    if size > MAX_CURSOR {
+        return String::new();
+    }
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.trim().to_owned()
+}
+
+fn write(file: &Path, cursor: &str) {
+    let new = file.with_extension("new");
+    let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = made
+        .and_then(|()| std::fs::write(&new, format!("{cursor}\n")))
+        .and_then(|()| std::fs::rename(&new, file));
+    if let Err(error) = written {
+        // The same changes are looked at again, and are no news.
+        tracing::debug!(%error, "{}: not written", file.display());
+    }
+}

@@ -1,0 +1,162 @@
+//! Tools that fail, ask for time, and come back: the real engine, a fake tool and a virtual clock.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it does not expect"
+)]
+
+mod world;
+
+use correlated::itsm::TicketState;
+use correlated::model::{EventState, Millis};
+use correlated::record::{CommandV1, RetryV1};
+use world::{SAMPLE, START, ToolFault, World, event, host, rules, target};
+
+fn minutes(n: i64) -> Millis {
+    Millis::mins(n)
+}
+
+fn down(world: &mut World, name: &str) {
+    let now = world.now;
+    world.send("nagios", &[host(name, EventState::Firing, now)]);
+}
+
+fn fails(world: &mut World, service: &str, state: EventState) {
+    let labels = [("alertname", "Down"), ("ci", service)];
+    let one = event(&labels, state, "critical", world.now);
+    world.send("prometheus", &[one]);
+}
+
+/// Priorities in the order in which tickets were opened.
+fn opened(world: &World) -> Vec<String> {
+    let opens = world.tool.log.iter().filter(|(_, l)| l.contains(" open "));
+    opens
+        .map(|(_, l)| l.split(' ').nth(2).unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_tool_that_is_away_is_left_alone_and_then_served_by_priority() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    world.tool.away_until = START.plus(minutes(120));
+    for n in 0..20 {
+        down(&mut world, &format!("box-{n:02}"));
+        world.advance(Millis::secs(30));
+    }
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.advance(minutes(119).since(world.now.since(START)));
+    // One try at a time, not one for each of 21 tickets each minute.
+    let asked = world.tool.asked.len();
+    assert!(asked < 330, "asked {asked} times in two hours");
+    assert_eq!(world.tool.tickets.len(), 0);
+    let told = |world: &World, what: &str| {
+        let lines = world.lines.iter().filter(|(_, l)| l.contains(what));
+        lines.count()
+    };
+    assert_eq!(told(&world, "rt fails: tried now and then"), 1);
+    world.advance(minutes(2));
+    assert_eq!(told(&world, "rt answers again"), 1);
+    let order = opened(&world);
+    assert_eq!(order.len(), 21, "{order:?}");
+    assert_eq!(order[0], "P1");
+    let mut sorted = order.clone();
+    sorted.sort();
+    assert_eq!(order, sorted);
+    let late = world.tool.tickets.iter();
+    let late = late.filter(|t| t.notes.iter().any(|n| n.starts_with("LATE")));
+    assert_eq!(late.count(), 21);
+}
+
+#[test]
+fn a_p1_that_comes_while_a_tool_fails_is_the_next_to_try() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    for n in 0..5 {
+        down(&mut world, &format!("box-{n}"));
+    }
+    world.advance(minutes(4));
+    world.tool.away_until = world.now.plus(minutes(30));
+    world.advance(minutes(29));
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.advance(minutes(3));
+    assert_eq!(opened(&world)[0], "P1", "{:?}", world.tool.log);
+    let (at, _) = world.tool.log[0];
+    let waited = at.since(START.plus(minutes(34)));
+    assert!(waited <= Millis::secs(40), "{waited:?} after it came back");
+}
+
+#[test]
+fn what_a_tool_asks_for_holds_for_all_of_its_tickets_and_for_no_other_tool() {
+    let mut rules = rules();
+    rules.targets.insert("other".into(), target());
+    let mut world = World::new(&rules, Some(SAMPLE));
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.tool.faults = vec![ToolFault::BusyFor(minutes(10))];
+    world.advance(minutes(2));
+    let busy = world.tool.asked[0].1.clone();
+    assert_eq!(world.tool.tickets.len(), 1, "the other took its ticket");
+    fails(&mut world, "CRM", EventState::Firing);
+    world.advance(minutes(8));
+    let to_busy = |world: &World| {
+        let asked = world.tool.asked.iter().filter(|(_, t)| *t == busy);
+        asked.map(|(at, _)| *at).collect::<Vec<_>>()
+    };
+    assert_eq!(to_busy(&world).len(), 1, "it asked for ten minutes");
+    assert_eq!(world.tool.tickets.len(), 2, "the other goes on");
+    world.advance(minutes(2));
+    assert_eq!(world.tool.tickets.len(), 4);
+    let asked = to_busy(&world);
+    assert!(asked[1].since(asked[0]) >= minutes(10), "{asked:?}");
+}
+
+#[test]
+fn one_ticket_that_is_refused_again_and_again_stops_no_other() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    down(&mut world, "box-1");
+    world.advance(minutes(4));
+    world.tool.faults = vec![ToolFault::Reject; 3];
+    world.advance(minutes(2));
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.tool.faults.clear();
+    world.advance(minutes(1));
+    assert_eq!(opened(&world), ["P1"]);
+    // Its turn comes by itself after a while, or at once by the word of a person.
+    world
+        .command("uid 0", CommandV1::Retry(RetryV1::Target("rt".into())))
+        .unwrap();
+    assert_eq!(opened(&world), ["P1", "P3"]);
+}
+
+#[test]
+fn a_fault_that_began_and_ended_while_the_tool_was_away_is_handled_as_declared() {
+    for (open_when_over, tickets) in [(true, 1), (false, 0)] {
+        let mut rules = rules();
+        rules.ticket.open_when_over = open_when_over;
+        let mut world = World::new(&rules, Some(SAMPLE));
+        world.tool.away_until = START.plus(minutes(60));
+        fails(&mut world, "Payroll", EventState::Firing);
+        world.advance(minutes(10));
+        fails(&mut world, "Payroll", EventState::Resolved);
+        world.advance(minutes(120));
+        let states: Vec<_> = world.tool.tickets.iter().map(|t| t.state).collect();
+        assert_eq!(states, vec![TicketState::Resolved; tickets]);
+        let rows = world.node.engine().deliveries_json();
+        assert_eq!(rows["deliveries"], serde_json::json!([]), "nothing is left");
+    }
+}
+
+#[test]
+fn a_restart_while_the_tool_is_away_loses_nothing() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    world.tool.away_until = START.plus(minutes(90));
+    for n in 0..5 {
+        down(&mut world, &format!("box-{n}"));
+        world.advance(minutes(10));
+        world.snapshot();
+        world.crash(Millis::secs(5));
+    }
+    world.advance(minutes(60));
+    assert_eq!(world.tool.tickets.len(), 5);
+}
