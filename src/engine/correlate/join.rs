@@ -83,7 +83,7 @@ impl Engine {
         let mut best: Option<(Nats, CiId, Option<CiId>)> = None;
         for (cause, (weight, via)) in paths(case, new, about) {
             let known = case.spots.get(&cause);
-            if case.sums.get(&cause).is_none() && explained.is_empty() {
+            if !case.sums.contains_key(&cause) && explained.is_empty() {
                 continue;
             }
             if cause != new.ci && known.is_some_and(|s| !can_explain(s.worst, new.severity)) {

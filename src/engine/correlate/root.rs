@@ -15,7 +15,7 @@ const CLEAR_LEAD: Nats = nats(30);
 /// Share of the alerting CIs that it must explain, in per cent.
 const EXPLAINS: u64 = 80;
 /// Share of the monitored CIs that need it which alert, in per cent.
-const SHOWS: u64 = 25;
+const SHOWS: u64 = 15;
 /// Unless the incident is this small: then two of them will do.
 const FEW: usize = 5;
 /// And so long from the first alert to the last at most.
