@@ -36,6 +36,9 @@ hold_p3 = "4s"
 hold_p4 = "4s"
 hold_quiet = "2s"
 resolve_after = "3s"
+
+[suppress]
+flap_quiet = "4s"
 """
 
 ICINGA_CONFIG = """

@@ -79,6 +79,9 @@ hold_p4 = "12s"
 hold_quiet = "2s"
 resolve_after = "4s"
 reopen_within = "30s"
+
+[suppress]
+flap_quiet = "4s"
 """
 
 ALERTMANAGER_CONFIG = """

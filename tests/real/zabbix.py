@@ -49,6 +49,9 @@ hold_quiet = "2s"
 resolve_after = "3s"
 reopen_within = "30s"
 
+[suppress]
+flap_quiet = "4s"
+
 [ticket]
 link_base = "http://correlated.lab.invalid"
 """
