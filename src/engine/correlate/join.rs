@@ -16,7 +16,7 @@ const SAME_CI: Nats = -710;
 /// What a cause pays for each place of an incident that it does not explain.
 const UNEXPLAINED: Nats = nats(60);
 /// What a cause pays that only warns where something worse is to be explained.
-const WARNS_ONLY: Nats = nats(10);
+pub(super) const WARNS_ONLY: Nats = nats(10);
 /// What a cause pays that has no alert of its own: it must not join what only happens to have a CI in common.
 const NO_ALERT: Nats = nats(5);
 /// Smallest weight of a link whose ends inherit from each other, per mille.

@@ -2,7 +2,7 @@
 //! that needs a CI which alerts in the other.
 
 use super::case::Case;
-use super::join::{AFTER_NAME, MIN_LINK, unexplained};
+use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, unexplained};
 use super::place::{MAX_SHARED, New, can_explain, only_warns};
 use super::scale::{self, NAT, Nats, nats};
 use super::value::maturity;
@@ -14,8 +14,6 @@ use std::collections::BTreeSet;
 const MARGIN: Nats = nats(15);
 /// A ticket that would become one too many, unless the cause of a lone alert came late.
 const TOLL: Nats = nats(20);
-/// Price of a cause that only warns where something worse is to be explained.
-const WARNS_ONLY: Nats = nats(10);
 /// Merges after one alert.
 const MAX_MERGES: usize = 6;
 /// Alerts of the younger incident that pay for its delay.
