@@ -152,10 +152,12 @@ class ZabbixLab(Lab):
         server = self.home / "zabbix_server.conf"
         server.write_text(SERVER_CONFIG.format(home=self.home, **self.ports))
         self._own(server)
+        self.api = wait("the frontend lets us in", self._login, 30, self.processes["frontend"])
+        # Before the server starts: one that reads its configuration between our items and our triggers
+        # takes values and raises no problem until it reads again.
+        self._configure()
         zabbix = self._spawn("zabbix_server", [_tool("zabbix_server"), "-f", "-c", server],
                              env={**os.environ, "TZ": SERVER_ZONE})
-        self.api = wait("the frontend lets us in", self._login, 30, self.processes["frontend"])
-        self._configure()
         wait("the server takes values", self._prime, 60, zabbix)
 
     def _start_database(self):
