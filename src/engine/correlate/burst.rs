@@ -4,6 +4,8 @@
 //! on many CIs. The name itself is the cause then. Only small incidents are gathered, those that no CI
 //! explained, so that a burst never joins what the graph keeps apart.
 
+use super::case::Case;
+use super::index::Need;
 use crate::engine::Engine;
 use crate::model::{AlertId, CiId, IncidentId, Millis};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ const LEAST: i64 = 5;
 const SMALL: usize = 2;
 /// How many times its own rate a name must come.
 const ABOVE: i64 = 8;
+/// Incidents that make a burst.
+const LEAST_PARTS: usize = 8;
 /// Weight by which the fault behind a name shows at a CI, per mille.
 const BY_NAME: u16 = 800;
 
@@ -38,19 +42,23 @@ impl Engine {
         let (recent, seen) = self.remember_name(id, name);
         let (mut cis, mut all) = (BTreeSet::new(), BTreeSet::new());
         let mut small: BTreeSet<IncidentId> = BTreeSet::new();
+        let mut running = false;
         for alert in recent.iter().filter_map(|id| self.state.alerts.get(id)) {
             all.insert(alert.ci);
             let incident = alert.incident.map(|i| self.incident_of(i));
             let known = incident.and_then(|i| Some((i, self.state.incidents.get(&i)?)));
             if let Some((incident, known)) = known
                 && known.state.lives()
-                && (known.case.spots.len() <= SMALL || known.burst == Some(name))
+                && (known.case.spots.len() <= SMALL
+                    || known.burst == Some(name)
+                    || mostly(&known.case, name))
             {
+                running |= known.burst == Some(name);
                 cis.insert(alert.ci);
                 small.insert(incident);
             }
         }
-        if !small.contains(&mine) || !self.is_burst(count(&cis), count(&all), seen - count(&recent))
+        if !small.contains(&mine) || (!running && small.len() < LEAST_PARTS) || !self.is_burst(count(&cis), count(&all), seen - count(&recent))
         {
             return;
         }
@@ -82,6 +90,17 @@ impl Engine {
             }
         }
         self.rescore(first);
+    }
+
+    /// The name of an alert as what it may need, while a burst of it goes on.
+    pub(super) fn running_burst(&mut self, id: AlertId) -> Option<Need> {
+        let name = self.cause_of_name(id)?;
+        let runs = self.index.explained_by(name).next().is_some();
+        runs.then_some(Need {
+            ci: name,
+            weight: BY_NAME,
+            hops: 1,
+        })
     }
 
     /// The alerts of a name in the last window, and how many there ever were.
@@ -120,6 +139,13 @@ impl Engine {
                     .saturating_add(windows.saturating_mul(2))
             && small.saturating_mul(2) >= all
     }
+}
+
+/// Whether nearly all alerts of a case have this name.
+fn mostly(case: &Case, name: CiId) -> bool {
+    let all: u32 = case.named.values().map(|(n, _)| *n).sum();
+    let own = case.named.get(&name).map_or(0, |(n, _)| *n);
+    own.saturating_mul(4) >= all.saturating_mul(3)
 }
 
 fn count<T>(of: impl IntoIterator<Item = T>) -> i64 {

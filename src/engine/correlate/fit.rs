@@ -5,14 +5,9 @@
 //! was drawn once more (Polya's urn, with one ball to begin with).
 
 use super::case::{Case, Names, add_name};
-use super::index::About;
-use super::join::delay;
-use super::place::{New, Way};
 use super::scale::{self, Nats, nats};
 use crate::engine::Engine;
-use crate::engine::state::How;
-use crate::model::{CiId, IncidentId};
-use std::collections::BTreeSet;
+use crate::model::CiId;
 
 /// Alerts that are taken as seen before the first one, and of them those of each name: until there were enough
 /// alerts, no name is rare.
@@ -20,15 +15,11 @@ const SEEN_BEFORE: u64 = 8;
 /// See [`SEEN_BEFORE`].
 const OF_EACH: u64 = 2;
 /// A name that an incident has not shown costs this at most: large faults have many names.
-const MISFIT: Nats = nats(10);
+const MISFIT: Nats = nats(15);
 /// Two incidents whose names have nothing in common lose this at most.
 const NOTHING_IN_COMMON: Nats = nats(20);
-/// ln .05: a CI that the CMDB does not know is hit by a given fault.
-const UNKNOWN_CI: Nats = nats(30);
-/// Alerts that an incident has at least before its names gather CIs that the CMDB does not know.
-const ENOUGH: u32 = 2;
-
-fn alerts(names: &Names) -> u32 {
+/// Alerts that these names stand for.
+pub(super) fn alerts(names: &Names) -> u32 {
     names.values().map(|(n, _)| *n).sum()
 }
 
@@ -76,35 +67,5 @@ impl Engine {
             sum += i64::from(again).saturating_mul(rare) + scale::ln_factorial(again);
         }
         sum - scale::ln_factorial(alerts(names))
-    }
-
-    /// Live incidents in which an alert of this name came lately.
-    pub(super) fn incidents_with_name(&self, name: Option<CiId>) -> BTreeSet<IncidentId> {
-        let recent = name.and_then(|n| self.state.names.get(&n));
-        recent
-            .into_iter()
-            .flat_map(|stat| &stat.recent)
-            .filter_map(|(_, alert)| self.state.alerts.get(alert)?.incident)
-            .map(|id| self.incident_of(id))
-            .collect()
-    }
-
-    /// The way of an alert whose CI the CMDB does not know into an incident of known CIs that shows its name just
-    /// now. (Unknown ones are gathered among themselves by their labels.)
-    pub(super) fn way_by_name(&self, incident: IncidentId, new: New, about: &About) -> Option<Way> {
-        let case = &self.state.incidents.get(&incident)?.case;
-        let fit = self.fit(case, new.name);
-        let known = self.force.ix(case.root).is_some();
-        if !known || alerts(&case.named) < ENOUGH || fit <= 0 {
-            return None;
-        }
-        let value = fit - scale::lag(delay(case, new, about)) - new.chance - UNKNOWN_CI;
-        Some(Way {
-            value,
-            how: How::Named,
-            via: None,
-            incident,
-            others: Vec::new(),
-        })
     }
 }

@@ -60,6 +60,8 @@ pub struct Index {
     about: BTreeMap<CiId, Arc<About>>,
     standing: BTreeMap<CiId, Standing>,
     fine: BTreeMap<CiId, Fine>,
+    /// CIs of each class, and how many of them need anything.
+    pub(super) classes: Option<BTreeMap<String, (u64, u64)>>,
 }
 
 impl Index {
@@ -220,6 +222,7 @@ impl Engine {
         self.index.about.clear();
         self.index.standing.clear();
         self.index.fine.clear();
+        self.index.classes = None;
     }
 }
 

@@ -18,7 +18,7 @@ const UNEXPLAINED: Nats = nats(60);
 /// What a cause pays that only warns where something worse is to be explained.
 pub(super) const WARNS_ONLY: Nats = nats(10);
 /// What a cause pays that has no alert of its own: it must not join what only happens to have a CI in common.
-const NO_ALERT: Nats = nats(5);
+const NO_ALERT: Nats = nats(10);
 /// Smallest weight of a link whose ends inherit from each other, per mille.
 pub(super) const MIN_LINK: u16 = 150;
 /// Links through alerting CIs that are followed, the strongest.

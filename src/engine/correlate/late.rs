@@ -2,6 +2,7 @@
 //! that needs a CI which alerts in the other.
 
 use super::case::Case;
+use super::fit::alerts;
 use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, unexplained};
 use super::place::{MAX_SHARED, New, can_explain, only_warns};
 use super::scale::{self, NAT, Nats, nats};
@@ -18,6 +19,9 @@ const TOLL: Nats = nats(20);
 const MAX_MERGES: usize = 6;
 /// Alerts of the younger incident that pay for its delay.
 const LATE_ALERTS: i64 = 4;
+/// How often the lag of an effect counts whose cause alerts: what is behind the effect was late, its own effects
+/// were not.
+const LATE_LINK: i64 = 2;
 /// What cannot be.
 const NEVER: Nats = -1_000_000 * NAT;
 
@@ -33,6 +37,7 @@ impl Engine {
             for cause in known.case.sums.keys() {
                 near.extend(self.index.explained_by(*cause).rev().take(MAX_SHARED));
             }
+            near.extend(self.incidents_with_name(new.name));
             near.remove(&mine);
             let mut best: Option<(Nats, IncidentId)> = None;
             for other in near {
@@ -117,11 +122,16 @@ impl Engine {
         let link = self
             .gain_of_link(a, b, came)
             .max(self.gain_of_link(b, a, came));
-        let best = one.max(link);
+        let named = self.gain_by_name(a, b).max(self.gain_by_name(b, a));
+        let named = named.unwrap_or(NEVER);
+        let lag = lag_of_younger(a, b);
+        let best = (one - lag.saturating_mul(late_alerts(a, b)))
+            .max(link - lag.saturating_mul(LATE_LINK))
+            .max(named - lag);
         if best <= NEVER / 2 {
             return NEVER;
         }
-        best - lag_of_younger(a, b) + self.fit_of_both(a, b)
+        best + self.fit_of_both(a, b)
     }
 
     /// Worth of the best cause of both cases together.
@@ -186,7 +196,7 @@ impl Engine {
                 true => self.state.at,
                 false => Millis(i64::MAX),
             };
-            let mut gain = scale::ln(need.weight) + self.takes_down(cause, need.ci, at);
+            let mut gain = scale::ln(need.weight) + self.takes_down_with(cause, need.ci, at, effect);
             gain -= self.base(root, effect.first, alerts);
             if only_warns(spot.worst) && !only_warns(worst) {
                 gain -= WARNS_ONLY;
@@ -202,12 +212,10 @@ fn outage_and_warnings(a: &Case, b: &Case) -> bool {
     a.spots.values().any(critical) && b.spots.values().all(|s| only_warns(s.worst))
 }
 
-/// What the younger of two cases pays for its delay behind the older one, or behind an alert of one of its names.
+/// What an alert pays for the delay of the younger of two cases behind the older one, or behind an alert of one of
+/// its names.
 fn lag_of_younger(a: &Case, b: &Case) -> Nats {
-    let (old, young) = match a.first <= b.first {
-        true => (a, b),
-        false => (b, a),
-    };
+    let (old, young) = by_age(a, b);
     let mut delay = young.first.since(old.first);
     for (name, (_, last)) in &old.named {
         if young.named.contains_key(name) {
@@ -215,6 +223,17 @@ fn lag_of_younger(a: &Case, b: &Case) -> Nats {
             delay = delay.min(Millis(apart).plus(AFTER_NAME));
         }
     }
-    let alerts: i64 = young.named.values().map(|(n, _)| i64::from(*n)).sum();
-    scale::lag(delay).saturating_mul(alerts.min(LATE_ALERTS))
+    scale::lag(delay)
+}
+
+/// Alerts of the younger of two cases that pay for its delay.
+fn late_alerts(a: &Case, b: &Case) -> i64 {
+    i64::from(alerts(&by_age(a, b).1.named)).min(LATE_ALERTS)
+}
+
+fn by_age<'a>(a: &'a Case, b: &'a Case) -> (&'a Case, &'a Case) {
+    match a.first <= b.first {
+        true => (a, b),
+        false => (b, a),
+    }
 }

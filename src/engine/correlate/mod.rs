@@ -14,7 +14,7 @@
 //! | `value` | what a hypothesis is worth |
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
 //! | `common` | one cause behind an alert and several incidents |
-//! | `fit` | names as evidence |
+//! | `fit`, `gap` | names as evidence, where the CMDB has gaps too |
 //! | `learn` | what an incident learns from an alert that joined it |
 //! | `late` | incidents that one fault explains together |
 //! | `labels` | alerts that no CI is known for, by their labels |
@@ -30,6 +30,7 @@ mod common;
 pub mod explain;
 mod fine;
 mod fit;
+mod gap;
 mod group;
 pub mod impact;
 pub mod index;
@@ -110,7 +111,8 @@ impl Engine {
     /// What may be behind an alert: what its CI needs, and the far ends that it names.
     fn about_alert(&mut self, id: AlertId, ci: CiId) -> Arc<About> {
         let about = self.about(ci);
-        let far_ends = self.far_ends(id, ci);
+        let mut far_ends = self.far_ends(id, ci);
+        far_ends.extend(self.running_burst(id));
         if far_ends.is_empty() {
             return about;
         }

@@ -75,7 +75,7 @@ impl Engine {
             let way = self.by_common_cause(new, need.ci, need.weight, about, &mut usable);
             best = better(best, way);
         }
-        if self.force.ix(new.ci).is_none() {
+        if self.needs_unknown(new.ci) {
             for incident in self.incidents_with_name(new.name) {
                 if self.is_usable(incident, new, about, &mut usable) {
                     best = better(best, self.way_by_name(incident, new, about));

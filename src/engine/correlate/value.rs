@@ -85,6 +85,36 @@ impl Engine {
         scale::ln(u16::try_from(sum / total.max(1)).unwrap_or(1))
     }
 
+    /// ln of the share of its dependants that an alerting CI of a case takes down, less what it costs the case to
+    /// explain `effect` too: what alerts there is not silent.
+    pub(super) fn takes_down_with(
+        &mut self,
+        case: &Case,
+        ci: CiId,
+        at: Millis,
+        effect: &Case,
+    ) -> Nats {
+        let absence = self.standing(ci).absence;
+        let first = case.spots.get(&ci).map_or(at, |s| s.first);
+        let mature = maturity(first, at);
+        let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
+        let alone = scale::plus(scale::plus(RARITY, gains), scale::part(absence, mature));
+        let mut seen = [0; FRACTIONS];
+        for (place, spot) in &effect.spots {
+            if let Some(weight) = spot.weight(ci)
+                && !case.spots.contains_key(place)
+            {
+                seen = scale::plus(seen, scale::loss(weight));
+            }
+        }
+        let mut with = scale::minus(alone, scale::part(seen, mature));
+        for (with, f) in with.iter_mut().zip(FRACTION) {
+            *with += scale::ln(u16::try_from(f).unwrap_or(1));
+        }
+        let best = |each: Each| each.into_iter().max().unwrap_or(0);
+        best(with) - best(alone)
+    }
+
     /// Value of a cause of a case whose gains are `gains`, as seen at `at`.
     pub(super) fn value(&mut self, case: &Case, cause: CiId, gains: Each, at: Millis) -> Nats {
         let first = case.spots.get(&cause).map(|s| s.first);

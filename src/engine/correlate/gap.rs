@@ -1,0 +1,109 @@
+//! Gaps of the CMDB: a CI that it does not know, or of which it does not say what it needs though it does so for
+//! others of its class. No path leads from there to what failed; the name of its alerts and the time may.
+
+use super::case::Case;
+use super::fit::alerts;
+use super::index::About;
+use super::join::delay;
+use super::place::{New, Way};
+use super::scale::{self, Nats, nats};
+use crate::engine::Engine;
+use crate::engine::state::How;
+use crate::graph::Ix;
+use crate::model::{CiId, IncidentId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// ln .05: a CI that the CMDB does not know is hit by a given fault.
+const UNKNOWN_CI: Nats = nats(30);
+/// ln .02: the same of what already has alerts and effects of its own.
+const UNKNOWN_CAUSE: Nats = nats(40);
+/// A name that fits less than this gathers nothing.
+const WORST_FIT: Nats = nats(-5);
+/// Alerts that an incident has at least before its names gather CIs that the CMDB does not know.
+const ENOUGH: u32 = 2;
+/// CIs of a class that tell what is usual in it, and how many of a hundred of them need something then.
+const CLASS: u64 = 10;
+/// See [`CLASS`].
+const USUAL: u64 = 75;
+
+impl Engine {
+    /// Whether the CMDB has a gap where it should say what a CI needs.
+    pub(super) fn needs_unknown(&mut self, ci: CiId) -> bool {
+        let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) else {
+            return true;
+        };
+        if graph.causes(ix).next().is_some() {
+            return false;
+        }
+        let Some(known) = graph.ci(ix) else {
+            return false;
+        };
+        let classes = self.index.classes.get_or_insert_with(|| {
+            let mut classes: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+            let last = u32::try_from(graph.len()).unwrap_or(u32::MAX);
+            for ix in (0..last).map(Ix) {
+                let Some(ci) = graph.ci(ix) else {
+                    continue;
+                };
+                let needs = u64::from(graph.causes(ix).next().is_some());
+                match classes.get_mut(&ci.class) {
+                    Some((all, with)) => (*all, *with) = (*all + 1, *with + needs),
+                    None => {
+                        classes.insert(ci.class.clone(), (1, needs));
+                    }
+                }
+            }
+            classes
+        });
+        let class = classes.get(&known.class);
+        class.is_some_and(|(all, with)| *all >= CLASS && with * 100 >= all * USUAL)
+    }
+
+    /// What it saves to see the fault behind `effect` as one of `cause`: a gap of the CMDB is above it, and
+    /// `cause` shows the same name.
+    pub(super) fn gain_by_name(&mut self, cause: &Case, effect: &Case) -> Option<Nats> {
+        let root = effect.root;
+        let smaller = effect.spots.len() < cause.spots.len();
+        if !smaller || self.force.ix(cause.root).is_none() || !self.needs_unknown(root) {
+            return None;
+        }
+        let names = effect.spots.get(&root).into_iter();
+        let fit = names
+            .flat_map(|spot| spot.named.keys())
+            .filter(|name| cause.named.contains_key(*name))
+            .map(|name| self.fit(cause, Some(*name)))
+            .max()
+            .filter(|fit| *fit > WORST_FIT)?;
+        Some(fit - UNKNOWN_CAUSE - self.base(root, effect.first, true))
+    }
+
+    /// Live incidents in which an alert of this name came lately.
+    pub(super) fn incidents_with_name(&self, name: Option<CiId>) -> BTreeSet<IncidentId> {
+        let recent = name.and_then(|n| self.state.names.get(&n));
+        recent
+            .into_iter()
+            .flat_map(|stat| &stat.recent)
+            .filter_map(|(_, alert)| self.state.alerts.get(alert)?.incident)
+            .map(|id| self.incident_of(id))
+            .collect()
+    }
+
+    /// The way of an alert whose CI the CMDB does not know into an incident of known CIs that shows its name just
+    /// now. (Unknown ones are gathered among themselves by their labels.)
+    pub(super) fn way_by_name(&self, incident: IncidentId, new: New, about: &About) -> Option<Way> {
+        let case = &self.state.incidents.get(&incident)?.case;
+        let fit = self.fit(case, new.name);
+        let known = self.force.ix(case.root).is_some();
+        if !known || alerts(&case.named) < ENOUGH || fit <= 0 {
+            return None;
+        }
+        let value = fit - scale::lag(delay(case, new, about)) - new.chance - UNKNOWN_CI;
+        Some(Way {
+            value,
+            how: How::Named,
+            via: None,
+            incident,
+            others: Vec::new(),
+        })
+    }
+}
