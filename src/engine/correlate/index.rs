@@ -4,6 +4,7 @@
 //! Derived from the state and the graph, so it is not in the snapshot.
 
 use super::fine::Fine;
+use super::hidden::Hidden;
 use super::scale::{self, Each, FRACTIONS, Nats, OWN};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId};
@@ -60,6 +61,7 @@ pub struct Index {
     about: BTreeMap<CiId, Arc<About>>,
     standing: BTreeMap<CiId, Standing>,
     fine: BTreeMap<CiId, Fine>,
+    hidden: BTreeMap<CiId, Hidden>,
 }
 
 impl Index {
@@ -85,6 +87,12 @@ impl Index {
     }
     pub(super) fn keep_fine(&mut self, ci: CiId, absence: Fine) {
         self.fine.insert(ci, absence);
+    }
+    pub(super) fn hidden(&self, ci: CiId) -> Option<Hidden> {
+        self.hidden.get(&ci).cloned()
+    }
+    pub(super) fn keep_hidden(&mut self, ci: CiId, hidden: Hidden) {
+        self.hidden.insert(ci, hidden);
     }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         self.causes.entry(ci).or_default().insert(incident);
@@ -220,6 +228,7 @@ impl Engine {
         self.index.about.clear();
         self.index.standing.clear();
         self.index.fine.clear();
+        self.index.hidden.clear();
     }
 }
 
