@@ -120,7 +120,7 @@ fn what_people_change_is_seen_without_a_write_of_ours() {
     server.with(|i| i.by("jane", 0, &[("state", "3")]));
     daemon.wait_log("was put on hold by a person");
     server.with(|i| i.by("jane", 0, &[("state", "6")]));
-    daemon.wait_log("was resolved by a person");
+    daemon.wait_log("was resolved in the tool");
     // Our answer to that is a note, which is no news to us.
     server.wait("a note", |i| {
         i.notes.iter().any(|n| n.contains("STILL FIRING"))
@@ -130,7 +130,7 @@ fn what_people_change_is_seen_without_a_write_of_ours() {
     daemon.forget("store/cursors/snow");
     std::thread::sleep(Duration::from_secs(1));
     server.with(|i| i.by("jane", 0, &[("state", "7")]));
-    daemon.wait_log("was closed by a person");
+    daemon.wait_log("was closed in the tool");
     daemon.up("web1");
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(
@@ -138,8 +138,8 @@ fn what_people_change_is_seen_without_a_write_of_ours() {
         [
             "ticket INC0010001 was taken by a person",
             "ticket INC0010001 was put on hold by a person",
-            "ticket INC0010001 was resolved by a person",
-            "ticket INC0010001 was closed by a person",
+            "ticket INC0010001 was resolved in the tool",
+            "ticket INC0010001 was closed in the tool",
         ]
     );
     server.with(|i| assert_eq!((i.creates, i.tickets.len()), (1, 1)));
@@ -168,7 +168,7 @@ fn what_we_resolve_is_no_news_and_tickets_of_others_are_none_of_ours() {
     assert_eq!(hands(&daemon), Vec::<String>::new());
     // It is theirs from the moment at which they open it again.
     server.with(|i| i.by("jane", 2, &[("state", "2")]));
-    daemon.wait_log("was opened again by a person");
+    daemon.wait_log("was opened again in the tool");
     server.with(|i| assert_eq!(i.tickets[2]["state"], "2"));
 }
 

@@ -157,7 +157,7 @@ pub const BIND_RULE: &[Key] = &[
 const SUPPRESS: &[Key] = &[
     key("ticket_min_severity", OneOf(&["critical", "major", "minor", "warning", "info"]), Toml("\"warning\""), "alerts less severe than this open no ticket of their own"),
     key("inherit_before", Duration, Toml("\"10m\""), "alerts that began longer than this before our first contact with their source are inherited: no ticket"),
-    key("flap_changes", Integer(2, 20), Toml("4"), "an alert that begins or ends so often within flap_within flaps: it counts as firing, and its ticket is told once, then hourly"),
+    key("flap_changes", Integer(2, 20), Toml("5"), "an alert that begins or ends so often within flap_within flaps (5: it came back twice): it counts as firing, and its ticket is told once, then hourly"),
     key("flap_within", Duration, Toml("\"20m\""), "see flap_changes"),
     key("flap_quiet", Duration, Toml("\"10m\""), "without a change for so long it no longer flaps"),
     key("chronic", Integer(2, 1000), Toml("6"), "so many incidents of one alert in a day put it on the list of chronic ones"),

@@ -86,7 +86,7 @@ fn is_news(row: &Row, seen: &Seen) -> bool {
     seen.touched && !known
 }
 
-/// What a person did. No names: who it was is in the tool.
+/// What became of it. Who it was is in the tool: a person, the ticket above it, or a rule that closes what is old.
 fn told(row: &Row, seen: &Seen) -> Option<&'static str> {
     use TicketState::{Closed, New, OnHold, Open, Resolved};
     Some(match (row.ticket_state, seen.state) {
@@ -96,9 +96,9 @@ fn told(row: &Row, seen: &Seen) -> Option<&'static str> {
             (true, false) => "was changed by a person",
             (true, true) => return None,
         },
-        (_, Resolved) => "was resolved by a person",
-        (_, Closed) => "was closed by a person",
-        (Resolved | Closed, New | Open | OnHold) => "was opened again by a person",
+        (_, Resolved) => "was resolved in the tool",
+        (_, Closed) => "was closed in the tool",
+        (Resolved | Closed, New | Open | OnHold) => "was opened again in the tool",
         (_, OnHold) => "was put on hold by a person",
         (_, Open) => "was taken by a person",
         (_, New) => "was put back by a person",

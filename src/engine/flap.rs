@@ -263,11 +263,13 @@ impl Engine {
         let (alerts, count) = self.flap_texts(id);
         let told = self.state.incidents.get(&id).and_then(|i| i.flaps);
         let span = told.map(|t| self.state.at.since(t.at));
+        let quiet = self.state.rules.suppress.flapping.quiet;
         self.note_with(id, |_, _| NoteKind::Flapping {
             alerts: alerts.clone(),
             count,
             first,
             span: span.unwrap_or_default(),
+            quiet,
         });
         for (alert, _) in self.flapping(id) {
             let alert = self.state.alerts.get_mut(&alert);

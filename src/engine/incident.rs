@@ -23,6 +23,8 @@ pub struct Incident {
     pub burst: Option<CiId>,
     /// The maintenance window that kept back its ticket when it was last asked for.
     pub maintenance: Option<Arc<str>>,
+    /// The maintenance window beside which it was set aside.
+    pub beside: Option<Arc<str>>,
     /// The causes that explain it best with what each is worth, best first.
     pub ranked: Vec<(CiId, i64)>,
     /// What the ranking was made of: changes of the case, changes of CIs, and the graph.
@@ -69,7 +71,7 @@ pub struct Incident {
     pub hands: Hands,
     /// Alerts of it come and go, and tickets were told.
     pub flaps: Option<FlapsTold>,
-    /// What its ticket waits for beyond its hold.
+    /// What its ticket waits for beyond its hold, or waited for.
     pub waits: Option<Wait>,
     /// Why it was what it was, at its turning points.
     pub why: Why,

@@ -39,11 +39,11 @@ impl Engine {
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return false;
         };
-        let told = known.waits == wait;
-        known.waits.clone_from(&wait);
         let Some(wait) = wait else {
-            return false;
+            return false; // what it waited for stays known: it says why the ticket came when it did
         };
+        let told = known.waits.as_ref() == Some(&wait);
+        known.waits = Some(wait.clone());
         if !told {
             self.set_timer(wait.until, Timer::Wait(id));
             let until = wait.until.rfc3339();

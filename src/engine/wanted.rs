@@ -126,6 +126,7 @@ impl Engine {
             group: self.group(known, &services.observed, subject).0,
             changed: self.changed(known, subject),
             flapping: self.flap_texts(id).0.into_iter().map(|f| f.ci).collect(),
+            flap_quiet: self.state.rules.suppress.flapping.quiet,
             held: known
                 .opened
                 .filter(|_| known.hands.split_from.is_none())

@@ -166,7 +166,7 @@ pub struct Flapping {
 impl Default for Flapping {
     fn default() -> Flapping {
         Flapping {
-            changes: 4,
+            changes: 5,
             within: Millis::mins(20),
             quiet: Millis::mins(10),
             chronic: 6,

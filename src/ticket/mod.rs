@@ -84,6 +84,8 @@ pub struct Wanted {
     pub changed: Vec<ChangeText>,
     /// CIs whose alerts come and go, at most [`MAX_NAMES`].
     pub flapping: Vec<String>,
+    /// How long they must be quiet before they are over.
+    pub flap_quiet: Millis,
 }
 
 /// A change of a CI, before an incident.
@@ -390,6 +392,8 @@ pub enum NoteKind {
         first: bool,
         /// Since the last time.
         span: Millis,
+        /// How long they must be quiet before they are over.
+        quiet: Millis,
     },
     /// A person resolved the ticket, and its alerts go on.
     StillFiring {

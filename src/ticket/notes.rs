@@ -147,6 +147,7 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             count,
             first,
             span,
+            quiet,
         } => {
             let times = |n: u32| match n {
                 1 => page.say("once", "en gang").to_owned(),
@@ -163,6 +164,7 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
                 first => first,
                 since => since.map(|at| page.time_near(at, now)),
                 span => page.span(*span),
+                quiet => page.span(*quiet),
             }
         }
         NoteKind::StillFiring { firing, wait, new } => context! {

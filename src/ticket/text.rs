@@ -159,6 +159,7 @@ fn values(wanted: &Wanted, page: &Page, style: &Style, detail: Detail) -> Result
         at_risk => page.services(&wanted.at_risk),
         cause => cause_text(&wanted.cause, page)?,
         flapping => page.names(&wanted.flapping, 0, MAX_NAMES),
+        flap_quiet => page.span(wanted.flap_quiet),
         changed => wanted.changed.iter().map(|c| change(c, page)).collect::<Vec<_>>(),
         links => if detail.more { links(wanted, page) } else { Vec::new() },
         why => why,

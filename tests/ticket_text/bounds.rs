@@ -170,6 +170,7 @@ impl Noise {
                 })
                 .collect(),
             flapping: self.texts(),
+            flap_quiet: self.moment(),
         }
     }
 
@@ -222,6 +223,7 @@ impl Noise {
                 count: self.number(),
                 first: self.yes(),
                 span: self.moment(),
+                quiet: self.moment(),
             },
             12 => NoteKind::StillFiring {
                 firing: self.number(),

@@ -139,6 +139,7 @@ pub fn switch() -> Wanted {
         split_from: None,
         changed: Vec::new(),
         flapping: Vec::new(),
+        flap_quiet: Millis::mins(10),
     }
 }
 

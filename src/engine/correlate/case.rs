@@ -73,6 +73,8 @@ pub struct Case {
     pub mature: i64,
     /// That cause.
     pub root: CiId,
+    /// Hosts down in it behind which their source checks nothing.
+    pub hiders: Vec<CiId>,
     /// How well each cause explains all places. A sum over `spots`, so it is not stored.
     #[serde(skip)]
     pub sums: BTreeMap<CiId, Sum>,

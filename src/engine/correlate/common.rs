@@ -57,6 +57,8 @@ impl Engine {
         let (mut alerts, mut counted) = (cause == new.ci, false);
         let mut first = new.began;
         let mut parts: Vec<Part> = Vec::new();
+        let mut hiders: Vec<CiId> = new.hider.into_iter().collect();
+        let mut places = 0_u32;
         for incident in shared.into_iter().rev() {
             let Some(known) = self.state.incidents.get_mut(&incident) else {
                 continue;
@@ -68,6 +70,10 @@ impl Engine {
             let fits = possible && (case.spots.len() <= SMALL || case.root == cause);
             if let Some(sum) = case.sums.get(&cause).filter(|_| fits) {
                 alerts |= own.is_some();
+                places = places.saturating_add(sum.places);
+                for hider in &case.hiders {
+                    self.with_hider(&mut hiders, *hider);
+                }
                 first = first.min(case.first);
                 let apart = new.began.since(case.last).max(case.first.since(new.began));
                 let mut less = case.score + scale::price(apart, APART)
@@ -93,7 +99,7 @@ impl Engine {
             (false, true) => scale::own_gain(new.chance),
             (false, false) => scale::gain(weight, new.chance),
         };
-        let absence = self.standing(cause).absence;
+        let absence = self.silence(&hiders, cause, places);
         let silence = scale::part(absence, maturity(first, self.state.at));
         let fixed = scale::plus(scale::plus(RARITY, own), silence);
         let base = self.base(cause, first, alerts);

@@ -31,10 +31,10 @@ impl Engine {
     /// What `cause` is worth by what it explains of a case and what stays silent, without its prior. It takes
     /// over the silence that its alerting effects suffer from.
     pub(super) fn fine_worth(&mut self, case: &Case, cause: CiId) -> Nats {
-        let mut sum = self.fine_absence(cause);
+        let mut sum = self.fine_silence(case, cause);
         for (place, spot) in &case.spots {
             if *place != cause && spot.weight(cause).is_some() {
-                for (a, b) in sum.iter_mut().zip(self.fine_absence(*place)) {
+                for (a, b) in sum.iter_mut().zip(self.fine_silence(case, *place)) {
                     *a = (*a).min(b);
                 }
             }
@@ -55,6 +55,18 @@ impl Engine {
         }
         let worth = sum.into_iter().zip(RARITY).map(|(sum, rare)| sum + rare);
         worth.max().unwrap_or(0)
+    }
+
+    /// What the silence of its dependants costs a CI of a case.
+    fn fine_silence(&mut self, case: &Case, ci: CiId) -> Fine {
+        let mut sum = self.fine_absence(ci);
+        let places = case.sums.get(&ci).map_or(0, |s| s.places);
+        for (weight, n) in self.unheard(&case.hiders, ci, places) {
+            for (sum, (no, _)) in sum.iter_mut().zip(row(weight)) {
+                *sum = (*sum - i64::from(*no) * i64::from(n)).min(0);
+            }
+        }
+        sum
     }
 
     /// What the silence of all its monitored dependants costs a CI; asked once per graph.

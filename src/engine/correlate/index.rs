@@ -4,6 +4,7 @@
 //! Derived from the state and the graph, so it is not in the snapshot.
 
 use super::fine::Fine;
+use super::hidden::Hidden;
 use super::scale::{self, Each, FRACTIONS, Nats, OWN};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId};
@@ -62,6 +63,7 @@ pub struct Index {
     fine: BTreeMap<CiId, Fine>,
     /// CIs of each class, and how many of them need anything.
     pub(super) classes: Option<BTreeMap<String, (u64, u64)>>,
+    hidden: BTreeMap<CiId, Hidden>,
 }
 
 impl Index {
@@ -87,6 +89,12 @@ impl Index {
     }
     pub(super) fn keep_fine(&mut self, ci: CiId, absence: Fine) {
         self.fine.insert(ci, absence);
+    }
+    pub(super) fn hidden(&self, ci: CiId) -> Option<Hidden> {
+        self.hidden.get(&ci).cloned()
+    }
+    pub(super) fn keep_hidden(&mut self, ci: CiId, hidden: Hidden) {
+        self.hidden.insert(ci, hidden);
     }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         self.causes.entry(ci).or_default().insert(incident);
@@ -223,6 +231,7 @@ impl Engine {
         self.index.standing.clear();
         self.index.fine.clear();
         self.index.classes = None;
+        self.index.hidden.clear();
     }
 }
 

@@ -80,6 +80,10 @@ impl Engine {
         let outage_among_warnings =
             new.severity == Severity::Critical && case.spots.values().all(|s| only_warns(s.worst));
         let places = case.spots.len().saturating_add(1);
+        let mut hiders = case.hiders.clone();
+        if let Some(hider) = new.hider {
+            self.with_hider(&mut hiders, hider);
+        }
         let mut best: Option<(Nats, CiId, Option<CiId>)> = None;
         for (cause, (weight, via)) in paths(case, new, about) {
             let known = case.spots.get(&cause);
@@ -103,7 +107,8 @@ impl Engine {
                 false => known.map(|s| s.first),
             };
             let gain = scale::plus(with.gain, gain);
-            let mut value = self.worth(cause, first, began, gain, mature)
+            let silence = self.silence(&hiders, cause, with.places);
+            let mut value = self.worth(cause, first, began, (gain, silence), mature)
                 - unexplained(places, with.places.saturating_add(1));
             if known.is_some_and(|s| only_warns(s.worst)) && !only_warns(new.severity) {
                 value -= WARNS_ONLY;

@@ -149,6 +149,10 @@ impl Engine {
             true => (a, b),
             false => (b, a),
         };
+        let mut hiders = big.hiders.clone();
+        for hider in &small.hiders {
+            self.with_hider(&mut hiders, *hider);
+        }
         let mut best = NEVER;
         for (cause, sum) in &small.sums {
             let Some(other) = big.sums.get(cause) else {
@@ -168,8 +172,9 @@ impl Engine {
             }
             let spots = [a, b].map(|case| case.spots.get(cause).map(|s| s.first));
             let first = spots.into_iter().flatten().min();
-            let value =
-                self.worth(*cause, first, began, gain, mature) - unexplained(places, explained);
+            let silence = self.silence(&hiders, *cause, explained);
+            let value = self.worth(*cause, first, began, (gain, silence), mature)
+                - unexplained(places, explained);
             best = best.max(value);
         }
         best

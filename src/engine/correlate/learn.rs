@@ -66,6 +66,10 @@ impl Engine {
                 }
             }
         }
+        self.heard_behind(incident, new.alert);
+        if let Some(hider) = new.hider {
+            self.note_hider(incident, hider);
+        }
         for cause in causes.keys() {
             self.index.add_cause(*cause, incident);
         }

@@ -156,6 +156,9 @@ impl Engine {
         for cause in causes {
             self.index.add_cause(cause, stays);
         }
+        for hider in &other.hiders {
+            self.note_hider(stays, *hider);
+        }
         self.rescore(stays);
     }
 

@@ -19,6 +19,7 @@
 //! | `late` | incidents that one fault explains together |
 //! | `labels` | alerts that no CI is known for, by their labels |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
+//! | `hidden` | silence that a source makes |
 //! | `root`, `fine`, `group`, `impact` | the cause for people, and what it hits |
 //! | `life` | held, open, over |
 //! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
@@ -32,6 +33,7 @@ mod fine;
 mod fit;
 mod gap;
 mod group;
+mod hidden;
 pub mod impact;
 pub mod index;
 mod join;
@@ -133,6 +135,7 @@ impl Engine {
     /// What the place of an alert depends on.
     fn new_at(&mut self, id: AlertId) -> Option<New> {
         let name = self.cause_of_name(id);
+        let hider = self.hider(id);
         let alert = self.state.alerts.get(&id)?;
         Some(New {
             alert: id,
@@ -142,6 +145,7 @@ impl Engine {
             chance: scale::chance(alert.severity),
             shadow: suppress::in_shadow(&self.state.rules.suppress, &alert.source),
             name,
+            hider,
         })
     }
 
@@ -189,6 +193,7 @@ impl Engine {
             ranked: Vec::new(),
             ranked_for: (0, 0, 0),
             maintenance: None,
+            beside: None,
             root: alert.ci,
             silent_root: false,
             shadow,

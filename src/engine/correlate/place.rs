@@ -32,6 +32,8 @@ pub struct New {
     pub shadow: bool,
     /// The cause that stands for its name.
     pub name: Option<CiId>,
+    /// Its CI, if its source checks nothing behind it.
+    pub hider: Option<CiId>,
 }
 
 /// A way into an incident.
@@ -87,7 +89,7 @@ impl Engine {
 
     /// What it is worth that the alert is a fault of its own.
     pub(super) fn alone(&mut self, new: New) -> Nats {
-        let absence = self.standing(new.ci).absence;
+        let absence = self.silence(new.hider.as_slice(), new.ci, 0);
         let mature = maturity(new.began, self.state.at);
         self.base(new.ci, new.began, true)
             + value::best(scale::own_gain(new.chance), absence, mature)

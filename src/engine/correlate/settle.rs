@@ -85,6 +85,9 @@ impl Engine {
         let why = format!("it is beside maintenance {window}");
         if let Some(new) = self.split_off(id, cause, places, &why) {
             self.keep_apart(new, BTreeSet::from([id]));
+            if let Some(part) = self.state.incidents.get_mut(&new) {
+                part.beside = Some(window.into());
+            }
         }
         self.reindex(id);
         self.rescore(id);
@@ -166,6 +169,9 @@ impl Engine {
         for place in places {
             spots.extend(known.case.spots.remove_entry(place));
         }
+        let hiders = known.case.hiders.clone();
+        let (goes, stays) = hiders.into_iter().partition(|h| wanted.contains(h));
+        known.case.hiders = stays;
         let mut members = BTreeMap::new();
         for id in &alerts {
             if let Some(mut member) = known.members.remove(id) {
@@ -207,6 +213,7 @@ impl Engine {
         }
         if let Some(part) = self.state.incidents.get_mut(&new) {
             part.case.spots = spots;
+            part.case.hiders = goes;
             part.members = members;
             part.first = first;
             part.last = first;

@@ -68,7 +68,7 @@ impl Engine {
 
     /// Share of its dependants that an alerting CI of a case seems to take down, as ln of per mille.
     pub(super) fn takes_down(&mut self, case: &Case, ci: CiId, at: Millis) -> Nats {
-        let absence = self.standing(ci).absence;
+        let absence = self.silence_in(case, ci);
         let first = case.spots.get(&ci).map_or(at, |s| s.first);
         let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
         let all = scale::plus(
@@ -94,7 +94,7 @@ impl Engine {
         at: Millis,
         effect: &Case,
     ) -> Nats {
-        let absence = self.standing(ci).absence;
+        let absence = self.silence_in(case, ci);
         let first = case.spots.get(&ci).map_or(at, |s| s.first);
         let mature = maturity(first, at);
         let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
@@ -118,7 +118,9 @@ impl Engine {
     /// Value of a cause of a case whose gains are `gains`, as seen at `at`.
     pub(super) fn value(&mut self, case: &Case, cause: CiId, gains: Each, at: Millis) -> Nats {
         let first = case.spots.get(&cause).map(|s| s.first);
-        self.worth(cause, first, case.first, gains, maturity(case.first, at))
+        let silence = self.silence_in(case, cause);
+        let mature = maturity(case.first, at);
+        self.worth(cause, first, case.first, (gains, silence), mature)
     }
 
     /// Looks for the best cause of an incident anew.
@@ -151,7 +153,8 @@ impl Engine {
         let mut best: Option<(Nats, CiId)> = None;
         for (cause, sum) in &case.sums {
             let first = case.spots.get(cause).map(|s| s.first);
-            let value = self.worth(*cause, first, case.first, sum.gain, mature)
+            let silence = self.silence(&case.hiders, *cause, sum.places);
+            let value = self.worth(*cause, first, case.first, (sum.gain, silence), mature)
                 - unexplained(places, sum.places);
             if best.is_none_or(|(b, _)| value > b) {
                 best = Some((value, *cause));
@@ -160,21 +163,21 @@ impl Engine {
         best
     }
 
-    /// Worth of a cause whose own first alert, if any, began at `first`, in a case that began at `began`.
+    /// Worth of a cause whose own first alert, if any, began at `first`, in a case that began at `began`, from what
+    /// it gains and the silence of its dependants.
     pub(super) fn worth(
         &mut self,
         cause: CiId,
         first: Option<Millis>,
         began: Millis,
-        gain: Each,
+        (gain, silence): (Each, Each),
         mature: i64,
     ) -> Nats {
-        let absence = self.standing(cause).absence;
         let mut base = self.base(cause, began, first.is_some());
         if first.is_some_and(|f| f <= began.plus(ALSO_FIRST)) {
             base += FIRST;
         }
-        base + best(gain, absence, mature)
+        base + best(gain, silence, mature)
     }
 }
 

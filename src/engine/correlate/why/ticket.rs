@@ -276,7 +276,7 @@ impl Engine {
         if let Some(ticket) = &row.ticket {
             let state = match (row.ticket_state, row.resolved_by_us) {
                 (TicketState::Resolved, true) => "resolved by us",
-                (TicketState::Resolved, false) => "resolved by a person",
+                (TicketState::Resolved, false) => "resolved in the tool, not by us",
                 (TicketState::Closed, _) => "closed",
                 (TicketState::OnHold, _) => "on hold",
                 (TicketState::New, _) | (TicketState::Open, _) => "open",

@@ -1,10 +1,10 @@
 //! CIs whose silence says nothing: never called healthy, never counted against a cause.
 
 use crate::engine::Engine;
+use crate::engine::correlate::hidden::HIDES;
 use crate::engine::maintenance::SETTLES;
-use crate::engine::state::Alert;
 use crate::graph::Ix;
-use crate::model::{CiId, IncidentId, Severity};
+use crate::model::{CiId, IncidentId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,8 +15,6 @@ const MAX_WINDOWS: usize = 64;
 const MAX_UNDER: usize = 2000;
 /// Smallest weight of a path by which a CI lies in a window, per mille.
 const IN_WINDOW: u16 = 100;
-/// Smallest weight of a relation along which a source that sees a CI down checks no further, per mille.
-const HIDES: u16 = 500;
 /// Alerts looked at for what a quiet source has told before, the newest.
 const MAX_ALERTS: usize = 20_000;
 
@@ -139,19 +137,13 @@ impl Engine {
         let Some(graph) = self.force.graph.as_ref().filter(|_| !hiding.is_empty()) else {
             return BTreeSet::new();
         };
-        let down_host = |alert: &&Alert| {
-            alert.live()
-                && alert.severity <= Severity::Major
-                && alert.labels.get("service").is_none()
-                && hiding.iter().any(|s| **s == *alert.source)
-        };
         let incidents: BTreeSet<IncidentId> =
             alerting.iter().flat_map(|ci| self.index.at(*ci)).collect();
         let known = incidents.iter().filter_map(|i| self.state.incidents.get(i));
         let members = known.flat_map(|i| i.members.keys());
         let alerts = members.filter_map(|id| self.state.alerts.get(id));
         let mut down: BTreeSet<Ix> = alerts
-            .filter(down_host)
+            .filter(|alert| self.hides(alert))
             .filter_map(|alert| self.force.ix(alert.ci))
             .collect();
         let waiting: Vec<(CiId, Ix)> = silent
