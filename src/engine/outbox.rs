@@ -414,19 +414,19 @@ impl Engine {
         if row.shipped.is_some() && earliest > at {
             return Plan::Wait(Some(earliest)); // not yet worth the work of comparing
         }
-        let Some(wanted) = self.wanted(id, String::new(), "") else {
-            return wait;
-        };
-        let (turning, all) = Engine::content_hash(&wanted);
         let due = match row.shipped {
-            Some((t, a)) if t == turning && a == all => return wait,
-            Some((t, _)) if t == turning => {
+            Some((turning, _)) if self.turning_hash(id) == Some(turning) => {
                 row.shipped_at.plus(self.state.rules.ticket.update_every)
             }
             Some(_) | None => at,
         };
         if due > at {
             return Plan::Wait(Some(row.verify.first().map_or(due, |v| due.min(*v))));
+        }
+        let all = self.wanted(id, String::new(), "");
+        let all = all.map(|wanted| Engine::content_hash(&wanted));
+        if all.is_none() || row.shipped.map(|(_, all)| all) == all {
+            return wait;
         }
         Ask::only(StepName::Update, ticket)
     }
@@ -444,6 +444,7 @@ impl Engine {
         }
         let key = correlation_key(epoch, id.incident, generation);
         let plain = self.wanted(id.incident, String::new(), "");
+        let turning = self.turning_hash(id.incident).unwrap_or_default();
         let Some(wanted) = self.wanted(id.incident, key.clone(), &id.target) else {
             return;
         };
@@ -458,7 +459,7 @@ impl Engine {
             step: ask.step,
             sent: false,
             other: ask.other,
-            content: Engine::content_hash(&plain),
+            content: (turning, Engine::content_hash(&plain)),
             recovery: ask.recovery,
         });
         let number = row.notes_sent.saturating_add(1);

@@ -384,24 +384,33 @@ impl Engine {
         })
     }
 
-    /// Two hashes of what a ticket says: of what is worth writing at once, and of everything.
-    pub(super) fn content_hash(wanted: &Wanted) -> (u64, u64) {
-        let cause = wanted.cause.known().map_or("", |c| c.ci.name.as_str());
-        let by = wanted.cause.by().unwrap_or_default();
-        let services: Vec<&str> = wanted.observed.iter().map(|s| s.name.as_str()).collect();
-        let turning = short_hash(&[
-            &wanted.subject.name,
-            cause,
-            by,
+    /// Hash of what is worth writing to a ticket at once.
+    pub(super) fn turning_hash(&self, id: IncidentId) -> Option<u64> {
+        let known = self.state.incidents.get(&id)?;
+        let observed = self.services(id).observed;
+        let subject = self.subject(known, &observed, &self.spots(id));
+        let named = super::hands::named_by(known);
+        let is_known = named.map_or(known.confident, |named| named.ci.is_some());
+        let cause = is_known.then(|| self.ci_name(known.root));
+        let services = observed.iter().take(MAX_NAMES);
+        let services: Vec<String> = services.map(|ci| self.ci_name(*ci)).collect();
+        Some(short_hash(&[
+            &self.ci_name(subject),
+            &cause.unwrap_or_default(),
+            named.map_or("", |named| named.by.as_str()),
             &services.join("\n"),
-            wanted.priority.word(),
-            wanted.severity.word(),
-            &wanted.group,
-        ]);
+            known.priority.word(),
+            self.worst(known).word(),
+            &self.group(known, &observed, subject).0,
+        ]))
+    }
+
+    /// Hash of everything that a ticket says.
+    pub(super) fn content_hash(wanted: &Wanted) -> u64 {
         let all = postcard::to_stdvec(wanted)
             .ok()
             .map(|bytes| short_hash(&[&String::from_utf8_lossy(&bytes)]));
-        (turning, all.unwrap_or_default())
+        all.unwrap_or_default()
     }
 
     /// The ticket of an incident at a target, or nothing.

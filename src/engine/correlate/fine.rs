@@ -30,19 +30,18 @@ pub type Fine = [Nats; FINE];
 impl Engine {
     /// What `cause` is worth by what it explains of a case and what stays silent, without its prior. It takes
     /// over the silence that its alerting effects suffer from.
-    pub(super) fn fine_worth(&mut self, case: &Case, cause: CiId) -> Nats {
-        let mut sum = self.fine_silence(case, cause);
-        for (place, spot) in &case.spots {
-            if *place != cause && spot.weight(cause).is_some() {
-                for (a, b) in sum.iter_mut().zip(self.fine_silence(case, *place)) {
-                    *a = (*a).min(b);
-                }
-            }
-        }
-        for (place, spot) in &case.spots {
+    ///
+    /// `silences` are those of the places of the case, see [`Engine::fine_silences`].
+    pub(super) fn fine_worth(&mut self, case: &Case, cause: CiId, silences: &[Fine]) -> Nats {
+        let mut silence = self.fine_silence(case, cause);
+        let mut sum = [0; FINE];
+        for ((place, spot), own) in case.spots.iter().zip(silences) {
             let Some(weight) = spot.weight(cause) else {
                 continue;
             };
+            for (a, b) in silence.iter_mut().zip(own) {
+                *a = (*a).min(*b);
+            }
             for (k, sum) in sum.iter_mut().enumerate() {
                 let gain = match *place == cause {
                     true => scale::ln(scale::OWN),
@@ -53,8 +52,15 @@ impl Engine {
                 *sum += gain - spot.chance;
             }
         }
-        let worth = sum.into_iter().zip(RARITY).map(|(sum, rare)| sum + rare);
+        let all = sum.into_iter().zip(silence).zip(RARITY);
+        let worth = all.map(|((sum, silence), rare)| sum + silence + rare);
         worth.max().unwrap_or(0)
+    }
+
+    /// What the silence of its dependants costs each place of a case, in their order.
+    pub(super) fn fine_silences(&mut self, case: &Case) -> Vec<Fine> {
+        let places = case.spots.keys();
+        places.map(|place| self.fine_silence(case, *place)).collect()
     }
 
     /// What the silence of its dependants costs a CI of a case.

@@ -7,6 +7,7 @@ use super::fine::Fine;
 use super::hidden::Hidden;
 use super::scale::{self, Each, FRACTIONS, Nats, OWN};
 use crate::engine::Engine;
+use crate::engine::maintenance::Window;
 use crate::model::{CiId, IncidentId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -64,6 +65,8 @@ pub struct Index {
     /// CIs of each class, and how many of them need anything.
     pub(super) classes: Option<BTreeMap<String, (u64, u64)>>,
     hidden: BTreeMap<CiId, Hidden>,
+    /// The dependants of the windows of now, and which these are.
+    pub(super) windows: Option<(Vec<Window>, Arc<BTreeSet<CiId>>)>,
 }
 
 impl Index {
@@ -232,6 +235,7 @@ impl Engine {
         self.index.fine.clear();
         self.index.classes = None;
         self.index.hidden.clear();
+        self.index.windows = None;
     }
 }
 

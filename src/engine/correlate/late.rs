@@ -30,11 +30,12 @@ impl Engine {
     /// which incident goes on.
     pub(super) fn merge_near(&mut self, mut mine: IncidentId, new: New) -> IncidentId {
         for _ in 0..MAX_MERGES {
-            let Some(known) = self.state.incidents.get(&mine) else {
+            // What has nothing to do with the new alert was judged when its own alerts came.
+            let Some(spot) = self.spot(mine, new.ci) else {
                 return mine;
             };
             let mut near: BTreeSet<IncidentId> = BTreeSet::new();
-            for cause in known.case.sums.keys() {
+            for (cause, _) in &spot.causes {
                 near.extend(self.index.explained_by(*cause).rev().take(MAX_SHARED));
             }
             near.extend(self.incidents_with_name(new.name));

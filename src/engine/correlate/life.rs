@@ -18,6 +18,7 @@ impl Engine {
             if touched.is_empty() {
                 return;
             }
+            self.know_windows();
             for id in touched {
                 self.look_at(id);
             }

@@ -77,21 +77,30 @@ impl Engine {
     /// A cause takes over the silence that its alerting effects suffer from, so that a far silent CI cannot
     /// dodge it; and an alerting cause of the winner explains the winner away.
     pub(in crate::engine) fn ranked(&mut self, incident: IncidentId) -> Vec<(CiId, Nats)> {
-        let Some(known) = self.state.incidents.get(&incident) else {
+        let Some(known) = self.state.incidents.get_mut(&incident) else {
             return Vec::new();
         };
-        let case = known.case.clone();
+        let case = std::mem::take(&mut known.case);
+        let ranked = self.ranked_in(&case);
+        if let Some(known) = self.state.incidents.get_mut(&incident) {
+            known.case = case;
+        }
+        ranked
+    }
+
+    fn ranked_in(&mut self, case: &Case) -> Vec<(CiId, Nats)> {
         let mut values: Vec<(Nats, CiId)> = Vec::new();
         for (cause, sum) in &case.sums {
             if self.is_name(*cause) {
                 continue;
             }
-            let value = self.value(&case, *cause, sum.gain, Millis(i64::MAX));
+            let value = self.value(case, *cause, sum.gain, Millis(i64::MAX));
             values.push((value, *cause));
         }
         values.sort_unstable_by_key(|(value, cause)| (Reverse(*value), *cause));
         values.truncate(MAX_LOOKED_AT);
         let outage = case.spots.values().any(|s| !only_warns(s.worst));
+        let silences = self.fine_silences(case);
         let mut ranked: Vec<(CiId, Nats)> = Vec::new();
         for (_, cause) in values {
             let own = case.spots.get(&cause);
@@ -102,11 +111,11 @@ impl Engine {
             if outage && own.is_some_and(|s| only_warns(s.worst)) {
                 base -= WARNING_AS_CAUSE;
             }
-            ranked.push((cause, base + self.fine_worth(&case, cause)));
+            ranked.push((cause, base + self.fine_worth(case, cause, &silences)));
         }
         ranked.sort_by_key(|(cause, value)| (Reverse(*value), *cause));
-        if let Some(top) = self.climb(&case, &ranked) {
-            let top = self.group_or_member(&case, top, &ranked);
+        if let Some(top) = self.climb(case, &ranked) {
+            let top = self.group_or_member(case, top, &ranked);
             let at = ranked.iter().position(|(cause, _)| *cause == top);
             let entry = match at {
                 Some(at) => ranked.remove(at),

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::correlate::hidden::HIDES;
-use crate::engine::maintenance::SETTLES;
+use crate::engine::maintenance::{SETTLES, Window};
 use crate::graph::Ix;
 use crate::model::{CiId, IncidentId};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ impl Engine {
         alerting: &[CiId],
     ) -> BTreeMap<CiId, Unknown> {
         let mut out = BTreeMap::new();
-        let windows = self.in_windows();
+        let windows = self.windowed();
         let quiet = self.quiet_sources();
         let told = self.told_by(&quiet);
         let all_quiet = !quiet.is_empty() && quiet.len() == self.state.sources.len();
@@ -82,13 +82,30 @@ impl Engine {
         explains.unknown = left_out;
     }
 
-    /// CIs in a maintenance window of now.
-    fn in_windows(&self) -> BTreeSet<CiId> {
+    /// The maintenance windows of now.
+    fn windows_now(&self) -> impl Iterator<Item = &Window> {
         let at = self.state.at;
-        let active = self.state.windows.values();
-        let active = active.filter(|w| w.from <= at && at <= w.to.plus(SETTLES));
+        let all = self.state.windows.values();
+        all.filter(move |w| w.from <= at && at <= w.to.plus(SETTLES))
+    }
+
+    /// CIs in a maintenance window of now.
+    fn windowed(&self) -> Arc<BTreeSet<CiId>> {
+        let known = self.index.windows.as_ref();
+        let known = known.filter(|(of, _)| of.iter().eq(self.windows_now()));
+        known.map_or_else(|| Arc::new(self.in_windows()), |(_, cis)| cis.clone())
+    }
+
+    /// Keeps it for the next who asks.
+    pub(in crate::engine) fn know_windows(&mut self) {
+        let cis = self.windowed();
+        let of: Vec<Window> = self.windows_now().cloned().collect();
+        self.index.windows = Some((of, cis));
+    }
+
+    fn in_windows(&self) -> BTreeSet<CiId> {
         let mut out = BTreeSet::new();
-        for (n, window) in active.enumerate() {
+        for (n, window) in self.windows_now().enumerate() {
             let Some(ci) = self.ci_meant(&window.ci) else {
                 continue;
             };
