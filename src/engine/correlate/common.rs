@@ -1,15 +1,17 @@
 //! A CI, alerting or silent, behind a new alert and several incidents: each of them alone gains nothing from it,
 //! for a large hub needs many effects before it is likelier than so many faults.
 
+use super::case::Case;
 use super::index::About;
 use super::join::unexplained;
-use super::place::{MAX_SHARED, New, Usable, Way, can_explain};
+use super::place::{New, Way, can_explain};
 use super::scale::{self, Each, FRACTIONS, Nats, RARITY, nats};
 use super::value::maturity;
 use crate::engine::Engine;
 use crate::engine::state::How;
 use crate::model::{CiId, IncidentId, Millis};
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// A ticket that would become one too many.
 const TOLL: Nats = nats(100);
@@ -31,83 +33,97 @@ struct Part {
     gain: Each,
     opened: bool,
     root: CiId,
+    /// When it began.
+    first: Millis,
+    /// Whether the cause alerts in it.
+    alerts: bool,
+    /// Whether the CI of the new alert alerts in it.
+    counted: bool,
+    /// Places that the cause explains.
+    places: u32,
+    hiders: Vec<CiId>,
 }
 
+/// What each cause explains.
+#[derive(Default)]
+pub(super) struct Parts(BTreeMap<CiId, Vec<Part>>);
+
 impl Engine {
-    /// `cause` behind the alert and the incidents that it explains better than they are explained now; `None` if
-    /// that is only a few.
-    pub(super) fn by_common_cause(
-        &mut self,
+    /// Counts an incident for each cause of the alert that may be behind it too.
+    pub(super) fn count_part(
+        &self,
+        parts: &mut Parts,
+        incident: IncidentId,
+        case: &Case,
         new: New,
-        cause: CiId,
-        weight: u16,
         about: &About,
-        usable: &mut Usable,
-    ) -> Option<Way> {
-        let mut shared: Vec<IncidentId> = self
-            .index
-            .explained_by(cause)
-            .rev()
-            .take(MAX_SHARED)
-            .collect();
-        shared.retain(|i| self.is_usable(*i, new, about, usable));
-        if shared.len() <= LEAST {
-            return None;
+    ) {
+        let small = case.spots.len() <= SMALL;
+        if !small && about.weight(case.root).is_none() {
+            return;
         }
-        let (mut alerts, mut counted) = (cause == new.ci, false);
-        let mut first = new.began;
-        let mut parts: Vec<Part> = Vec::new();
-        let mut hiders: Vec<CiId> = new.hider.into_iter().collect();
-        let mut places = 0_u32;
-        for incident in shared.into_iter().rev() {
-            let Some(known) = self.state.incidents.get_mut(&incident) else {
+        let known = self.state.incidents.get(&incident);
+        let opened = known.is_some_and(|i| i.opened.is_some());
+        let apart = new.began.since(case.last).max(case.first.since(new.began));
+        let mut less =
+            case.score + scale::price(apart, APART) - self.fit(case, new.name).min(0);
+        let counted = case.spots.contains_key(&new.ci);
+        if counted {
+            less += new.chance;
+        }
+        for (cause, sum) in &case.sums {
+            let own = case.spots.get(cause);
+            let fits = own.is_none_or(|s| can_explain(s.worst, new.severity))
+                && (small || case.root == *cause)
+                && about.weight(*cause).is_some();
+            if !fits {
+                continue;
+            }
+            let less = less + unexplained(case.spots.len(), sum.places);
+            parts.0.entry(*cause).or_default().push(Part {
+                incident,
+                gain: scale::minus(sum.gain, [less; FRACTIONS]),
+                opened,
+                root: case.root,
+                first: case.first,
+                alerts: own.is_some(),
+                counted,
+                places: sum.places,
+                hiders: case.hiders.clone(),
+            });
+        }
+    }
+
+    /// The best of the causes that are behind the alert and several incidents, which they explain better than they
+    /// are explained now.
+    pub(super) fn by_common_cause(&mut self, parts: &Parts, new: New, about: &About) -> Option<Way> {
+        let mut best: Option<Way> = None;
+        for (cause, parts) in parts.0.iter().filter(|(_, parts)| parts.len() > LEAST) {
+            let Some(weight) = about.weight(*cause) else {
                 continue;
             };
-            let (opened, mut case) = (known.opened.is_some(), std::mem::take(&mut known.case));
-            self.refresh(&mut case);
-            let own = case.spots.get(&cause);
-            let possible = own.is_none_or(|s| can_explain(s.worst, new.severity));
-            let fits = possible && (case.spots.len() <= SMALL || case.root == cause);
-            if let Some(sum) = case.sums.get(&cause).filter(|_| fits) {
-                alerts |= own.is_some();
-                places = places.saturating_add(sum.places);
-                for hider in &case.hiders {
-                    self.with_hider(&mut hiders, *hider);
-                }
-                first = first.min(case.first);
-                let apart = new.began.since(case.last).max(case.first.since(new.began));
-                let mut less = case.score + scale::price(apart, APART)
-                    - self.fit(&case, new.name).min(0)
-                    + unexplained(case.spots.len(), sum.places);
-                if case.spots.contains_key(&new.ci) {
-                    counted = true;
-                    less += new.chance;
-                }
-                parts.push(Part {
-                    incident,
-                    gain: scale::minus(sum.gain, [less; FRACTIONS]),
-                    opened,
-                    root: case.root,
-                });
+            let mut hiders: Vec<CiId> = new.hider.into_iter().collect();
+            for hider in parts.iter().flat_map(|p| &p.hiders) {
+                self.with_hider(&mut hiders, *hider);
             }
-            if let Some(known) = self.state.incidents.get_mut(&incident) {
-                known.case = case;
-            }
-        }
-        let own = match (counted, cause == new.ci) {
-            (true, _) => [0; FRACTIONS],
-            (false, true) => scale::own_gain(new.chance),
-            (false, false) => scale::gain(weight, new.chance),
-        };
-        let absence = self.silence(&hiders, cause, places);
-        let silence = scale::part(absence, maturity(first, self.state.at));
-        let fixed = scale::plus(scale::plus(RARITY, own), silence);
-        let base = self.base(cause, first, alerts);
-        let mut best: Option<Way> = None;
-        for (k, fixed) in fixed.into_iter().enumerate() {
-            let way = together(&parts, k, base + fixed, cause);
-            if let Some(way) = way.filter(|w| best.as_ref().is_none_or(|b| w.value > b.value)) {
-                best = Some(way);
+            let own = match parts.iter().any(|p| p.counted) {
+                true => [0; FRACTIONS],
+                false if *cause == new.ci => scale::own_gain(new.chance),
+                false => scale::gain(weight, new.chance),
+            };
+            let alerts = *cause == new.ci || parts.iter().any(|p| p.alerts);
+            let first = parts.iter().map(|p| p.first).min();
+            let first = first.map_or(new.began, |first| first.min(new.began));
+            let places = parts.iter().map(|p| p.places).fold(0, u32::saturating_add);
+            let absence = self.silence(&hiders, *cause, places);
+            let silence = scale::part(absence, maturity(first, self.state.at));
+            let fixed = scale::plus(scale::plus(RARITY, own), silence);
+            let base = self.base(*cause, first, alerts);
+            for (k, fixed) in fixed.into_iter().enumerate() {
+                let way = together(parts, k, base + fixed, *cause);
+                if let Some(way) = way.filter(|w| best.as_ref().is_none_or(|b| w.value > b.value)) {
+                    best = Some(way);
+                }
             }
         }
         best

@@ -54,14 +54,49 @@ impl About {
     }
 }
 
+/// Something of many CIs, by their numbers, which are dense.
+#[derive(Clone, Debug)]
+pub(super) struct ByCi<T>(Vec<Option<T>>);
+
+impl<T> Default for ByCi<T> {
+    fn default() -> ByCi<T> {
+        ByCi(Vec::new())
+    }
+}
+
+impl<T> ByCi<T> {
+    pub fn get(&self, ci: &CiId) -> Option<&T> {
+        self.0.get(usize::try_from(ci.0).ok()?)?.as_ref()
+    }
+    pub fn insert(&mut self, ci: CiId, value: T) {
+        let at = usize::try_from(ci.0).unwrap_or(usize::MAX);
+        if at >= self.0.len() {
+            let room = at.saturating_add(1).max(self.0.len().saturating_mul(2));
+            self.0.resize_with(room, || None);
+        }
+        if let Some(place) = self.0.get_mut(at) {
+            *place = Some(value);
+        }
+    }
+    pub fn remove(&mut self, ci: &CiId) {
+        let at = usize::try_from(ci.0).unwrap_or(usize::MAX);
+        if let Some(place) = self.0.get_mut(at) {
+            *place = None;
+        }
+    }
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     at: BTreeMap<CiId, BTreeSet<IncidentId>>,
     causes: BTreeMap<CiId, BTreeSet<IncidentId>>,
-    about: BTreeMap<CiId, Arc<About>>,
-    standing: BTreeMap<CiId, Standing>,
-    fine: BTreeMap<CiId, Fine>,
+    about: ByCi<Arc<About>>,
+    standing: ByCi<Standing>,
+    fine: ByCi<Box<Fine>>,
     /// CIs of each class, and how many of them need anything.
     pub(super) classes: Option<BTreeMap<String, (u64, u64)>>,
     hidden: BTreeMap<CiId, Hidden>,
@@ -88,10 +123,10 @@ impl Index {
         [all(&self.at), all(&self.causes)]
     }
     pub(super) fn fine(&self, ci: CiId) -> Option<Fine> {
-        self.fine.get(&ci).copied()
+        self.fine.get(&ci).map(|fine| **fine)
     }
     pub(super) fn keep_fine(&mut self, ci: CiId, absence: Fine) {
-        self.fine.insert(ci, absence);
+        self.fine.insert(ci, Box::new(absence));
     }
     pub(super) fn hidden(&self, ci: CiId) -> Option<Hidden> {
         self.hidden.get(&ci).cloned()

@@ -5,7 +5,7 @@ use super::index::About;
 use super::learn::chained;
 use super::place::{New, Way, can_explain, only_warns};
 use super::scale::{self, Each, FRACTIONS, Nats, nats};
-use super::value::maturity;
+use super::value::{at_most, maturity};
 use crate::engine::Engine;
 use crate::engine::state::How;
 use crate::model::{CiId, IncidentId, Millis, Severity};
@@ -39,21 +39,16 @@ struct Explained {
 }
 
 impl Engine {
-    /// The way of an alert into one incident.
+    /// The way of an alert into one incident, if it can be worth more than `floor`.
     pub(super) fn way_into(
         &mut self,
         incident: IncidentId,
+        case: &Case,
         new: New,
         about: &About,
+        floor: Nats,
     ) -> Option<Way> {
-        let known = self.state.incidents.get_mut(&incident)?;
-        let mut case = std::mem::take(&mut known.case);
-        self.refresh(&mut case);
-        let gain = self.gain_of(&case, new, about);
-        if let Some(known) = self.state.incidents.get_mut(&incident) {
-            known.case = case;
-        }
-        let (value, via, how) = gain?;
+        let (value, via, how) = self.gain_of(case, new, about, floor)?;
         Some(Way {
             value,
             how,
@@ -68,6 +63,7 @@ impl Engine {
         case: &Case,
         new: New,
         about: &About,
+        floor: Nats,
     ) -> Option<(Nats, Option<CiId>, How)> {
         let fit = self.fit(case, new.name) - scale::lag(delay(case, new, about));
         if case.spots.contains_key(&new.ci) {
@@ -85,7 +81,13 @@ impl Engine {
             self.with_hider(&mut hiders, hider);
         }
         let mut best: Option<(Nats, CiId, Option<CiId>)> = None;
-        for (cause, (weight, via)) in paths(case, new, about) {
+        let inherited = inherited(case, new, about);
+        let own_paths = || about.cone.iter().map(|n| (n.ci, (n.weight, None)));
+        let paths: Paths = match &inherited {
+            None => Box::new(own_paths()),
+            Some(paths) => Box::new(paths.iter().map(|(cause, path)| (*cause, *path))),
+        };
+        for (cause, (weight, via)) in paths {
             let known = case.spots.get(&cause);
             if !case.sums.contains_key(&cause) && explained.is_empty() {
                 continue;
@@ -107,9 +109,14 @@ impl Engine {
                 false => known.map(|s| s.first),
             };
             let gain = scale::plus(with.gain, gain);
+            let unexplained = unexplained(places, with.places.saturating_add(1));
+            let most = at_most(gain) - unexplained;
+            if most - case.score + fit <= floor || best.is_some_and(|(b, _, _)| most <= b) {
+                continue;
+            }
             let silence = self.silence(&hiders, cause, with.places);
-            let mut value = self.worth(cause, first, began, (gain, silence), mature)
-                - unexplained(places, with.places.saturating_add(1));
+            let mut value =
+                self.worth(cause, first, began, (gain, silence), mature) - unexplained;
             if known.is_some_and(|s| only_warns(s.worst)) && !only_warns(new.severity) {
                 value -= WARNS_ONLY;
             }
@@ -146,31 +153,34 @@ pub(super) fn delay(case: &Case, new: New, about: &About) -> Millis {
     if let Some((_, last)) = new.name.and_then(|n| case.named.get(&n)) {
         delay = delay.min(apart(*last).plus(AFTER_NAME));
     }
-    for (place, spot) in &case.spots {
-        let near = *place == new.ci
-            || about.weight(*place).is_some_and(|w| w >= NEIGHBOUR)
-            || spot.weight(new.ci).is_some_and(|w| w >= NEIGHBOUR);
-        if near {
-            delay = delay.min(apart(spot.first).plus(AFTER_NEIGHBOUR));
-        }
+    let mut follows = |spot: &Spot| delay = delay.min(apart(spot.first).plus(AFTER_NEIGHBOUR));
+    for (_, spot, _) in alerting_needs(case, about).filter(|(_, _, w)| *w >= NEIGHBOUR) {
+        follows(spot);
+    }
+    if case.sums.contains_key(&new.ci) {
+        let needs = |spot: &&Spot| spot.weight(new.ci).is_some_and(|w| w >= NEIGHBOUR);
+        case.spots.values().filter(needs).for_each(follows);
     }
     delay
 }
 
-/// The paths of an alert to its causes: those of its CI, and those inherited through alerting CIs that it needs.
-fn paths(case: &Case, new: New, about: &About) -> BTreeMap<CiId, (u16, Option<CiId>)> {
-    let mut paths: BTreeMap<CiId, (u16, Option<CiId>)> = about
-        .cone
-        .iter()
-        .map(|n| (n.ci, (n.weight, None)))
-        .collect();
-    let link = |(place, spot): (&CiId, &Spot)| {
-        let weight = about.weight(*place).filter(|w| *w >= MIN_LINK)?;
-        can_explain(spot.worst, new.severity).then_some((weight, *place))
+/// The paths of an alert to its causes: of each the weight, and the alerting CI that it leads through.
+type Paths<'a> = Box<dyn Iterator<Item = (CiId, (u16, Option<CiId>))> + 'a>;
+
+/// The paths of the CI of an alert, and those inherited through alerting CIs that it needs; `None` if it needs none.
+fn inherited(case: &Case, new: New, about: &About) -> Option<BTreeMap<CiId, (u16, Option<CiId>)>> {
+    let link = |(place, spot, weight): (CiId, &Spot, u16)| {
+        let links = weight >= MIN_LINK && can_explain(spot.worst, new.severity);
+        links.then_some((weight, place))
     };
-    let mut links: Vec<(u16, CiId)> = case.spots.iter().filter_map(link).collect();
+    let mut links: Vec<(u16, CiId)> = alerting_needs(case, about).filter_map(link).collect();
+    if links.is_empty() {
+        return None;
+    }
     links.sort_unstable_by_key(|(weight, place)| (std::cmp::Reverse(*weight), *place));
     links.truncate(MAX_LINKS);
+    let own = about.cone.iter().map(|n| (n.ci, (n.weight, None)));
+    let mut paths: BTreeMap<CiId, (u16, Option<CiId>)> = own.collect();
     for (link, place) in links {
         if let Some(path) = paths.get_mut(&place) {
             path.1 = Some(place);
@@ -187,12 +197,35 @@ fn paths(case: &Case, new: New, about: &About) -> BTreeMap<CiId, (u16, Option<Ci
             }
         }
     }
-    paths
+    Some(paths)
+}
+
+/// Places of a case that an alert needs, itself included, with the weight.
+fn alerting_needs<'a>(
+    case: &'a Case,
+    about: &'a About,
+) -> Box<dyn Iterator<Item = (CiId, &'a Spot, u16)> + 'a> {
+    match case.spots.len() < about.cone.len() {
+        true => Box::new(
+            case.spots
+                .iter()
+                .filter_map(|(place, spot)| Some((*place, spot, about.weight(*place)?))),
+        ),
+        false => Box::new(
+            about
+                .cone
+                .iter()
+                .filter_map(|n| Some((n.ci, case.spots.get(&n.ci)?, n.weight))),
+        ),
+    }
 }
 
 /// Places of a case that an alert on `ci` would explain.
 fn explained_by(case: &Case, ci: CiId) -> Vec<(CiId, u16)> {
     let weight = |spot: &Spot| spot.weight(ci).filter(|w| *w >= MIN_LINK);
+    if !case.sums.contains_key(&ci) {
+        return Vec::new();
+    }
     case.spots
         .iter()
         .filter_map(|(place, spot)| Some((*place, weight(spot)?)))

@@ -90,28 +90,19 @@ impl Engine {
             true => TOLL,
             false => 0,
         };
-        let (mut a, mut b) = (self.take_case(mine), self.take_case(other));
+        let mut a = self.take_case(mine).unwrap_or_default();
+        let mut b = self.take_case(other).unwrap_or_default();
         self.refresh(&mut a);
         self.refresh(&mut b);
         let gain = self.gain_of_cases(&a, &b, came);
-        for (id, case) in [(mine, a), (other, b)] {
-            if let Some(known) = self.state.incidents.get_mut(&id) {
-                known.case = case;
-            }
-        }
+        self.put_case(mine, a);
+        self.put_case(other, b);
         gain - toll
     }
 
     fn cis_of(&self, id: IncidentId) -> usize {
         let known = self.state.incidents.get(&id);
         known.map_or(0, |i| i.case.spots.len())
-    }
-
-    fn take_case(&mut self, id: IncidentId) -> Case {
-        let known = self.state.incidents.get_mut(&id);
-        known
-            .map(|i| std::mem::take(&mut i.case))
-            .unwrap_or_default()
     }
 
     fn gain_of_cases(&mut self, a: &Case, b: &Case, came: CiId) -> Nats {

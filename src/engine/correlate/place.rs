@@ -4,13 +4,15 @@
 //! alert by one cause, and of its places without it. A cause that explains only the new alert and its neighbour,
 //! but not the rest, so gains nothing: chains of pairs do not grow into one incident.
 
+use super::case::Case;
+use super::common::Parts;
 use super::index::About;
 use super::scale::{self, Nats};
 use super::value::{self, FIRST, maturity};
 use crate::engine::Engine;
 use crate::engine::state::How;
 use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// ln .1: a warning seldom stands for what takes others down.
 pub const ONLY_WARNINGS: Nats = -2358;
@@ -47,44 +49,57 @@ pub struct Way {
     pub others: Vec<IncidentId>,
 }
 
-/// What is known of the incidents that one alert may join.
-pub(super) type Usable = BTreeMap<IncidentId, bool>;
-
 impl Engine {
     /// The best way for `new`, if it beats a fault of its own, and what that is worth.
     pub(super) fn best_way(&mut self, new: New, about: &About) -> (Option<Way>, Nats) {
         let alone = self.alone(new);
-        let best = self.best_of_all(new, about);
+        let best = self.best_of_all(new, about, alone);
         (best.filter(|way| way.value > alone), alone)
     }
 
-    /// The best way into any incident, whether or not it beats a fault of its own.
-    pub(super) fn best_of_all(&mut self, new: New, about: &About) -> Option<Way> {
+    /// The best way into any incident; one that is worth no more than `floor` may be missing.
+    pub(super) fn best_of_all(&mut self, new: New, about: &About, floor: Nats) -> Option<Way> {
         let mut near: BTreeSet<IncidentId> = BTreeSet::new();
         for need in &about.cone {
             near.extend(self.index.explained_by(need.ci).rev().take(MAX_SHARED));
         }
-        let mut usable = Usable::new();
+        let mut parts = Parts::default();
         let mut best: Option<Way> = None;
         for incident in near {
-            if !self.is_usable(incident, new, about, &mut usable) {
+            if !self.is_usable(incident, new, about) {
                 continue;
             }
-            let way = self.way_into(incident, new, about);
+            let Some(mut case) = self.take_case(incident) else {
+                continue;
+            };
+            self.refresh(&mut case);
+            let floor = best.as_ref().map_or(floor, |b| b.value.max(floor));
+            let way = self.way_into(incident, &case, new, about, floor);
             best = better(best, way);
+            self.count_part(&mut parts, incident, &case, new, about);
+            self.put_case(incident, case);
         }
-        for need in &about.cone {
-            let way = self.by_common_cause(new, need.ci, need.weight, about, &mut usable);
-            best = better(best, way);
-        }
+        best = better(best, self.by_common_cause(&parts, new, about));
         if self.needs_unknown(new.ci) {
             for incident in self.incidents_with_name(new.name) {
-                if self.is_usable(incident, new, about, &mut usable) {
+                if self.is_usable(incident, new, about) {
                     best = better(best, self.way_by_name(incident, new, about));
                 }
             }
         }
         best
+    }
+
+    /// The case of an incident, to be put back after some work on it.
+    pub(super) fn take_case(&mut self, incident: IncidentId) -> Option<Case> {
+        let known = self.state.incidents.get_mut(&incident);
+        known.map(|i| std::mem::take(&mut i.case))
+    }
+
+    pub(super) fn put_case(&mut self, incident: IncidentId, case: Case) {
+        if let Some(known) = self.state.incidents.get_mut(&incident) {
+            known.case = case;
+        }
     }
 
     /// What it is worth that the alert is a fault of its own.
@@ -106,28 +121,17 @@ impl Engine {
         })
     }
 
-    pub(super) fn is_usable(
-        &self,
-        incident: IncidentId,
-        new: New,
-        about: &About,
-        usable: &mut Usable,
-    ) -> bool {
-        if let Some(known) = usable.get(&incident) {
-            return *known;
-        }
-        let answer = self.state.incidents.get(&incident).is_some_and(|i| {
+    fn is_usable(&self, incident: IncidentId, new: New, about: &About) -> bool {
+        self.state.incidents.get(&incident).is_some_and(|i| {
             let root = i.case.root;
             i.shadow == new.shadow
-                && self.may_join(new.alert, incident)
                 && (self.is_open_for(incident, new.began)
                     || (i.live > 0
                         && i.case.spots.contains_key(&root)
                         && about.weight(root).is_some_and(|w| w >= HARD)
                         && new.began.since(i.case.first) <= FIRING_CAUSE))
-        });
-        usable.insert(incident, answer);
-        answer
+                && self.may_join(new.alert, incident)
+        })
     }
 
     pub(in crate::engine) fn spot(

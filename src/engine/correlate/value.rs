@@ -7,6 +7,7 @@ use super::join::unexplained;
 use super::scale::{self, Each, FRACTION, FRACTIONS, NAT, Nats, RARITY, nats};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId, Millis};
+use std::cmp::Reverse;
 
 /// ln of how rare a fault is at the start, with the sign turned: 4 nats.
 const PRIOR: Nats = nats(40);
@@ -151,12 +152,18 @@ impl Engine {
     pub(super) fn best_cause(&mut self, case: &Case, mature: i64) -> Option<(Nats, CiId)> {
         let places = case.spots.len();
         let mut best: Option<(Nats, CiId)> = None;
-        for (cause, sum) in &case.sums {
+        // The present one first: few others can be worth as much.
+        let present = case.sums.get_key_value(&case.root);
+        for (cause, sum) in present.into_iter().chain(&case.sums) {
+            let unexplained = unexplained(places, sum.places);
+            if best.is_some_and(|(b, _)| at_most(sum.gain) - unexplained < b) {
+                continue;
+            }
             let first = case.spots.get(cause).map(|s| s.first);
             let silence = self.silence(&case.hiders, *cause, sum.places);
-            let value = self.worth(*cause, first, case.first, (sum.gain, silence), mature)
-                - unexplained(places, sum.places);
-            if best.is_none_or(|(b, _)| value > b) {
+            let value =
+                self.worth(*cause, first, case.first, (sum.gain, silence), mature) - unexplained;
+            if best.is_none_or(|(b, c)| (value, Reverse(*cause)) > (b, Reverse(c))) {
                 best = Some((value, *cause));
             }
         }
@@ -186,6 +193,12 @@ pub fn maturity(first: Millis, at: Millis) -> i64 {
     let share = at.since(first).0.max(0).saturating_mul(256) / MATURE.0;
     let share = share.clamp(0, 256);
     (share - share % STEP).max(26)
+}
+
+/// What a cause with these gains is worth at most, whatever is silent under it.
+pub fn at_most(gains: Each) -> Nats {
+    let gain = gains.into_iter().max().unwrap_or(0);
+    gain - PRIOR + CHANGED + FIRST
 }
 
 /// The best fraction's value of absence and gains.

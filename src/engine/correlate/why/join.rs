@@ -97,7 +97,7 @@ impl Engine {
         // The same search over an index that holds this incident alone.
         trial.index = Index::default();
         trial.reindex(id);
-        let into = trial.best_of_all(new, &about);
+        let into = trial.best_of_all(new, &about, i64::MIN);
         self.compare(alert, id, new, best, into, alone)
     }
 
