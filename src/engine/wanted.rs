@@ -361,7 +361,8 @@ impl Engine {
         let outages = self
             .services(id)
             .observed
-            .into_iter()
+            .iter()
+            .copied()
             .take(MAX_NAMES)
             .filter_map(|ci| {
                 let (begin, end) = over(ci)?;

@@ -5,6 +5,7 @@
 
 use super::fine::Fine;
 use super::scale::{self, Each, FRACTIONS, Nats, OWN};
+use super::under::Dependant;
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +61,7 @@ pub struct Index {
     about: BTreeMap<CiId, Arc<About>>,
     standing: BTreeMap<CiId, Standing>,
     fine: BTreeMap<CiId, Fine>,
+    under: BTreeMap<CiId, Arc<[Dependant]>>,
 }
 
 impl Index {
@@ -85,6 +87,15 @@ impl Index {
     }
     pub(super) fn keep_fine(&mut self, ci: CiId, absence: Fine) {
         self.fine.insert(ci, absence);
+    }
+    pub(super) fn under(&self, ci: CiId) -> Option<Arc<[Dependant]>> {
+        self.under.get(&ci).cloned()
+    }
+    pub(super) fn keep_under(&mut self, ci: CiId, found: Arc<[Dependant]>, most: usize) {
+        if self.under.len() >= most {
+            self.under.clear();
+        }
+        self.under.insert(ci, found);
     }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         self.causes.entry(ci).or_default().insert(incident);
@@ -215,11 +226,24 @@ impl Engine {
         }
     }
 
+    /// Forgets what an older graph said of some CIs: what they need, and what needs them.
+    pub(in crate::engine) fn forget_some(&mut self, cones: &[CiId], dependants: &[CiId]) {
+        for ci in cones {
+            self.index.about.remove(ci);
+        }
+        for ci in dependants {
+            self.index.standing.remove(ci);
+            self.index.fine.remove(ci);
+            self.index.under.remove(ci);
+        }
+    }
+
     /// Forgets what the old graph said.
     pub(in crate::engine) fn forget_graph(&mut self) {
         self.index.about.clear();
         self.index.standing.clear();
         self.index.fine.clear();
+        self.index.under.clear();
     }
 }
 
