@@ -4,6 +4,7 @@
 //! The commit order is: append -> sync (both in [`Store::append`]) -> apply -> answer senders -> record
 //! `Sent` -> hand out deliveries. The first three are [`Node::commit`], the others are its caller's.
 
+use crate::engine::ready::Ready;
 use crate::engine::{ENGINE, Effects, Engine};
 use crate::graph::RawGraph;
 use crate::model::{Millis, Seq};
@@ -178,17 +179,18 @@ impl<S: Store> Node<S> {
     /// # Errors
     /// The store's.
     pub fn put_graph(&mut self, raw: &RawGraph) -> Result<u64, NodeError> {
-        let digest = raw.digest();
-        if self.store.get(ChunkKind::Graph, digest, 0)?.is_some() {
-            return Ok(digest);
-        }
-        put(&mut self.store, ChunkKind::Graph, digest, &raw.encode())?;
-        Ok(digest)
+        put_graph(&mut self.store, raw)
+    }
+
+    /// Hands over a stored graph, made ready, before the record that names it is committed.
+    pub fn offer(&mut self, ready: Ready) {
+        self.engine.offer_ready(ready);
     }
 
     fn offer_graphs(&mut self, records: &[Record]) -> Result<(), NodeError> {
         for record in records {
             if let Record::Graph(graph) = record
+                && !self.engine.is_offered(graph.digest)
                 && let Some(raw) = load_graph(&mut self.store, graph.digest)?
             {
                 self.engine.offer_graph(graph.digest, raw);
@@ -228,6 +230,19 @@ pub fn put(
         store.put_chunk(kind, id, n, chunk)?;
     }
     store.seal(kind, id)
+}
+
+/// See [`Node::put_graph`]. The store may be another connection of the same database, on its own thread; no two of
+/// these at once.
+///
+/// # Errors
+/// The store's.
+pub fn put_graph(store: &mut dyn Store, raw: &RawGraph) -> Result<u64, NodeError> {
+    let digest = raw.digest();
+    if store.get(ChunkKind::Graph, digest, 0)?.is_none() {
+        put(store, ChunkKind::Graph, digest, &raw.encode())?;
+    }
+    Ok(digest)
 }
 
 fn get(store: &mut dyn Store, kind: ChunkKind, id: u64) -> Result<Option<Vec<u8>>, StoreError> {

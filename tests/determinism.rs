@@ -365,6 +365,9 @@ fn the_log_of_restarts_and_another_cmdb_leads_to_the_state_and_the_same_predicti
             relations: raw.relations.len() as u32,
             as_of: at,
         };
+        // As the daemon does it; a restart and a replay build it by themselves.
+        let ready = node.engine().ready_for().make(raw.into());
+        node.offer(ready);
         node.commit(at, &[Record::Graph(record)]).unwrap();
     };
     let (mut node, found) = open();

@@ -13,8 +13,8 @@ use crate::record::{Record, RepeatV1, SentV1};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -92,6 +92,8 @@ pub(super) struct Loop {
     pub(super) kept: Vec<Record>,
     pub(super) gap: Millis,
     pub(super) full_since: Option<Millis>,
+    /// Taken while a graph is stored.
+    pub(super) graphs: Arc<Mutex<()>>,
     pub(super) snapshot: Option<Receiver<Result<(), StoreError>>>,
     pub(super) snapshot_at: (Seq, Instant),
     pub(super) pruned: Instant,
@@ -111,6 +113,7 @@ pub fn run(committer: Committer, first: Effects) -> Result<(), CommitError> {
         kept: Vec::new(),
         gap: Millis(0),
         full_since: None,
+        graphs: Arc::default(),
         snapshot: None,
         snapshot_at: (head, Instant::now()),
         pruned: Instant::now(),

@@ -5,11 +5,9 @@ use super::inbox::Command;
 use crate::engine::hands::CommandOutcome;
 use crate::engine::{Quick, identity};
 use crate::model::{Event, Fingerprint, Millis, Outcome};
-use crate::node::NodeError;
 use crate::record::{
     ClockStepV1, EventsV1, GraphV1, MAX_EVENTS, OperatorV1, Record, RepeatV1, RepeatsV1, RulesV1,
 };
-use crate::store::StoreError;
 use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
@@ -91,31 +89,24 @@ impl Loop {
                     }
                     replies.push(reply);
                 }
-                Command::Graph(raw, as_of, reply) => {
-                    let digest = match self.c.node.put_graph(&raw) {
-                        Ok(digest) => digest,
-                        Err(NodeError::Store(StoreError::Full(why))) => {
-                            tracing::error!(why, "no room for the new graph; the old one stays");
-                            continue;
-                        }
-                        Err(error) => return Err(error.into()),
-                    };
-                    let same = self
-                        .c
-                        .node
-                        .engine()
-                        .state()
-                        .graph
-                        .is_some_and(|g| g.digest == digest);
-                    if !same {
+                Command::Graph(loaded, reply) => {
+                    let digest = loaded.ready.digest();
+                    let known = self.c.node.engine().state().graph;
+                    if known.is_some_and(|g| g.digest == digest) {
+                        replies.push(reply);
+                    } else if loaded.stored {
+                        let raw = loaded.ready.raw();
                         records.push(Record::Graph(GraphV1 {
                             digest,
                             cis: u32::try_from(raw.cis.len()).unwrap_or(u32::MAX),
                             relations: u32::try_from(raw.relations.len()).unwrap_or(u32::MAX),
-                            as_of,
+                            as_of: loaded.as_of,
                         }));
+                        self.c.node.offer(loaded.ready);
+                        replies.push(reply);
+                    } else {
+                        self.store_graph(loaded, reply);
                     }
-                    replies.push(reply);
                 }
                 Command::Ask(look) => look(self.c.node.engine()),
                 Command::Stop => self.stop = true,

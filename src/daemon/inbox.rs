@@ -1,8 +1,8 @@
 //! What waits for the engine thread: one queue per source, served in turn, and a reserved lane.
 
 use crate::engine::hands::CommandOutcome;
+use crate::engine::ready::Ready;
 use crate::engine::{Answer, Engine};
-use crate::graph::RawGraph;
 use crate::model::{Event, EventState, Millis};
 use crate::record::{CommandV1, ReceiptV1, Record};
 use std::collections::VecDeque;
@@ -30,6 +30,16 @@ pub struct Job {
 /// A look at the engine that makes records.
 pub type Judge = Box<dyn FnOnce(&Engine) -> Vec<Record> + Send>;
 
+/// A graph on its way into force.
+pub struct Loaded {
+    /// Made ready by what the engine said.
+    pub ready: Ready,
+    /// When the CMDB was read.
+    pub as_of: Millis,
+    /// It is in the store, so that a record may name it.
+    pub stored: bool,
+}
+
 /// What does not queue behind events.
 pub enum Command {
     /// How a delivery ended.
@@ -42,8 +52,8 @@ pub enum Command {
     Changes(Judge, oneshot::Sender<()>),
     /// New rules, as canonical text.
     Rules(String, oneshot::Sender<()>),
-    /// A graph that was loaded, and when.
-    Graph(Arc<RawGraph>, Millis, oneshot::Sender<()>),
+    /// A graph that was loaded, made ready, and when.
+    Graph(Box<Loaded>, oneshot::Sender<()>),
     /// A look at the engine between two entries; must be short.
     Ask(Box<dyn FnOnce(&Engine) + Send>),
     /// Stop: everything is in; snapshot at the head.

@@ -3,15 +3,17 @@
 use super::clock::seconds;
 use super::commit::{CommitError, Loop, Part, ROUND};
 use super::gauges;
-use super::inbox::Command;
+use super::inbox::{Command, Loaded};
 use crate::engine::Engine;
 use crate::model::{Millis, Seq};
 use crate::node::{self, NodeError};
 use crate::record::{ClockStepV1, Record};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ChunkKind, Store, StoreError};
+use std::sync::PoisonError;
 use std::sync::mpsc::{TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// Retention runs this often.
 const PRUNE: Duration = Duration::from_secs(60);
@@ -138,6 +140,36 @@ impl Loop {
         {
             Ok(_) => self.snapshot = Some(done),
             Err(error) => tracing::warn!(%error, "no snapshot this time"),
+        }
+    }
+
+    /// Lets a thread of its own encode and write a graph, which comes again once it is stored: for a million
+    /// relations that takes longer than senders wait.
+    pub(super) fn store_graph(&mut self, mut loaded: Box<Loaded>, reply: oneshot::Sender<()>) {
+        let mut helper = match self.c.node.store().helper() {
+            Ok(helper) => helper,
+            Err(error) => {
+                return tracing::error!(%error, "no room for the new graph; the old one stays");
+            }
+        };
+        let (inbox, one_at_a_time) = (self.c.inbox.clone(), self.graphs.clone());
+        let work = move || {
+            let turn = one_at_a_time.lock();
+            let turn = turn.unwrap_or_else(PoisonError::into_inner);
+            match node::put_graph(&mut helper, loaded.ready.raw()) {
+                Ok(_) => {
+                    loaded.stored = true;
+                    inbox.command(Command::Graph(loaded, reply));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the new graph is not stored; the old one stays")
+                }
+            }
+            drop(turn);
+        };
+        let thread = std::thread::Builder::new().name("graph".to_owned());
+        if let Err(error) = thread.spawn(work) {
+            tracing::error!(%error, "the new graph is not stored; the old one stays");
         }
     }
 

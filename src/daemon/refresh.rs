@@ -1,11 +1,12 @@
 //! New rules and new graphs: validated first, then a record.
 
 use super::clock;
-use super::inbox::{Command, Inbox};
+use super::inbox::{Command, Inbox, Loaded};
 use crate::cmdb::{Cursor, Fetch};
 use crate::config::planned::{self, AHEAD, OF_CONFIG};
 use crate::config::{self, CmdbConf, Config, Plumbing};
 use crate::engine::Engine;
+use crate::engine::ready::ReadyFor;
 use crate::graph::{Finding, GraphBuilder, RawGraph, loss};
 use crate::metrics::Metrics;
 use crate::model::{Millis, Request, Response};
@@ -176,12 +177,32 @@ pub async fn refresh_graph(
         .with_label_values(&[&name])
         .set(count);
     let raw = Arc::new(raw);
+    let failed = || format!("cmdb {name}: the graph could not be stored");
+    // Nothing of the size of the graph is left to the thread of the engine.
+    let made_by = ready_for(inbox).await.ok_or_else(failed)?;
+    let (by, of) = (made_by.clone(), raw.clone());
+    let ready = tokio::task::spawn_blocking(move || by.make(of)).await;
+    let loaded = Loaded {
+        ready: ready.map_err(|_| failed())?,
+        as_of,
+        stored: false,
+    };
     let (tell, told) = oneshot::channel();
-    inbox.command(Command::Graph(raw.clone(), as_of, tell));
-    told.await
-        .map_err(|_| format!("cmdb {name}: the graph could not be stored"))?;
+    inbox.command(Command::Graph(Box::new(loaded), tell));
+    told.await.map_err(|_| failed())?;
     last.good(raw);
+    // The old graph goes here and not in the engine, for that takes time as well.
+    tokio::task::spawn_blocking(move || drop(made_by));
     Ok(())
+}
+
+async fn ready_for(inbox: &Inbox) -> Option<ReadyFor> {
+    let (tell, told) = oneshot::channel();
+    let look = move |engine: &Engine| {
+        tell.send(engine.ready_for()).ok(); // whoever asked may have gone
+    };
+    inbox.command(Command::Ask(Box::new(look)));
+    told.await.ok()
 }
 
 /// Windows and calendars are expanded again when this much of what is known has passed.

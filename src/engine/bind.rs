@@ -1,9 +1,9 @@
 //! Alert to CI, with the evidence for it: ordered rules of the configuration over sound defaults.
 
 use super::Engine;
-use super::state::{Cis, Evidence, InForce, UNBOUND_MARK};
+use super::state::{Cis, Evidence, InForce, Timer, UNBOUND_MARK};
 use crate::graph::{Ix, Lookup};
-use crate::model::{CiId, Fingerprint, Labels};
+use crate::model::{AlertId, CiId, Fingerprint, Labels};
 use crate::rules::BindRule;
 use regex::Regex;
 use std::collections::BTreeSet;
@@ -35,6 +35,13 @@ const HOSTS: [(&str, Shape); 5] = [
     ("node", Shape::Whole),
     ("nodename", Shape::Whole),
 ];
+
+/// Alerts seen in one entry after a new graph, and of the live ones those bound anew and those moved: each costs.
+const MOST_SEEN: usize = 10_000;
+/// See [`MOST_SEEN`].
+const MOST_BOUND: usize = 500;
+/// See [`MOST_SEEN`].
+const MOST_MOVED: usize = 50;
 
 #[derive(Clone, Copy)]
 enum Shape {
@@ -228,38 +235,57 @@ impl Engine {
     /// Binds every live alert anew, after a new graph or new rules. An alert of an incident that is still
     /// held is placed anew; one whose incident has (or had) a ticket stays there under its new CI.
     pub(super) fn rebind_all(&mut self) {
-        let live: Vec<_> = self
-            .state
-            .alerts
-            .iter()
-            .filter(|(_, a)| a.live())
-            .map(|(id, _)| *id)
-            .collect();
+        self.rebind_from(AlertId::default());
+    }
+
+    /// The same of the alerts from `from` on, some of them at a time.
+    pub(super) fn rebind_from(&mut self, from: AlertId) {
+        let mut alerts = self.state.alerts.range(from..);
+        let mut live = Vec::new();
+        for (id, alert) in alerts.by_ref().take(MOST_SEEN) {
+            if alert.live() {
+                live.push(*id);
+            }
+        }
+        let mut next = alerts.next().map(|(id, _)| *id);
         let mut moved = BTreeSet::new();
-        for id in live {
-            let Some(alert) = self.state.alerts.get_mut(&id) else {
-                continue;
-            };
-            let said = Said {
-                source: &alert.source,
-                labels: &alert.labels,
-                annotations: &alert.annotations,
-                fingerprint: alert.fingerprint,
-            };
-            let (ci, evidence) = bind(&self.force, &mut self.state.cis, said);
-            if alert.ci != ci {
-                alert.ci = ci;
+        for (n, id) in live.into_iter().enumerate() {
+            if n >= MOST_BOUND || moved.len() >= MOST_MOVED {
+                next = Some(id);
+                break;
+            }
+            if self.bind_anew(id) {
                 moved.insert(id);
             }
-            if *alert.evidence != evidence {
-                alert.evidence = Arc::new(evidence);
-                self.effects.alerts.insert(id);
-            }
+        }
+        if let Some(next) = next {
+            self.set_timer(self.state.at, Timer::Rebind(next));
         }
         self.re_place(&moved);
         for id in moved {
             self.inhibit(id);
         }
+    }
+
+    /// Answers whether the alert is at another CI now.
+    fn bind_anew(&mut self, id: AlertId) -> bool {
+        let Some(alert) = self.state.alerts.get_mut(&id) else {
+            return false;
+        };
+        let said = Said {
+            source: &alert.source,
+            labels: &alert.labels,
+            annotations: &alert.annotations,
+            fingerprint: alert.fingerprint,
+        };
+        let (ci, evidence) = bind(&self.force, &mut self.state.cis, said);
+        let moved = alert.ci != ci;
+        alert.ci = ci;
+        if *alert.evidence != evidence {
+            alert.evidence = Arc::new(evidence);
+            self.effects.alerts.insert(id);
+        }
+        moved
     }
 }
 

@@ -122,10 +122,9 @@ impl Engine {
     /// What a window kept back and is still broken is placed anew, where other alerts of the incident are over:
     /// what was maintained may work again, and then it is not the cause of what does not.
     fn place_again_after(&mut self, window: &str) {
-        let kept: Vec<IncidentId> = self
-            .state
-            .incidents
-            .iter()
+        let all = self.kept_back.iter();
+        let kept: Vec<IncidentId> = all
+            .filter_map(|id| Some((id, self.state.incidents.get(id)?)))
             .filter(|(_, i)| i.maintenance.as_deref() == Some(window))
             .filter(|(_, i)| i.state.lives() && i.opened.is_none() && i.hands.placed.is_empty())
             .map(|(id, _)| *id)
@@ -164,10 +163,16 @@ impl Engine {
             self.forget_later(id);
             self.touch(id);
             for (_, alert) in again {
-                self.place(alert);
-                self.effects.alerts.insert(alert);
+                self.place_or_later(alert);
             }
         }
+    }
+
+    /// Finds the incidents that a window keeps or kept back, after a start.
+    pub(super) fn find_kept_back(&mut self) {
+        let all = self.state.incidents.iter();
+        let kept = all.filter(|(_, i)| i.maintenance.is_some());
+        self.kept_back = kept.map(|(id, _)| *id).collect();
     }
 
     /// Incidents that might have a ticket by now are looked at again.
@@ -190,6 +195,10 @@ impl Engine {
         let name = self.window_over(id);
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.maintenance.clone_from(&name);
+            match name.is_some() {
+                true => self.kept_back.insert(id),
+                false => self.kept_back.remove(&id),
+            };
         }
         name
     }
@@ -279,7 +288,10 @@ impl Engine {
             let late = known.case.first.since(other.case.first);
             other.case.spots.len() >= MANY && late > Millis(-BEFORE.0) && late <= WITH
         };
-        let of = self.state.incidents.values().filter(with);
+        let kept = self.kept_back.iter();
+        let of = kept
+            .filter_map(|id| self.state.incidents.get(id))
+            .filter(with);
         of.filter_map(|i| i.maintenance.clone())
             .find(|name| self.state.windows.contains_key(name))
     }

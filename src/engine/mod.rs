@@ -22,11 +22,13 @@ mod hours;
 pub mod identity;
 pub mod incident;
 mod inhibit;
+mod later;
 mod loud;
 pub mod maintenance;
 mod notes;
 mod outbox;
 mod over;
+pub mod ready;
 mod receipt;
 mod refusal;
 mod resolved;
@@ -39,15 +41,18 @@ mod suppress;
 mod waits;
 pub mod wanted;
 
-use crate::graph::{Graph, RawGraph};
+use crate::graph::{RawGraph, Since};
 use crate::invariant::{self, Invariant};
 use crate::model::{AlertId, DeliveryId, Fingerprint, IncidentId, Millis, Outcome, Seq};
 use crate::record::{EventsV1, History, Record, StepName};
 use crate::rules::{Rules, RulesText};
 use crate::ticket::{Note, Wanted};
 use correlate::index::Index;
+use correlate::seen::Seen;
 use hands::CommandOutcome;
 use inhibit::Inhibition;
+use later::Work;
+use ready::{Offered, build, same_graph};
 use state::{GraphRef, InForce, State, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -145,8 +150,13 @@ pub struct Engine {
     force: InForce,
     index: Index,
     inhibition: Inhibition,
-    offered: BTreeMap<u64, Arc<RawGraph>>,
+    offered: BTreeMap<u64, Offered>,
     touched: BTreeSet<IncidentId>,
+    /// Incidents that a maintenance window keeps or kept back: few, so that no incident has to be searched for it.
+    kept_back: BTreeSet<IncidentId>,
+    /// What this entry has done so far.
+    work: Work,
+    seen: Seen,
     /// Incidents that alerts left in this entry.
     parted: BTreeSet<IncidentId>,
     effects: Effects,
@@ -179,6 +189,9 @@ impl Engine {
             inhibition: Inhibition::default(),
             offered: BTreeMap::new(),
             touched: BTreeSet::new(),
+            kept_back: BTreeSet::new(),
+            work: Work::default(),
+            seen: Seen::default(),
             parted: BTreeSet::new(),
             effects: Effects::default(),
         }
@@ -192,19 +205,12 @@ impl Engine {
         let mut engine = Engine::bare();
         let rules = Arc::new(Rules::compile((*state.rules).clone())?);
         engine.state = state;
-        let graph = graph.map(|raw| engine.build(raw, &rules));
+        let graph = graph.map(|raw| build(raw, &rules.text));
         engine.force = InForce::new(rules, graph, &mut engine.state.cis);
         engine.rebuild_index();
+        engine.find_kept_back();
         engine.inhibit_anew();
         Ok(engine)
-    }
-
-    fn build(&self, raw: Arc<RawGraph>, rules: &Rules) -> Arc<Graph> {
-        Arc::new(Graph::build(
-            raw,
-            &rules.text.correlate.relations,
-            &rules.text.domains,
-        ))
     }
 
     /// The state, to read.
@@ -217,11 +223,6 @@ impl Engine {
         &self.force
     }
 
-    /// Hands over a graph before the record that puts it in force is applied.
-    pub fn offer_graph(&mut self, digest: u64, raw: Arc<RawGraph>) {
-        self.offered.insert(digest, raw);
-    }
-
     /// When the next timer is due.
     pub fn next_due(&self) -> Option<Millis> {
         self.state.timers.first().map(|(due, _)| *due)
@@ -231,6 +232,7 @@ impl Engine {
     pub fn apply(&mut self, seq: Seq, at: Millis, records: &[Record]) -> Effects {
         let at = at.max(self.state.at);
         self.state.seq = seq;
+        self.work = Work::default();
         for record in records {
             self.apply_before(at, record);
         }
@@ -309,13 +311,14 @@ impl Engine {
             let Some((due, _)) = self.state.timers.first() else {
                 return;
             };
-            if *due > at {
+            if *due > at || self.enough_fired() {
                 return;
             }
             let Some((due, timer)) = self.state.timers.pop_first() else {
                 return;
             };
             self.state.at = self.state.at.max(due);
+            self.count_timer(&timer);
             match timer {
                 Timer::Expiry(alert) => self.expiry_due(alert),
                 Timer::ForgetAlert(alert) => self.forget_alert_due(alert),
@@ -333,6 +336,8 @@ impl Engine {
                 Timer::FlapNote(incident) => self.flap_note_due(incident),
                 Timer::Storm => self.storm_due(),
                 Timer::Oppose(row) => self.touch(row.incident),
+                Timer::Place(alert) => self.place_due(alert),
+                Timer::Rebind(alert) => self.rebind_from(alert),
             }
         }
         invariant::check(&mut self.effects.violations, Invariant::L1, false);
@@ -345,6 +350,7 @@ impl Engine {
     }
 
     fn touch(&mut self, incident: IncidentId) {
+        self.unsee();
         self.touched.insert(incident);
         self.effects.incidents.insert(incident);
     }
@@ -373,14 +379,13 @@ impl Engine {
         };
         let old = std::mem::replace(&mut self.state.rules, Arc::new(rules.text.clone()));
         self.state.rules_no = self.state.rules_no.saturating_add(1);
-        let raw = self.force.graph.as_ref().map(|g| g.raw().clone());
-        let same_graph = old.correlate.relations == rules.text.correlate.relations
-            && old.domains == rules.text.domains;
-        let graph = match raw {
-            Some(raw) if !same_graph => Some(self.build(raw, &rules)),
-            Some(_) | None => self.force.graph.clone(),
-        };
-        self.force = InForce::new(rules, graph, &mut self.state.cis);
+        match &self.force.graph {
+            Some(graph) if !same_graph(&old, &rules.text) => {
+                let graph = Some(build(graph.raw().clone(), &rules.text));
+                self.force = InForce::new(rules, graph, &mut self.state.cis);
+            }
+            Some(_) | None => self.force.rules = rules,
+        }
         self.forget_graph();
         let now = &self.state.rules.identity;
         if old.identity.ignored_labels != now.ignored_labels
@@ -410,7 +415,7 @@ impl Engine {
     }
 
     fn new_graph(&mut self, graph: GraphRef) {
-        let Some(raw) = self.offered.remove(&graph.digest) else {
+        let Some(offered) = self.offered.remove(&graph.digest) else {
             return self.warn(
                 None,
                 format!(
@@ -421,11 +426,18 @@ impl Engine {
         };
         self.offered.clear();
         let rules = self.force.rules.clone();
-        let built = self.build(raw, &rules);
+        let (built, ready) = match offered {
+            Offered::Ready(ready) => match ready.graph(&rules.text).cloned() {
+                Some(graph) => (graph, Some(ready)),
+                None => (build(ready.raw().clone(), &rules.text), None),
+            },
+            Offered::Raw(raw) => (build(raw, &rules.text), None),
+        };
         let (cis, relations) = (built.len(), built.relations());
         self.state.graph = Some(graph);
-        self.force = InForce::new(rules, Some(built), &mut self.state.cis);
-        self.forget_graph();
+        let before = self.force.graph.clone();
+        let since = ready.as_ref().and_then(|r| r.since(before.as_ref()));
+        self.take_over(rules, built, since);
         self.line(
             None,
             format!(
@@ -433,7 +445,9 @@ impl Engine {
                 graph.digest
             ),
         );
-        self.rebind_all();
+        if !since.is_some_and(Since::same_names) {
+            self.rebind_all();
+        }
         self.graph_wait_over();
     }
 

@@ -37,7 +37,8 @@ impl Engine {
     /// for merges.
     pub(super) fn note_with(&mut self, id: IncidentId, what: impl Fn(&str, String) -> NoteKind) {
         let at = self.state.at;
-        let rules = self.state.rules.ticket.clone();
+        let rules = self.state.rules.clone();
+        let rules = &rules.ticket;
         let quiet = self.quiet_until(id).is_some();
         for row_id in self.rows_of(id) {
             let other = match what(&row_id.target, String::new()) {
@@ -96,7 +97,7 @@ impl Engine {
     /// Everything that tickets will say from the beginning.
     pub(super) fn told_all(&mut self, id: IncidentId) {
         let at = self.state.at;
-        let services = self.services(id).observed.into_iter().collect();
+        let services = self.services(id).observed.iter().copied().collect();
         let cis = u32::try_from(self.spots(id).len()).unwrap_or(u32::MAX);
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.told.cause = known.confident.then_some(known.root);
@@ -110,7 +111,8 @@ impl Engine {
     /// Turning points since tickets were last told: cause, priority, extent.
     pub(super) fn write_notes(&mut self, id: IncidentId) {
         let at = self.state.at;
-        let rules = self.state.rules.ticket.clone();
+        let rules = self.state.rules.clone();
+        let rules = &rules.ticket;
         let Some(known) = self.state.incidents.get(&id) else {
             return;
         };
@@ -150,7 +152,7 @@ impl Engine {
         let Some(known) = self.state.incidents.get(&id) else {
             return;
         };
-        let cis: Vec<_> = self.spots(id).into_keys().collect();
+        let cis: Vec<_> = self.spots(id).keys().copied().collect();
         let now = self.cause(known, &cis);
         let before = before.map(|ci| self.ci_name(ci)).unwrap_or_default();
         self.note_with(id, |_, _| NoteKind::Cause {
@@ -160,11 +162,12 @@ impl Engine {
     }
 
     pub(super) fn note_priority(&mut self, id: IncidentId, before: Priority, now: Priority) {
-        let services = self.services(id).observed;
+        let services = self.services(id);
         let services: Vec<_> = services
-            .into_iter()
+            .observed
+            .iter()
             .take(3)
-            .map(|c| self.service_text(c))
+            .map(|c| self.service_text(*c))
             .collect();
         self.note_with(id, |_, _| NoteKind::Priority {
             before,
@@ -179,7 +182,8 @@ impl Engine {
     /// The extent doubled, or a service is newly down: at once for the most critical ones.
     pub(super) fn note_extent(&mut self, id: IncidentId, every: Millis) {
         let at = self.state.at;
-        let services = self.services(id).observed;
+        let services = self.services(id);
+        let services = &services.observed;
         let spots = self.spots(id);
         let cis = u32::try_from(spots.len()).unwrap_or(u32::MAX);
         let Some(known) = self.state.incidents.get(&id) else {

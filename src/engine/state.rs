@@ -1,6 +1,6 @@
 //! The state: one struct, one owner. Everything that decides is in it, and all of it is in the snapshot.
 
-use crate::graph::{Graph, Ix};
+use crate::graph::{Ci, Graph, Ix, Since};
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Labels, Millis, Seq, Severity};
 use crate::rules::{Rules, RulesText};
 use serde::{Deserialize, Serialize};
@@ -277,6 +277,10 @@ pub enum Timer {
     Storm,
     /// A ticket that a person resolved may have to be opposed.
     Oppose(RowId),
+    /// An alert is in no incident yet.
+    Place(AlertId),
+    /// Live alerts from this one on were not bound anew yet, after a new graph or new rules.
+    Rebind(AlertId),
 }
 
 impl State {
@@ -324,19 +328,45 @@ pub struct InForce {
     /// The graph.
     pub graph: Option<Arc<Graph>>,
     of_ix: Arc<Vec<CiId>>,
-    to_ix: Arc<BTreeMap<CiId, Ix>>,
+    /// By the number of the CI; [`NOWHERE`] for those that the graph does not have.
+    to_ix: Arc<Vec<u32>>,
 }
+
+/// No place in the graph.
+const NOWHERE: u32 = u32::MAX;
 
 impl InForce {
     /// Rules, and a graph whose CIs get their numbers here, in the graph's order.
     pub fn new(rules: Arc<Rules>, graph: Option<Arc<Graph>>, cis: &mut Cis) -> InForce {
-        let mut of_ix = Vec::new();
-        let mut to_ix = BTreeMap::new();
-        if let Some(graph) = &graph {
-            for (n, ci) in graph.raw().cis.iter().enumerate() {
-                let id = cis.intern(&ci.key);
-                of_ix.push(id);
-                to_ix.insert(id, Ix(u32::try_from(n).unwrap_or(u32::MAX)));
+        let all = graph.iter().flat_map(|graph| &graph.raw().cis);
+        let of_ix = all.map(|ci| cis.intern(&ci.key)).collect();
+        InForce::with(rules, graph, of_ix)
+    }
+    /// The same of a graph that was compared with the one in force: only new CIs get numbers.
+    pub fn after(
+        &self,
+        rules: Arc<Rules>,
+        graph: Arc<Graph>,
+        since: &Since,
+        cis: &mut Cis,
+    ) -> InForce {
+        let all = (0..).zip(&graph.raw().cis);
+        let number = |(n, ci): (u32, &Ci)| {
+            let known = since.before(Ix(n)).and_then(|before| self.id(before));
+            known.unwrap_or_else(|| cis.intern(&ci.key))
+        };
+        let of_ix = all.map(number).collect();
+        InForce::with(rules, Some(graph), of_ix)
+    }
+    fn with(rules: Arc<Rules>, graph: Option<Arc<Graph>>, of_ix: Vec<CiId>) -> InForce {
+        let most = of_ix
+            .iter()
+            .max()
+            .map_or(0, |id| wide(id.0).saturating_add(1));
+        let mut to_ix = vec![NOWHERE; most];
+        for (n, id) in (0..).zip(&of_ix) {
+            if let Some(place) = to_ix.get_mut(wide(id.0)) {
+                *place = n;
             }
         }
         InForce {
@@ -348,16 +378,19 @@ impl InForce {
     }
     /// Where the graph has a CI.
     pub fn ix(&self, ci: CiId) -> Option<Ix> {
-        self.to_ix.get(&ci).copied()
+        let at = self.to_ix.get(wide(ci.0)).copied();
+        at.filter(|at| *at != NOWHERE).map(Ix)
     }
     /// The number of the CI at a place of the graph.
     pub fn id(&self, ix: Ix) -> Option<CiId> {
-        self.of_ix
-            .get(usize::try_from(ix.0).unwrap_or(usize::MAX))
-            .copied()
+        self.of_ix.get(wide(ix.0)).copied()
     }
     /// The CI with this number, if the graph has it.
-    pub fn ci(&self, ci: CiId) -> Option<&crate::graph::Ci> {
+    pub fn ci(&self, ci: CiId) -> Option<&Ci> {
         self.graph.as_ref()?.ci(self.ix(ci)?)
     }
+}
+
+fn wide(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
 }

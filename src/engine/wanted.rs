@@ -362,7 +362,8 @@ impl Engine {
         let outages = self
             .services(id)
             .observed
-            .into_iter()
+            .iter()
+            .copied()
             .take(MAX_NAMES)
             .filter_map(|ci| {
                 let (begin, end) = over(ci)?;
@@ -387,21 +388,22 @@ impl Engine {
     /// Hash of what is worth writing to a ticket at once.
     pub(super) fn turning_hash(&self, id: IncidentId) -> Option<u64> {
         let known = self.state.incidents.get(&id)?;
-        let observed = self.services(id).observed;
-        let subject = self.subject(known, &observed, &self.spots(id));
+        let services = self.services(id);
+        let observed = &services.observed;
+        let subject = self.subject(known, observed, &self.spots(id));
         let named = super::hands::named_by(known);
         let is_known = named.map_or(known.confident, |named| named.ci.is_some());
         let cause = is_known.then(|| self.ci_name(known.root));
-        let services = observed.iter().take(MAX_NAMES);
-        let services: Vec<String> = services.map(|ci| self.ci_name(*ci)).collect();
+        let names = observed.iter().take(MAX_NAMES);
+        let names: Vec<String> = names.map(|ci| self.ci_name(*ci)).collect();
         Some(short_hash(&[
             &self.ci_name(subject),
             &cause.unwrap_or_default(),
             named.map_or("", |named| named.by.as_str()),
-            &services.join("\n"),
+            &names.join("\n"),
             known.priority.word(),
             self.worst(known).word(),
-            &self.group(known, &observed, subject).0,
+            &self.group(known, observed, subject).0,
         ]))
     }
 

@@ -5,9 +5,9 @@
 //! by the entries and their links, on a cycle as well.
 
 use super::links::Links;
+use super::ways::{Way, Ways};
 use super::{Ix, wide};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 /// Hops of the longest path. Chains of real estates (service, application, VM, hypervisor, rack, power) have
 /// six; what lies further is too weak to decide anything.
@@ -28,26 +28,20 @@ pub struct Reach {
     pub hops: u8,
 }
 
-/// The best way known to a CI.
-#[derive(Clone, Copy)]
-struct Way {
-    weight: u16,
-    hops: u8,
-    before: u32,
-    settled: bool,
-}
-
 /// The best `limit` CIs that can be reached from `start`, by index.
 pub fn reach(links: &Links, start: Ix, min_weight: u16, limit: usize) -> Vec<Reach> {
-    walk(links, start, min_weight, limit, None)
-        .into_iter()
+    let ways = walk(links, start, min_weight, limit, None);
+    let mut reached: Vec<Reach> = ways
+        .all()
         .filter(|(ci, way)| way.settled && *ci != start.0)
         .map(|(ci, way)| Reach {
             ci: Ix(ci),
             weight: way.weight,
             hops: way.hops,
         })
-        .collect()
+        .collect();
+    reached.sort_unstable_by_key(|reach| reach.ci);
+    reached
 }
 
 /// The best path from `from` to `to`, if `to` is within the cone of `from`.
@@ -57,7 +51,7 @@ pub fn path(links: &Links, from: Ix, to: Ix, min_weight: u16) -> Vec<Ix> {
     let mut at = to.0;
     // One step more than hops: a path of six hops names seven CIs.
     for _ in 0..=MAX_HOPS {
-        match ways.get(&at) {
+        match ways.get(at) {
             Some(way) if way.settled => {
                 path.push(Ix(at));
                 if at == from.0 {
@@ -74,14 +68,8 @@ pub fn path(links: &Links, from: Ix, to: Ix, min_weight: u16) -> Vec<Ix> {
 
 /// Settles CIs in the order of (weight, lower index, fewer hops) until `limit` beside `start` are settled,
 /// or `to` is.
-fn walk(
-    links: &Links,
-    start: Ix,
-    min_weight: u16,
-    limit: usize,
-    to: Option<u32>,
-) -> BTreeMap<u32, Way> {
-    let mut ways = BTreeMap::new();
+fn walk(links: &Links, start: Ix, min_weight: u16, limit: usize, to: Option<u32>) -> Ways {
+    let mut ways = Ways::new();
     if wide(start.0) >= links.len() {
         return ways;
     }
@@ -91,11 +79,12 @@ fn walk(
         before: start.0,
         settled: false,
     };
-    ways.insert(start.0, first);
-    let mut heap = BinaryHeap::from([(WHOLE, Reverse(start.0), Reverse(0_u8))]);
+    ways.set(start.0, first);
+    let mut heap = BinaryHeap::from([turn(WHOLE, start.0, 0)]);
     let mut settled = 0_usize;
-    while let Some((weight, Reverse(ci), Reverse(hops))) = heap.pop() {
-        match ways.get_mut(&ci) {
+    while let Some(next) = heap.pop() {
+        let (weight, ci, hops) = turned(next);
+        match ways.get_mut(ci) {
             // A better way was found after this one was put on the heap.
             Some(way) if way.settled || (way.weight, way.hops) != (weight, hops) => continue,
             Some(way) => way.settled = true,
@@ -119,18 +108,23 @@ fn walk(
                 before: ci,
                 settled: false,
             };
-            let better = ways.get(&next).is_none_or(|known| {
-                !known.settled
-                    && (product > known.weight
-                        || (product == known.weight && way.hops < known.hops))
-            });
-            if better {
-                ways.insert(next, way);
-                heap.push((product, Reverse(next), Reverse(way.hops)));
+            if ways.improve(next, way) {
+                heap.push(turn(product, next, way.hops));
             }
         }
     }
     ways
+}
+
+/// Whose turn it is, the highest first, as one number: weight, lower index, fewer hops.
+fn turn(weight: u16, ci: u32, hops: u8) -> u64 {
+    u64::from(weight) << 40 | u64::from(!ci) << 8 | u64::from(!hops)
+}
+
+fn turned(turn: u64) -> (u16, u32, u8) {
+    let [_, high, low, a, b, c, d, hops] = turn.to_be_bytes();
+    let weight = u16::from_be_bytes([high, low]);
+    (weight, !u32::from_be_bytes([a, b, c, d]), !hops)
 }
 
 /// Two weights one after the other.

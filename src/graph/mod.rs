@@ -12,6 +12,8 @@ mod loss;
 mod names;
 mod plain;
 mod raw;
+mod since;
+mod ways;
 
 pub use builder::{Finding, GraphBuilder};
 pub use cones::{MAX_CONE, MAX_HOPS, Reach};
@@ -19,6 +21,7 @@ pub use links::Link;
 pub use loss::loss;
 pub use names::{Lookup, MAX_MANY};
 pub use raw::{Ci, RawGraph, Relation};
+pub use since::{Since, Stale};
 
 use crate::rules::RelationRule;
 use links::Links;

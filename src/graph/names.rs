@@ -85,6 +85,13 @@ impl NameIndex {
         index
     }
 
+    /// Whether both say the same of the same CIs.
+    pub fn same(&self, other: &NameIndex) -> bool {
+        (&self.domains, &self.text, &self.ends, &self.cis)
+            == (&other.domains, &other.text, &other.ends, &other.cis)
+            && self.keys == other.keys
+    }
+
     /// The CI with this key, as written, else the only one whose key differs in case alone.
     pub fn by_key(&self, cis: &[Ci], key: &str) -> Option<Ix> {
         self.exact_key(cis, key).or_else(|| {

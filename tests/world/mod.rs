@@ -411,6 +411,8 @@ impl World {
             relations: raw.relations.len() as u32,
             as_of: self.now,
         };
+        let ready = self.node.engine().ready_for().make(raw.into());
+        self.node.offer(ready);
         self.commit(&[Record::Graph(graph)]);
     }
 

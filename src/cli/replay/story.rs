@@ -150,7 +150,7 @@ impl Story {
                 let changed = !new && roots.first() != facts.roots.first();
                 facts.cause = name_of(engine, cause);
                 facts.roots = roots;
-                facts.impact = keys(engine.services(*id).observed);
+                facts.impact = keys(engine.services(*id).observed.clone());
                 facts.confident = known.confident;
                 facts.priority = Some(known.priority);
                 facts.alerts = facts.alerts.max(known.members.len());

@@ -3,7 +3,7 @@
 //! The numbers I1 to I12 are those of the plan; `tests/invariants.rs` says where each is checked.
 
 use crate::engine::Engine;
-use crate::engine::state::{Incident, Member};
+use crate::engine::state::{Incident, Member, Timer};
 use crate::model::{AlertId, CiId, IncidentId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,11 @@ pub fn broken(engine: &Engine) -> Vec<String> {
     let mut out = Vec::new();
     let state = engine.state();
     for (id, alert) in &state.alerts {
-        if !alert.live() {
+        let waits = || {
+            let mut timers = state.timers.iter();
+            alert.incident.is_none() && timers.any(|(_, t)| *t == Timer::Place(*id))
+        };
+        if !alert.live() || waits() {
             continue;
         }
         let incident = alert.incident.map(|i| engine.incident_of(i));

@@ -1,11 +1,11 @@
 //! Impact and urgency to priority: which services do not work, which are at risk.
 
-use super::root::{EXPECTED, MAX_IMPACT};
 use super::{Engine, Severity};
 use crate::engine::state::UNBOUND_MARK;
 use crate::graph::{Ci, Graph, Ix};
 use crate::model::{CiId, IncidentId, Priority};
 use crate::rules::PriorityRules;
+use std::sync::Arc;
 
 /// Impact of an alert about which the CMDB says nothing. Not the lowest: what we do not know may matter.
 const UNKNOWN_IMPACT: u8 = 3;
@@ -31,7 +31,7 @@ pub fn bare_name(key: &str) -> &str {
 
 /// Whether a CI is a service to people: of a class that is, and not merely a part of one of an earlier class
 /// (a business service stands on services of the platform).
-fn is_service(rules: &PriorityRules, graph: &Graph, ix: Ix) -> bool {
+pub(super) fn is_service(rules: &PriorityRules, graph: &Graph, ix: Ix) -> bool {
     let rank = |ix: Ix| {
         let class = &graph.ci(ix)?.class;
         rules.service_classes.iter().position(|c| c == class)
@@ -60,27 +60,31 @@ pub fn is_top_service(rules: &PriorityRules, graph: &Graph, ix: Ix) -> bool {
 
 impl Engine {
     /// See [`Services`].
-    pub fn services(&self, incident: IncidentId) -> Services {
+    pub fn services(&self, incident: IncidentId) -> Arc<Services> {
+        match self.seen.services(incident) {
+            Some(known) => known,
+            None => Arc::new(self.look_for_services(incident)),
+        }
+    }
+
+    pub(super) fn look_for_services(&self, incident: IncidentId) -> Services {
         let rules = &self.state.rules.priority;
         let mut out = Services::default();
         let (Some(known), Some(graph)) = (self.state.incidents.get(&incident), &self.force.graph)
         else {
             return out;
         };
-        let spots: Vec<CiId> = self.spots(incident).into_keys().collect();
+        let spots: Vec<CiId> = self.spots(incident).keys().copied().collect();
         let service = |ci: &CiId| {
             let ix = self.force.ix(*ci);
             ix.is_some_and(|ix| is_service(rules, graph, ix))
         };
         out.observed = spots.iter().copied().filter(service).collect();
-        if let Some(ix) = self.force.ix(known.root) {
-            out.at_risk = graph
-                .impact(ix, EXPECTED / 2, MAX_IMPACT)
-                .into_iter()
-                .filter_map(|reach| self.force.id(reach.ci))
-                .filter(|ci| service(ci) && spots.binary_search(ci).is_err())
-                .collect();
-        }
+        let under = self.under(known.root);
+        let at_risk = under.iter().filter(|d| d.service).map(|d| d.ci);
+        out.at_risk = at_risk
+            .filter(|ci| spots.binary_search(ci).is_err())
+            .collect();
         let by_impact = |ci: &CiId| {
             let impact = self.force.ci(*ci).map(|c| impact_of(rules, c));
             (impact.unwrap_or(4), self.ci_name(*ci))
@@ -92,7 +96,7 @@ impl Engine {
 
     /// The services of an incident that do not work, most critical first.
     pub fn observed(&self, incident: IncidentId) -> Vec<CiId> {
-        self.services(incident).observed
+        self.services(incident).observed.clone()
     }
 
     /// The priority that an incident has by itself.

@@ -6,6 +6,7 @@
 use super::fine::Fine;
 use super::hidden::Hidden;
 use super::scale::{self, Each, FRACTIONS, Nats, OWN};
+use super::under::Dependant;
 use crate::engine::Engine;
 use crate::engine::maintenance::Window;
 use crate::model::{CiId, IncidentId};
@@ -102,6 +103,7 @@ pub struct Index {
     hidden: BTreeMap<CiId, Hidden>,
     /// The dependants of the windows of now, and which these are.
     pub(super) windows: Option<(Vec<Window>, Arc<BTreeSet<CiId>>)>,
+    under: BTreeMap<CiId, Arc<[Dependant]>>,
 }
 
 impl Index {
@@ -133,6 +135,15 @@ impl Index {
     }
     pub(super) fn keep_hidden(&mut self, ci: CiId, hidden: Hidden) {
         self.hidden.insert(ci, hidden);
+    }
+    pub(super) fn under(&self, ci: CiId) -> Option<Arc<[Dependant]>> {
+        self.under.get(&ci).cloned()
+    }
+    pub(super) fn keep_under(&mut self, ci: CiId, found: Arc<[Dependant]>, most: usize) {
+        if self.under.len() >= most {
+            self.under.clear();
+        }
+        self.under.insert(ci, found);
     }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         self.causes.entry(ci).or_default().insert(incident);
@@ -263,6 +274,21 @@ impl Engine {
         }
     }
 
+    /// Forgets what an older graph said of some CIs: what they need, and what needs them.
+    pub(in crate::engine) fn forget_some(&mut self, cones: &[CiId], dependants: &[CiId]) {
+        self.index.classes = None;
+        self.index.windows = None;
+        for ci in cones {
+            self.index.about.remove(ci);
+        }
+        for ci in dependants {
+            self.index.standing.remove(ci);
+            self.index.fine.remove(ci);
+            self.index.under.remove(ci);
+            self.index.hidden.remove(ci);
+        }
+    }
+
     /// Forgets what the old graph said.
     pub(in crate::engine) fn forget_graph(&mut self) {
         self.index.about.clear();
@@ -271,6 +297,7 @@ impl Engine {
         self.index.classes = None;
         self.index.hidden.clear();
         self.index.windows = None;
+        self.index.under.clear();
     }
 }
 

@@ -20,7 +20,9 @@ impl Engine {
             }
             self.know_windows();
             for id in touched {
-                self.look_at(id);
+                if self.may_look(id) {
+                    self.look_at(id);
+                }
             }
         }
     }
@@ -33,8 +35,13 @@ impl Engine {
             .is_some_and(|i| i.state.lives());
         if lives {
             self.choose_root(id);
+            if let Some(root) = self.state.incidents.get(&id).map(|i| i.root) {
+                self.keep_under(root);
+            }
+            self.see(id);
             self.judge_hold(id);
             self.want_ticket(id);
+            self.see(id);
             self.tell_severe(id);
             self.tell_flaps(id);
         }
@@ -42,6 +49,7 @@ impl Engine {
         self.write_notes(id);
         self.pump(id);
         self.remember(id);
+        self.unsee();
     }
 
     pub(in crate::engine) fn hold_of(&self, priority: Priority) -> Millis {
@@ -69,7 +77,8 @@ impl Engine {
     fn judge_hold(&mut self, id: IncidentId) {
         let now = self.judge_priority(id);
         let at = self.state.at;
-        let rules = self.state.rules.correlate.clone();
+        let rules = self.state.rules.clone();
+        let rules = &rules.correlate;
         let Some(known) = self.state.incidents.get(&id) else {
             return;
         };
@@ -241,14 +250,14 @@ impl Engine {
 
     pub(in crate::engine) fn quiet_due(&mut self, id: IncidentId) {
         let at = self.state.at;
-        let rules = self.state.rules.correlate.clone();
+        let resolve_after = self.state.rules.correlate.resolve_after;
         let Some(known) = self.state.incidents.get(&id) else {
             return;
         };
         let quiet = known
             .quiet_since
             .filter(|_| known.state == IncidentState::Recovering);
-        if quiet.is_none_or(|since| since.plus(rules.resolve_after) > at) {
+        if quiet.is_none_or(|since| since.plus(resolve_after) > at) {
             return; // it came back in between; a later timer stands for the next silence
         }
         self.unindex(id);
@@ -388,14 +397,8 @@ impl Engine {
         }
         self.forget_hands(id);
         self.state.incidents.remove(&id);
-        let rows: Vec<_> = self
-            .state
-            .outbox
-            .keys()
-            .filter(|r| r.incident == id)
-            .cloned()
-            .collect();
-        for row in rows {
+        self.kept_back.remove(&id);
+        for row in self.rows_of(id) {
             self.state.outbox.remove(&row);
         }
         self.effects.incidents.insert(id);

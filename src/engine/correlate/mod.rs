@@ -20,7 +20,7 @@
 //! | `labels` | alerts that no CI is known for, by their labels |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
 //! | `hidden` | silence that a source makes |
-//! | `root`, `fine`, `group`, `impact` | the cause for people, and what it hits |
+//! | `root`, `fine`, `group`, `impact`, `under`, `seen` | the cause for people, and what it hits |
 //! | `life` | held, open, over |
 //! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
 
@@ -46,7 +46,9 @@ mod names;
 mod place;
 mod root;
 pub mod scale;
+pub mod seen;
 mod settle;
+mod under;
 mod value;
 pub mod why;
 
@@ -287,17 +289,16 @@ impl Engine {
             changed.insert(incident);
             self.touch(incident);
         }
-        let empty: Vec<IncidentId> = self
-            .state
-            .incidents
-            .iter()
-            .filter(|(_, i)| i.state.lives() && i.members.is_empty())
-            .map(|(id, _)| *id)
-            .collect();
+        let lost_all = |id: &&IncidentId| {
+            let known = self.state.incidents.get(id);
+            known.is_some_and(|i| i.state.lives() && i.members.is_empty())
+        };
+        let empty: Vec<IncidentId> = changed.iter().filter(lost_all).copied().collect();
         for id in empty {
             self.unindex(id);
             self.forget_hands(id);
             self.state.incidents.remove(&id);
+            self.kept_back.remove(&id);
             self.touched.remove(&id);
         }
         for id in changed {

@@ -9,6 +9,7 @@ use crate::engine::state::IncidentState;
 use crate::model::{CiId, IncidentId, Millis, Severity};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a known cause must be worth more than the next best.
 const CLEAR_LEAD: Nats = nats(30);
@@ -51,10 +52,18 @@ pub struct Explains {
 }
 
 /// A CI of an incident: its worst severity and the begin of its first alert.
-type Spots = BTreeMap<CiId, (Severity, Millis)>;
+pub(in crate::engine) type Spots = BTreeMap<CiId, (Severity, Millis)>;
 
 impl Engine {
-    pub(in crate::engine) fn spots(&self, incident: IncidentId) -> Spots {
+    /// The CIs of an incident with what its alerts say of them.
+    pub(in crate::engine) fn spots(&self, incident: IncidentId) -> Arc<Spots> {
+        match self.seen.spots(incident) {
+            Some(known) => known,
+            None => Arc::new(self.look_for_spots(incident)),
+        }
+    }
+
+    pub(super) fn look_for_spots(&self, incident: IncidentId) -> Spots {
         let mut spots = Spots::new();
         let Some(known) = self.state.incidents.get(&incident) else {
             return spots;
@@ -244,23 +253,17 @@ impl Engine {
     /// What `root` explains of the CIs of an incident.
     pub(in crate::engine) fn explains(&self, root: CiId, spots: &[CiId]) -> Explains {
         let mut out = Explains::default();
-        let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(root)) else {
-            return out;
-        };
-        for reach in graph.impact(ix, EXPECTED, MAX_IMPACT) {
-            let Some(ci) = self.force.id(reach.ci) else {
-                continue;
-            };
-            let alerts = spots.binary_search(&ci).is_ok();
-            let monitored = graph.ci(reach.ci).is_some_and(|c| c.monitored);
+        let under = self.under(root);
+        for one in under.iter().filter(|d| d.weight >= EXPECTED) {
+            let alerts = spots.binary_search(&one.ci).is_ok();
             if alerts {
                 out.alerting = out.alerting.saturating_add(1);
             }
-            if alerts || monitored {
+            if alerts || one.monitored {
                 out.monitored = out.monitored.saturating_add(1);
             }
-            if !alerts && monitored {
-                out.silent.push(ci);
+            if !alerts && one.monitored {
+                out.silent.push(one.ci);
             }
         }
         self.without_unknown(&mut out, spots);

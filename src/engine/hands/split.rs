@@ -130,7 +130,7 @@ impl Engine {
     /// What a person did is known to the reader: growth counts from here.
     fn told_extent(&mut self, id: IncidentId) {
         let cis = u32::try_from(self.spots(id).len()).unwrap_or(u32::MAX);
-        let services: BTreeSet<_> = self.services(id).observed.into_iter().collect();
+        let services: BTreeSet<_> = self.services(id).observed.iter().copied().collect();
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.told.cis = cis;
             known.told.services.retain(|s| services.contains(s));

@@ -173,7 +173,7 @@ impl Engine {
     /// Why an incident is what it is, by the state of now, with the silence under so many of the causes that lost.
     pub(super) fn explanation(&self, id: IncidentId, looked_at: usize) -> Option<Explanation> {
         let known = self.state.incidents.get(&id)?;
-        let places: Vec<CiId> = self.spots(id).into_keys().collect();
+        let places: Vec<CiId> = self.spots(id).keys().copied().collect();
         let cause = self.cause(known, &places);
         let mut kinds = Vec::new();
         let members = self.told_members(id, known, &mut kinds);

@@ -1,0 +1,108 @@
+//! The work of one entry is bounded, so that nothing stalls the intake: many holds that end in one second, a
+//! maintenance window that ends, another graph. What is left goes on with the next entry: its timers are due at
+//! once. Work is counted in units, never in time, so that it is the same on every machine; a unit is about a
+//! microsecond on a usual one.
+
+use super::Engine;
+use super::state::{Incident, Timer};
+use crate::model::{AlertId, IncidentId};
+
+/// Units for the timers of an entry, and as many again to look at what was touched. Two of three entries would be
+/// over in a fifth of it in a storm.
+const MOST: usize = 2000;
+/// A look at an incident, whatever its size.
+const LOOK: usize = 20;
+/// To place one alert.
+pub(super) const PLACE: usize = 25;
+
+/// What an entry has done so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Work {
+    /// By timers.
+    fired: usize,
+    /// By looks at incidents.
+    looked: usize,
+}
+
+/// What a look at an incident costs.
+fn look(known: &Incident) -> usize {
+    let size = known
+        .members
+        .len()
+        .saturating_add(known.case.sums.len() / 4);
+    LOOK.saturating_add(size)
+}
+
+impl Engine {
+    fn look_costs(&self, id: IncidentId) -> usize {
+        self.state.incidents.get(&id).map_or(1, look)
+    }
+
+    /// Whether the timers of this entry have done enough.
+    pub(super) fn enough_fired(&self) -> bool {
+        self.work.fired >= MOST
+    }
+
+    /// A timer is about to fire: counts what it will cost.
+    pub(super) fn count_timer(&mut self, timer: &Timer) {
+        let units = match timer {
+            // The incident is explained anew before it is looked at.
+            Timer::Hold(incident) => self.look_costs(*incident).saturating_mul(2),
+            Timer::Quiet(incident)
+            | Timer::Silence(incident)
+            | Timer::Wait(incident)
+            | Timer::FlapNote(incident) => self.look_costs(*incident),
+            Timer::Row(row) | Timer::Oppose(row) => self.look_costs(row.incident),
+            Timer::Expiry(_) | Timer::Flap(_) => LOOK,
+            Timer::Place(_) => PLACE,
+            Timer::ForgetAlert(_)
+            | Timer::ForgetIncident(_)
+            | Timer::Expect(_)
+            | Timer::Heartbeat(..)
+            | Timer::GraphWait
+            | Timer::Inherited(_)
+            | Timer::Window(_)
+            | Timer::Storm
+            | Timer::Rebind(_) => 1,
+        };
+        self.counts(units);
+    }
+
+    /// Counts work of a timer, or of what is bounded like one.
+    pub(super) fn counts(&mut self, units: usize) {
+        self.work.fired = self.work.fired.saturating_add(units);
+    }
+
+    /// Whether an incident may be looked at in this entry; if not, it is with the next one. Where alerts parted it
+    /// must: only this entry knows that.
+    pub(super) fn may_look(&mut self, id: IncidentId) -> bool {
+        if self.work.looked < MOST || self.parted.contains(&id) {
+            let units = self.look_costs(id);
+            self.work.looked = self.work.looked.saturating_add(units);
+            return true;
+        }
+        self.set_timer(self.state.at, Timer::Wait(id));
+        false
+    }
+
+    /// An alert that is in no incident is placed, by the next entry if this one has done enough.
+    pub(super) fn place_or_later(&mut self, id: AlertId) {
+        match self.enough_fired() {
+            true => self.set_timer(self.state.at, Timer::Place(id)),
+            false => {
+                self.counts(PLACE);
+                self.place(id);
+            }
+        }
+        self.effects.alerts.insert(id);
+    }
+
+    /// See [`Engine::place_or_later`].
+    pub(super) fn place_due(&mut self, id: AlertId) {
+        let alert = self.state.alerts.get(&id);
+        if alert.is_some_and(|a| a.live() && a.incident.is_none()) {
+            self.place(id);
+            self.effects.alerts.insert(id);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A graph made ready away from the engine, so that a load of a million relations does not stall the intake: built,
+//! and compared with the one in force. The engine takes it over as it is; where rules or graph have changed in
+//! between, it builds as if it had not been given. What comes of it is the same either way.
+
+use super::Engine;
+use super::state::InForce;
+use crate::graph::{Graph, Ix, RawGraph, Since};
+use crate::model::CiId;
+use crate::rules::{Rules, RulesText};
+use std::sync::Arc;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    graph: Arc<Graph>,
+    /// The rules that it was built by.
+    rules: Arc<RulesText>,
+    /// The graph before, with what is still true.
+    since: Option<(Arc<Graph>, Arc<Since>)>,
+}
+
+/// What a graph is made ready by.
+#[derive(Clone, Debug)]
+pub struct ReadyFor {
+    rules: Arc<RulesText>,
+    graph: Option<Arc<Graph>>,
+}
+
+impl ReadyFor {
+    /// Builds a graph, and compares it with the one in force. Takes seconds for a million relations.
+    pub fn make(&self, raw: Arc<RawGraph>) -> Ready {
+        let graph = build(raw, &self.rules);
+        let before = self.graph.clone();
+        let since = before.map(|before| {
+            let since = Arc::new(Since::compare(&before, &graph));
+            (before, since)
+        });
+        Ready {
+            graph,
+            rules: self.rules.clone(),
+            since,
+        }
+    }
+}
+
+impl Ready {
+    /// The name of its graph in the log.
+    pub fn digest(&self) -> u64 {
+        self.graph.digest()
+    }
+    /// The graph as data.
+    pub fn raw(&self) -> &Arc<RawGraph> {
+        self.graph.raw()
+    }
+    /// The graph, if it was built by what these rules say of graphs.
+    pub(super) fn graph(&self, rules: &RulesText) -> Option<&Arc<Graph>> {
+        same_graph(&self.rules, rules).then_some(&self.graph)
+    }
+    /// What is still true of the graph in force.
+    pub(super) fn since(&self, force: Option<&Arc<Graph>>) -> Option<&Since> {
+        let (before, since) = self.since.as_ref()?;
+        force
+            .is_some_and(|force| Arc::ptr_eq(force, before))
+            .then_some(since)
+    }
+}
+
+/// Whether graphs are built alike by both.
+pub(super) fn same_graph(a: &RulesText, b: &RulesText) -> bool {
+    a.correlate.relations == b.correlate.relations && a.domains == b.domains
+}
+
+pub(super) fn build(raw: Arc<RawGraph>, rules: &RulesText) -> Arc<Graph> {
+    Arc::new(Graph::build(
+        raw,
+        &rules.correlate.relations,
+        &rules.domains,
+    ))
+}
+
+/// A graph that was handed over before the record that puts it in force.
+#[derive(Clone, Debug)]
+pub(super) enum Offered {
+    Raw(Arc<RawGraph>),
+    Ready(Ready),
+}
+
+/// Beyond this many CIs of which other things are true, everything is forgotten: that takes less time.
+const MANY: usize = 2000;
+
+impl Engine {
+    /// Puts a graph in force; of what the one before said only what is no longer true is forgotten.
+    pub(super) fn take_over(
+        &mut self,
+        rules: Arc<Rules>,
+        graph: Arc<Graph>,
+        since: Option<&Since>,
+    ) {
+        let cis = &mut self.state.cis;
+        let Some(since) = since else {
+            self.force = InForce::new(rules, Some(graph), cis);
+            return self.forget_graph();
+        };
+        let new = self.force.after(rules, graph, since, cis);
+        let before = std::mem::replace(&mut self.force, new);
+        let stale = since.stale();
+        if stale.cones.len().max(stale.dependants.len()) > MANY {
+            return self.forget_graph();
+        }
+        let ids = |all: &[Ix]| -> Vec<CiId> {
+            let new = since.added().filter_map(|ix| self.force.id(ix));
+            let old = all.iter().filter_map(|ix| before.id(*ix));
+            old.chain(new).collect()
+        };
+        let (cones, dependants) = (ids(&stale.cones), ids(&stale.dependants));
+        self.forget_some(&cones, &dependants);
+    }
+
+    /// What the next graph is to be made ready by.
+    pub fn ready_for(&self) -> ReadyFor {
+        ReadyFor {
+            rules: self.state.rules.clone(),
+            graph: self.force.graph.clone(),
+        }
+    }
+
+    /// Hands over a graph before the record that puts it in force is applied.
+    pub fn offer_graph(&mut self, digest: u64, raw: Arc<RawGraph>) {
+        self.offered.insert(digest, Offered::Raw(raw));
+    }
+
+    /// The same, made ready.
+    pub fn offer_ready(&mut self, ready: Ready) {
+        self.offered.insert(ready.digest(), Offered::Ready(ready));
+    }
+
+    /// Whether the graph of this name was handed over.
+    pub fn is_offered(&self, digest: u64) -> bool {
+        self.offered.contains_key(&digest)
+    }
+}
