@@ -111,14 +111,20 @@ impl Engine {
             true => NEVER,
             false => self.worth_of_one(a, b) - a.score - b.score,
         };
-        let link = self
-            .gain_of_link(a, b, came)
-            .max(self.gain_of_link(b, a, came));
         let named = self.gain_by_name(a, b).max(self.gain_by_name(b, a));
         let named = named.unwrap_or(NEVER);
-        let lag = lag_of_younger(a, b);
-        let best = (one - lag.saturating_mul(late_alerts(a, b)))
-            .max(link - lag.saturating_mul(LATE_LINK))
+        let (lag, late) = (lag_of_younger(a, b), late_alerts(a, b));
+        let mut link = NEVER;
+        for (cause, effect) in [(a, b), (b, a)] {
+            // A cause that is detected late has one alert that is late.
+            let times = match cause.first > effect.first {
+                true => late.min(LATE_LINK),
+                false => LATE_LINK,
+            };
+            link = link.max(self.gain_of_link(cause, effect, came) - lag.saturating_mul(times));
+        }
+        let best = (one - lag.saturating_mul(late))
+            .max(link)
             .max(named - lag);
         if best <= NEVER / 2 {
             return NEVER;
