@@ -1,6 +1,7 @@
 //! A CI, alerting or silent, behind a new alert and several incidents: each of them alone gains nothing from it,
 //! for a large hub needs many effects before it is likelier than so many faults.
 
+use super::hidden;
 use super::index::About;
 use super::join::unexplained;
 use super::place::{MAX_SHARED, New, Usable, Way, can_explain};
@@ -71,9 +72,7 @@ impl Engine {
             if let Some(sum) = case.sums.get(&cause).filter(|_| fits) {
                 alerts |= own.is_some();
                 places = places.saturating_add(sum.places);
-                for hider in &case.hiders {
-                    self.with_hider(&mut hiders, *hider);
-                }
+                hidden::add(&mut hiders, &case.hiders);
                 first = first.min(case.first);
                 let apart = new.began.since(case.last).max(case.first.since(new.began));
                 let mut less = case.score + scale::price(apart, APART)

@@ -1,6 +1,7 @@
 //! What an incident gains from one more alert: its best explanation with the alert, less its best without.
 
 use super::case::{Case, Spot};
+use super::hidden;
 use super::index::About;
 use super::learn::chained;
 use super::place::{New, Way, can_explain, only_warns};
@@ -81,9 +82,7 @@ impl Engine {
             new.severity == Severity::Critical && case.spots.values().all(|s| only_warns(s.worst));
         let places = case.spots.len().saturating_add(1);
         let mut hiders = case.hiders.clone();
-        if let Some(hider) = new.hider {
-            self.with_hider(&mut hiders, hider);
-        }
+        hidden::add(&mut hiders, new.hider.as_slice());
         let mut best: Option<(Nats, CiId, Option<CiId>)> = None;
         for (cause, (weight, via)) in paths(case, new, about) {
             let known = case.spots.get(&cause);

@@ -2,6 +2,7 @@
 //! that needs a CI which alerts in the other.
 
 use super::case::Case;
+use super::hidden;
 use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, unexplained};
 use super::place::{MAX_SHARED, New, can_explain, only_warns};
 use super::scale::{self, NAT, Nats, nats};
@@ -140,9 +141,7 @@ impl Engine {
             false => (b, a),
         };
         let mut hiders = big.hiders.clone();
-        for hider in &small.hiders {
-            self.with_hider(&mut hiders, *hider);
-        }
+        hidden::add(&mut hiders, &small.hiders);
         let mut best = NEVER;
         for (cause, sum) in &small.sums {
             let Some(other) = big.sums.get(cause) else {
