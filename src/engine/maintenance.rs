@@ -4,8 +4,12 @@
 //! and are about its CI or (if that was said) about something that needs its CI. A fault of something else opens
 //! its ticket, window or not. What is still broken some time after the end opens one as well; its cause is looked
 //! for anew among what is broken then.
+//!
+//! A CMDB lacks relations. What is set aside waits with the maintenance while it is the smaller part and nothing of
+//! it is urgent; so does a CI of which no need is recorded at all, if it does what its like do under the window.
 
 use super::Engine;
+use super::correlate::case::Spot;
 use super::incident::Incident;
 use super::state::{IncidentState, Timer};
 use crate::config::planned::OF_CONFIG;
@@ -225,27 +229,86 @@ impl Engine {
                     beside.retain(|place, began| !self.covers(window, ci, id, *place, *began));
                 }
             }
+            let covered = |place: &CiId| !beside.contains_key(place);
+            let covered: BTreeSet<CiId> = places.keys().copied().filter(covered).collect();
+            if beside.len() <= MANY {
+                beside.retain(|place, _| !self.is_gap(id, *place, id, |c| covered.contains(c)));
+            }
+            let beside: Vec<CiId> = beside.into_keys().collect();
             if beside.len().saturating_mul(2) < places.len() {
-                if !beside.is_empty() {
-                    let beside: Vec<CiId> = beside.into_keys().collect();
-                    self.set_aside(id, &beside, name);
-                }
+                return self.keeps_back(id, &places, &beside, name);
+            }
+            if self.waits_beside(id, &beside, name) {
                 return Some(name.clone());
             }
         }
         self.began_with_maintenance(id)
     }
 
-    /// Places of an incident with the begin of the last alert that counts there.
-    fn places(&self, id: IncidentId) -> Option<BTreeMap<CiId, Millis>> {
+    /// A window covers most of an incident: the rest of what fires becomes an incident of its own. Where nothing
+    /// else fires any more, a small rest gets the time that things need to come back.
+    fn keeps_back(
+        &mut self,
+        id: IncidentId,
+        places: &BTreeMap<CiId, Millis>,
+        beside: &[CiId],
+        name: &Arc<str>,
+    ) -> Option<Arc<str>> {
+        let fires = |place: &CiId| self.spot(id, *place).is_some_and(|s| s.live > 0);
+        let beside: Vec<CiId> = beside.iter().copied().filter(fires).collect();
+        let firing = places.keys().filter(|p| fires(p)).count();
+        if firing > beside.len() && !beside.is_empty() {
+            self.set_aside(id, &beside, name);
+        } else if firing > 0 && firing == beside.len() {
+            let urgent = beside.iter().any(|place| self.is_urgent(id, *place));
+            if urgent || firing > SMALL {
+                return None;
+            }
+        }
+        Some(name.clone())
+    }
+
+    /// Whether a part that was set aside from a maintenance waits with it, or with another one with which it began:
+    /// most likely the CMDB lacks a relation. It must be smaller than what that keeps back, which must go on, and
+    /// nothing of it may be urgent.
+    fn waits_beside(&self, id: IncidentId, beside: &[CiId], name: &Arc<str>) -> bool {
+        let known = self.state.incidents.get(&id);
+        let Some(known) = known.filter(|i| i.beside.is_some() && i.opened.is_none()) else {
+            return false;
+        };
+        let goes_on = |other: &&Incident| {
+            let apart = known.case.first.since(other.case.first).0.saturating_abs();
+            other.beside.is_none()
+                && other.state.lives()
+                && other.maintenance.as_ref() == Some(name)
+                && (known.beside.as_ref() == Some(name) || apart <= WITH.0)
+        };
+        let kept = self.state.incidents.values().filter(goes_on);
+        let largest = kept.map(|i| i.case.spots.len()).max();
+        largest.is_some_and(|most| beside.len() < most)
+            && !beside.iter().any(|place| self.is_urgent(id, *place))
+    }
+
+    /// Places of an incident with the begin of the last alert that counts there: one that fires, or that has been
+    /// over for so short a time that others may still be coming back.
+    fn places(&mut self, id: IncidentId) -> Option<BTreeMap<CiId, Millis>> {
+        let at = self.state.at;
         let known = self.state.incidents.get(&id)?;
         let mut places = BTreeMap::new();
+        let mut again: Option<Millis> = None;
         for (alert, member) in &known.members {
             let alert = self.state.alerts.get(alert)?;
-            if alert.live() || known.live == 0 {
+            let until = alert.ended.map(|e| e.plus(SETTLES)).filter(|u| *u > at);
+            if alert.live() || known.live == 0 || until.is_some() {
                 let began = places.entry(member.ci).or_insert(alert.started);
                 *began = alert.started.max(*began);
+                if !alert.live() {
+                    again = again.max(until);
+                }
             }
+        }
+        if let Some(due) = again.filter(|_| known.live > 0) {
+            self.set_timer(due, Timer::Wait(id));
         }
         (!places.is_empty()).then_some(places)
     }
@@ -277,22 +340,59 @@ impl Engine {
         inside && (place == ci || (window.include_dependents && needs()))
     }
 
+    /// Whether a place alerts like places of another incident (or of its own), and nothing is recorded that it
+    /// needs: a gap in the CMDB.
+    fn is_gap(
+        &self,
+        incident: IncidentId,
+        place: CiId,
+        other: IncidentId,
+        of: impl Fn(&CiId) -> bool,
+    ) -> bool {
+        let (Some(spot), Some(other)) =
+            (self.spot(incident, place), self.state.incidents.get(&other))
+        else {
+            return false;
+        };
+        let class = |ci: CiId| self.force.ci(ci).map(|c| c.class.as_str());
+        let like = |(ci, other): (&CiId, &Spot)| {
+            *ci != place
+                && of(ci)
+                && class(place).is_none_or(|own| class(*ci) == Some(own))
+                && (other.named.keys().any(|name| spot.named.contains_key(name))
+                    || (other.named.is_empty() && spot.named.is_empty()))
+        };
+        self.cone_of(place).is_empty() && other.case.spots.iter().any(like)
+    }
+
+    /// Whether a place of an incident is P1 or P2 for itself.
+    fn is_urgent(&self, incident: IncidentId, place: CiId) -> bool {
+        let spot = self.spot(incident, place);
+        spot.is_some_and(|s| self.priority_of_place(place, s.worst) <= Priority::P2)
+    }
+
     /// What begins with the many alerts of a maintenance, and of which the CMDB knows no relation to it, is
-    /// most likely part of it: it waits for the end of the window, unless it is small no more or P1.
+    /// most likely part of it: it waits for the end of the window, unless it is small no more or P1. The same
+    /// holds for gaps in the CMDB, however few alerts there are.
     fn began_with_maintenance(&self, id: IncidentId) -> Option<Arc<str>> {
         let known = self.state.incidents.get(&id)?;
         if known.case.spots.len() > SMALL || known.priority == Priority::P1 {
             return None;
         }
-        let with = |other: &&Incident| {
+        let gaps = |other: IncidentId| {
+            let mut places = known.case.spots.keys();
+            other != id && places.all(|place| self.is_gap(id, *place, other, |_| true))
+        };
+        let with = |(id, other): &(&IncidentId, &Incident)| {
             let late = known.case.first.since(other.case.first);
-            other.case.spots.len() >= MANY && late > Millis(-BEFORE.0) && late <= WITH
+            let together = late > Millis(-BEFORE.0) && late <= WITH;
+            together && (other.case.spots.len() >= MANY || gaps(**id))
         };
         let kept = self.kept_back.iter();
         let of = kept
-            .filter_map(|id| self.state.incidents.get(id))
+            .filter_map(|id| Some((id, self.state.incidents.get(id)?)))
             .filter(with);
-        of.filter_map(|i| i.maintenance.clone())
+        of.filter_map(|(_, i)| i.maintenance.clone())
             .find(|name| self.state.windows.contains_key(name))
     }
 

@@ -2,6 +2,7 @@
 //! for a large hub needs many effects before it is likelier than so many faults.
 
 use super::case::Case;
+use super::hidden;
 use super::index::About;
 use super::join::unexplained;
 use super::place::{New, Way, can_explain};
@@ -103,8 +104,8 @@ impl Engine {
                 continue;
             };
             let mut hiders: Vec<CiId> = new.hider.into_iter().collect();
-            for hider in parts.iter().flat_map(|p| &p.hiders) {
-                self.with_hider(&mut hiders, *hider);
+            for part in parts {
+                hidden::add(&mut hiders, &part.hiders);
             }
             let own = match parts.iter().any(|p| p.counted) {
                 true => [0; FRACTIONS],

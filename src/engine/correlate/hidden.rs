@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// One more that hides others, unless it is hidden itself.
-    pub(super) fn with_hider(&mut self, hiders: &mut Vec<CiId>, ci: CiId) {
+    fn with_hider(&mut self, hiders: &mut Vec<CiId>, ci: CiId) {
         if hiders.contains(&ci) || self.hidden_by(ci, hiders) {
             return;
         }
@@ -186,6 +186,15 @@ impl Engine {
             edge = next;
         }
         false
+    }
+}
+
+/// The hiders of several cases, without asking which of them hides another: where that matters they are one case.
+pub(super) fn add(hiders: &mut Vec<CiId>, more: &[CiId]) {
+    for ci in more {
+        if hiders.len() < MAX_HIDERS && !hiders.contains(ci) {
+            hiders.push(*ci);
+        }
     }
 }
 

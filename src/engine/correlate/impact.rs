@@ -120,7 +120,19 @@ impl Engine {
         .min()
         .unwrap_or(4)
         .min(UNKNOWN_IMPACT);
-        let urgency = match self.worst(known) {
+        self.in_matrix(level, self.worst(known))
+    }
+
+    /// Priority of an alert on a CI, by what the CI is for itself.
+    pub(in crate::engine) fn priority_of_place(&self, ci: CiId, worst: Severity) -> Priority {
+        let rules = &self.state.rules.priority;
+        let level = self.force.ci(ci).map_or(4, |c| impact_of(rules, c));
+        self.in_matrix(level.min(UNKNOWN_IMPACT), worst)
+    }
+
+    fn in_matrix(&self, level: u8, worst: Severity) -> Priority {
+        let rules = &self.state.rules.priority;
+        let urgency = match worst {
             Severity::Critical => 0,
             Severity::Major | Severity::Minor => 1,
             Severity::Warning | Severity::Info => 2usize,

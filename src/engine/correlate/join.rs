@@ -1,6 +1,7 @@
 //! What an incident gains from one more alert: its best explanation with the alert, less its best without.
 
 use super::case::{Case, Spot};
+use super::hidden;
 use super::index::About;
 use super::learn::chained;
 use super::place::{New, Way, can_explain, only_warns};
@@ -77,9 +78,7 @@ impl Engine {
             new.severity == Severity::Critical && case.spots.values().all(|s| only_warns(s.worst));
         let places = case.spots.len().saturating_add(1);
         let mut hiders = case.hiders.clone();
-        if let Some(hider) = new.hider {
-            self.with_hider(&mut hiders, hider);
-        }
+        hidden::add(&mut hiders, new.hider.as_slice());
         let mut best: Option<(Nats, CiId, Option<CiId>)> = None;
         let inherited = inherited(case, new, about);
         let own_paths = || about.cone.iter().map(|n| (n.ci, (n.weight, None)));

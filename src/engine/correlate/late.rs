@@ -3,6 +3,7 @@
 
 use super::case::Case;
 use super::fit::alerts;
+use super::hidden;
 use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, unexplained};
 use super::place::{MAX_SHARED, New, can_explain, only_warns};
 use super::scale::{self, NAT, Nats, nats};
@@ -148,9 +149,7 @@ impl Engine {
             false => (b, a),
         };
         let mut hiders = big.hiders.clone();
-        for hider in &small.hiders {
-            self.with_hider(&mut hiders, *hider);
-        }
+        hidden::add(&mut hiders, &small.hiders);
         let mut best = NEVER;
         for (cause, sum) in &small.sums {
             let Some(other) = big.sums.get(cause) else {

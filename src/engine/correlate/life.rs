@@ -279,6 +279,10 @@ impl Engine {
         self.line(Some(id), text.to_owned());
         self.forget_later(id);
         self.touch(id);
+        let maintained = |i: &Incident| i.maintenance.is_some();
+        if self.state.incidents.get(&id).is_some_and(maintained) {
+            self.touch_held_back(); // what waited with it waits no longer
+        }
     }
 
     /// The condition of `before`, which is over, fires again as `alert`. Answers whether that returns to the
