@@ -218,7 +218,7 @@ pub const RELATION: &[Key] = &[
 const PRIORITY: &[Key] = &[
     key("criticality_attribute", Text, Toml("\"criticality\""), "CI attribute that holds the criticality"),
     key("criticality", Map, Absent, "impact (1 to 4) of further criticality words, on top of gold, silver, bronze"),
-    key("service_classes", List, Toml("[\"business_service\", \"service\"]"), "CI classes that are services to people"),
+    key("service_classes", List, Toml("[\"business_service\", \"service\"]"), "CI classes that are services to people; the first of them that the CMDB uses"),
     key("impact_1", List, Toml("[\"1\", \"2\", \"3\"]"), "priority of impact 1 with high, medium, low urgency"),
     key("impact_2", List, Toml("[\"2\", \"3\", \"4\"]"), "the same of impact 2"),
     key("impact_3", List, Toml("[\"3\", \"4\", \"4\"]"), "the same of impact 3"),

@@ -104,7 +104,9 @@ impl Engine {
         let new = self.force.after(rules, graph, since, cis);
         let before = std::mem::replace(&mut self.force, new);
         let stale = since.stale();
-        if stale.cones.len().max(stale.dependants.len()) > MANY {
+        let classes = |force: &InForce| force.graph.as_ref().map(|g| g.classes().clone());
+        let same_classes = classes(&before) == classes(&self.force);
+        if !same_classes || stale.cones.len().max(stale.dependants.len()) > MANY {
             return self.forget_graph();
         }
         let ids = |all: &[Ix]| -> Vec<CiId> {

@@ -26,7 +26,7 @@ pub use since::{Since, Stale};
 use crate::rules::RelationRule;
 use links::Links;
 use names::NameIndex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A CI's position in one graph. It means nothing in another graph: keep the CI's key instead.
@@ -45,6 +45,7 @@ pub struct Graph {
     down: Links,
     /// Relation types, by the number that a link holds.
     kinds: Vec<String>,
+    classes: BTreeSet<String>,
     findings: Vec<Finding>,
 }
 
@@ -64,6 +65,7 @@ impl Graph {
             up: Links::new(raw.cis.len(), &weighed.needs, false),
             down: Links::new(raw.cis.len(), &weighed.needs, true),
             kinds: weighed.kinds,
+            classes: raw.cis.iter().map(|ci| ci.class.clone()).collect(),
             findings: weighed.findings,
             raw,
         }
@@ -77,6 +79,11 @@ impl Graph {
     /// [`RawGraph::digest`] of the data: the rules have no part in it.
     pub fn digest(&self) -> u64 {
         self.digest
+    }
+
+    /// The classes of its CIs.
+    pub fn classes(&self) -> &BTreeSet<String> {
+        &self.classes
     }
 
     /// How many CIs it has.

@@ -29,19 +29,12 @@ pub fn bare_name(key: &str) -> &str {
     rest.split_once(':').map_or(rest, |(_, name)| name)
 }
 
-/// Whether a CI is a service to people: of a class that is, and not merely a part of one of an earlier class
-/// (a business service stands on services of the platform).
+/// Whether a CI is a service to people: of the first of the service classes that the CMDB uses. Where it has
+/// business services, what it calls a service is most often a part of one.
 pub(super) fn is_service(rules: &PriorityRules, graph: &Graph, ix: Ix) -> bool {
-    let rank = |ix: Ix| {
-        let class = &graph.ci(ix)?.class;
-        rules.service_classes.iter().position(|c| c == class)
-    };
-    rank(ix).is_some_and(|mine| {
-        mine == 0
-            || !graph
-                .dependants(ix)
-                .any(|link| rank(link.ci).is_some_and(|other| other < mine))
-    })
+    let mut used = rules.service_classes.iter();
+    let first = used.find(|class| graph.classes().contains(*class));
+    first.is_some() && graph.ci(ix).map(|ci| &ci.class) == first
 }
 
 /// Impact of a CI by its criticality, 1 the highest; 4 without one.
