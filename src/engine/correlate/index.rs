@@ -4,8 +4,9 @@
 //! Derived from the state and the graph, so it is not in the snapshot.
 
 use super::fine::Fine;
-use super::scale::{self, Each, FRACTIONS, Nats, OWN};
+use super::scale::{Each, Nats, OWN};
 use super::under::Dependant;
+use super::waste::{Known, Waste};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,10 +59,8 @@ impl About {
 pub struct Index {
     at: BTreeMap<CiId, BTreeSet<IncidentId>>,
     causes: BTreeMap<CiId, BTreeSet<IncidentId>>,
-    about: BTreeMap<CiId, Arc<About>>,
-    standing: BTreeMap<CiId, Standing>,
-    fine: BTreeMap<CiId, Fine>,
-    under: BTreeMap<CiId, Arc<[Dependant]>>,
+    known: Known,
+    waste: Waste,
 }
 
 impl Index {
@@ -83,19 +82,19 @@ impl Index {
         [all(&self.at), all(&self.causes)]
     }
     pub(super) fn fine(&self, ci: CiId) -> Option<Fine> {
-        self.fine.get(&ci).copied()
+        self.known.fine.get(&ci).copied()
     }
     pub(super) fn keep_fine(&mut self, ci: CiId, absence: Fine) {
-        self.fine.insert(ci, absence);
+        self.known.fine.insert(ci, absence);
     }
     pub(super) fn under(&self, ci: CiId) -> Option<Arc<[Dependant]>> {
-        self.under.get(&ci).cloned()
+        self.known.under.get(&ci).cloned()
     }
     pub(super) fn keep_under(&mut self, ci: CiId, found: Arc<[Dependant]>, most: usize) {
-        if self.under.len() >= most {
-            self.under.clear();
+        if self.known.under.len() >= most {
+            self.known.under.clear();
         }
-        self.under.insert(ci, found);
+        self.known.under.insert(ci, found);
     }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         self.causes.entry(ci).or_default().insert(incident);
@@ -108,7 +107,7 @@ impl Index {
 impl Engine {
     /// What the graph says about a CI; asked once per graph.
     pub(in crate::engine) fn about(&mut self, ci: CiId) -> Arc<About> {
-        if let Some(known) = self.index.about.get(&ci) {
+        if let Some(known) = self.index.known.about.get(&ci) {
             return known.clone();
         }
         let mut cone = self.cone_of(ci);
@@ -119,41 +118,36 @@ impl Engine {
         });
         cone.sort_unstable_by_key(|n| n.ci);
         let about = Arc::new(About { cone });
-        self.index.about.insert(ci, about.clone());
+        self.index.known.about.insert(ci, about.clone());
         about
     }
 
     /// See [`Standing`]; asked once per graph.
     pub(super) fn standing(&mut self, ci: CiId) -> Standing {
-        if let Some(known) = self.index.standing.get(&ci) {
+        if let Some(known) = self.index.known.standing.get(&ci) {
             return *known;
         }
-        let mut sum = [0; FRACTIONS];
-        if let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) {
-            for reach in graph.impact(ix, MIN_EXPECTED, MAX_UNDER) {
-                if graph.ci(reach.ci).is_some_and(|c| c.monitored) {
-                    sum = scale::plus(sum, scale::loss(reach.weight));
-                }
-            }
-        }
+        let absence = self.absence(ci);
+        // Looked up together: whoever asks for the one will ask for the other.
+        self.index.known.fine.insert(ci, absence.fine);
         let (prior, silence) = self.prior_of(ci);
         let standing = Standing {
             prior,
             silence,
-            absence: sum,
+            absence: absence.each,
         };
-        self.index.standing.insert(ci, standing);
+        self.index.known.standing.insert(ci, standing);
         standing
     }
 
     /// The same, if it was asked for since the graph came into force.
     pub(super) fn known_standing(&self, ci: CiId) -> Option<Standing> {
-        self.index.standing.get(&ci).copied()
+        self.index.known.standing.get(&ci).copied()
     }
 
     /// What the graph says about a CI, without keeping it.
     pub(super) fn about_of(&self, ci: CiId) -> Arc<About> {
-        let known = self.index.about.get(&ci).cloned();
+        let known = self.index.known.about.get(&ci).cloned();
         known.unwrap_or_else(|| {
             let mut cone = self.cone_of(ci);
             cone.push(Need {
@@ -229,21 +223,24 @@ impl Engine {
     /// Forgets what an older graph said of some CIs: what they need, and what needs them.
     pub(in crate::engine) fn forget_some(&mut self, cones: &[CiId], dependants: &[CiId]) {
         for ci in cones {
-            self.index.about.remove(ci);
+            self.index.known.about.remove(ci);
         }
         for ci in dependants {
-            self.index.standing.remove(ci);
-            self.index.fine.remove(ci);
-            self.index.under.remove(ci);
+            self.index.known.standing.remove(ci);
+            self.index.known.fine.remove(ci);
+            self.index.known.under.remove(ci);
         }
     }
 
     /// Forgets what the old graph said.
     pub(in crate::engine) fn forget_graph(&mut self) {
-        self.index.about.clear();
-        self.index.standing.clear();
-        self.index.fine.clear();
-        self.index.under.clear();
+        let known = std::mem::take(&mut self.index.known);
+        self.index.waste.add(known);
+    }
+
+    /// Frees some of what was forgotten.
+    pub(in crate::engine) fn dispose(&mut self) {
+        self.index.waste.dispose();
     }
 }
 
