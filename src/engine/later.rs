@@ -29,11 +29,16 @@ pub(super) struct Work {
 
 /// What a look at an incident costs.
 fn look(known: &Incident) -> usize {
-    let size = known
-        .members
-        .len()
-        .saturating_add(known.case.sums.len() / 4);
-    LOOK.saturating_add(size)
+    let (places, causes) = (known.case.spots.len(), known.case.sums.len());
+    LOOK.saturating_add(known.members.len())
+        .saturating_add(places.saturating_mul(4))
+        .saturating_add(causes / 4)
+}
+
+/// What it costs to explain an incident anew before its ticket, and to look at it.
+fn settle(known: &Incident) -> usize {
+    let (places, causes) = (known.case.spots.len(), known.case.sums.len());
+    look(known).saturating_add(places.saturating_mul(causes) / 32)
 }
 
 impl Engine {
@@ -50,7 +55,7 @@ impl Engine {
     pub(super) fn count_timer(&mut self, timer: &Timer) {
         let units = match timer {
             // The incident is explained anew before it is looked at.
-            Timer::Hold(incident) => self.look_costs(*incident).saturating_mul(2),
+            Timer::Hold(incident) => self.state.incidents.get(incident).map_or(1, settle),
             Timer::Quiet(incident)
             | Timer::Silence(incident)
             | Timer::Wait(incident)

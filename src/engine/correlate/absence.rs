@@ -9,7 +9,7 @@ use crate::graph::{Graph, Ix};
 use crate::model::CiId;
 
 /// From so many dependants on it is done beforehand.
-const MANY: usize = 64;
+const MANY: usize = 256;
 
 /// The cost, for each fraction of the coarse and of the fine scale.
 #[derive(Clone, Copy, Debug, Default)]
