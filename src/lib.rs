@@ -84,6 +84,12 @@
 //! * The silence of a CI says nothing while it is in maintenance, while the source that told of it is quiet, and
 //!   behind a host that a Nagios or an Icinga sees down (`correlate::why`). Texts leave it out; the scores
 //!   count it as they did.
+//! * The work that timers and looks at incidents may do in one entry is bounded in units (`engine::later`). What is
+//!   left is a timer that is due at once, so that no other queue has to be kept. Large incidents are looked at less
+//!   often, for a look goes through all their alerts.
+//! * A graph is built, compared with the one in force and stored away from the engine's thread (`engine::ready`). What
+//!   the comparison finds unchanged stays known; where no name changed no alert is bound anew, else some with each
+//!   entry. Whether a graph came so or was read back from the store makes no difference to what is decided.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 

@@ -223,7 +223,7 @@ impl Maker {
             .collect();
         for (r, mine) in all.iter().enumerate() {
             for (n, from) in mine.iter().enumerate() {
-                for _ in 0..14 {
+                for _ in 0..17 {
                     let far = self.dice.percent(20);
                     let other = if far { self.dice.roll(all.len()) } else { r };
                     // Only downwards: calls go in layers.

@@ -5,13 +5,16 @@
 
 use super::Engine;
 use super::state::{Incident, Timer};
-use crate::model::{AlertId, IncidentId};
+use crate::model::{AlertId, IncidentId, Millis};
 
 /// Units for the timers of an entry, and as many again to look at what was touched. Two of three entries would be
 /// over in a fifth of it in a storm.
-const MOST: usize = 2000;
+const MOST: usize = 1500;
 /// A look at an incident, whatever its size.
 const LOOK: usize = 20;
+/// An incident of more alerts is looked at after so many milliseconds as a quarter of them at the earliest: a look
+/// goes through them all.
+const LARGE: usize = 256;
 /// To place one alert.
 pub(super) const PLACE: usize = 25;
 
@@ -26,11 +29,16 @@ pub(super) struct Work {
 
 /// What a look at an incident costs.
 fn look(known: &Incident) -> usize {
-    let size = known
-        .members
-        .len()
-        .saturating_add(known.case.sums.len() / 4);
-    LOOK.saturating_add(size)
+    let (places, causes) = (known.case.spots.len(), known.case.sums.len());
+    LOOK.saturating_add(known.members.len())
+        .saturating_add(places.saturating_mul(4))
+        .saturating_add(causes / 4)
+}
+
+/// What it costs to explain an incident anew before its ticket, and to look at it.
+fn settle(known: &Incident) -> usize {
+    let (places, causes) = (known.case.spots.len(), known.case.sums.len());
+    look(known).saturating_add(places.saturating_mul(causes) / 32)
 }
 
 impl Engine {
@@ -47,7 +55,7 @@ impl Engine {
     pub(super) fn count_timer(&mut self, timer: &Timer) {
         let units = match timer {
             // The incident is explained anew before it is looked at.
-            Timer::Hold(incident) => self.look_costs(*incident).saturating_mul(2),
+            Timer::Hold(incident) => self.state.incidents.get(incident).map_or(1, settle),
             Timer::Quiet(incident)
             | Timer::Silence(incident)
             | Timer::Wait(incident)
@@ -73,16 +81,27 @@ impl Engine {
         self.work.fired = self.work.fired.saturating_add(units);
     }
 
-    /// Whether an incident may be looked at in this entry; if not, it is with the next one. Where alerts parted it
-    /// must: only this entry knows that.
+    /// Whether an incident may be looked at in this entry; if not, it is with the next one, and a large one a little
+    /// later. Where alerts parted it must: only this entry knows that.
     pub(super) fn may_look(&mut self, id: IncidentId) -> bool {
-        if self.work.looked < MOST || self.parted.contains(&id) {
-            let units = self.look_costs(id);
-            self.work.looked = self.work.looked.saturating_add(units);
+        let at = self.state.at;
+        let units = self.look_costs(id);
+        let enough = self.work.looked >= MOST;
+        let Some(known) = self.state.incidents.get_mut(&id) else {
             return true;
+        };
+        let rest = match known.members.len() {
+            size if size > LARGE => Millis(i64::try_from(size / 4).unwrap_or(0)),
+            _ => Millis(0),
+        };
+        let due = known.looked.plus(rest).max(at);
+        if (enough || due > at) && !self.parted.contains(&id) {
+            self.set_timer(due, Timer::Wait(id));
+            return false;
         }
-        self.set_timer(self.state.at, Timer::Wait(id));
-        false
+        known.looked = at;
+        self.work.looked = self.work.looked.saturating_add(units);
+        true
     }
 
     /// An alert that is in no incident is placed, by the next entry if this one has done enough.

@@ -36,15 +36,22 @@ impl Engine {
         let Some(known) = self.state.incidents.get(&id).filter(|_| !rows.is_empty()) else {
             return;
         };
-        let severe = self.severe_of(known);
-        let members: BTreeSet<AlertId> = known.members.keys().copied().collect();
+        // The description of a ticket to come says it.
+        let has_ticket = |r: &RowId| {
+            let row = self.state.outbox.get(r);
+            row.is_some_and(|row| row.ticket.is_some())
+        };
+        let severe = match rows.iter().any(has_ticket) {
+            true => self.severe_of(known),
+            false => BTreeSet::new(),
+        };
         for row in rows {
             let Some(row) = self.state.outbox.get_mut(&row) else {
                 continue;
             };
-            row.severe.retain(|a| members.contains(a));
+            row.severe.retain(|a| known.members.contains_key(a));
             if row.ticket.is_none() {
-                continue; // the description of the ticket to come says it
+                continue;
             }
             for alert in &severe {
                 if row.severe.insert(*alert) {

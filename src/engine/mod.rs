@@ -242,6 +242,7 @@ impl Engine {
             self.apply_record(record);
         }
         self.look_at_touched();
+        self.dispose();
         // The most urgent first: a tool that comes back takes them in this order.
         self.effects.deliveries.sort_by_key(|d| d.wanted.priority);
         std::mem::take(&mut self.effects)
@@ -438,6 +439,7 @@ impl Engine {
         let before = self.force.graph.clone();
         let since = ready.as_ref().and_then(|r| r.since(before.as_ref()));
         self.take_over(rules, built, since);
+        self.force.heavy = ready.as_ref().map(|r| r.heavy().clone());
         self.line(
             None,
             format!(

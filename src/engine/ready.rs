@@ -3,7 +3,7 @@
 //! between, it builds as if it had not been given. What comes of it is the same either way.
 
 use super::Engine;
-use super::state::InForce;
+use super::state::{Heavy, InForce};
 use crate::graph::{Graph, Ix, RawGraph, Since};
 use crate::model::CiId;
 use crate::rules::{Rules, RulesText};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Ready {
     graph: Arc<Graph>,
+    heavy: Arc<Heavy>,
     /// The rules that it was built by.
     rules: Arc<RulesText>,
     /// The graph before, with what is still true.
@@ -36,6 +37,7 @@ impl ReadyFor {
             (before, since)
         });
         Ready {
+            heavy: Arc::new(Heavy::of(&graph)),
             graph,
             rules: self.rules.clone(),
             since,
@@ -55,6 +57,9 @@ impl Ready {
     /// The graph, if it was built by what these rules say of graphs.
     pub(super) fn graph(&self, rules: &RulesText) -> Option<&Arc<Graph>> {
         same_graph(&self.rules, rules).then_some(&self.graph)
+    }
+    pub(super) fn heavy(&self) -> &Arc<Heavy> {
+        &self.heavy
     }
     /// What is still true of the graph in force.
     pub(super) fn since(&self, force: Option<&Arc<Graph>>) -> Option<&Since> {

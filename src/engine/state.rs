@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 pub use super::chronic::Chronic;
 pub use super::cis::{Cis, UNBOUND_MARK};
+pub use super::correlate::absence::Heavy;
 pub use super::correlate::burst::NameStat;
 pub use super::flap::{Flap, FlapsTold};
 pub use super::hands::Hands;
@@ -328,6 +329,8 @@ pub struct InForce {
     /// The graph.
     pub graph: Option<Arc<Graph>>,
     of_ix: Arc<Vec<CiId>>,
+    /// What was looked up beforehand of the CIs that many need.
+    pub(super) heavy: Option<Arc<Heavy>>,
     /// By the number of the CI; [`NOWHERE`] for those that the graph does not have.
     to_ix: Arc<Vec<u32>>,
 }
@@ -373,6 +376,7 @@ impl InForce {
             rules,
             graph,
             of_ix: Arc::new(of_ix),
+            heavy: None,
             to_ix: Arc::new(to_ix),
         }
     }

@@ -2,7 +2,6 @@
 //! many dependants must not lose to a far CI behind it, only because a fifth of those fits the grid better.
 
 use super::case::Case;
-use super::index::{MAX_UNDER, MIN_EXPECTED};
 use super::scale::{self, Nats, ln_of};
 use crate::engine::Engine;
 use crate::model::CiId;
@@ -80,18 +79,16 @@ impl Engine {
         if let Some(known) = self.index.fine(ci) {
             return known;
         }
-        let mut sum = [0; FINE];
-        if let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) {
-            for reach in graph.impact(ix, MIN_EXPECTED, MAX_UNDER) {
-                if graph.ci(reach.ci).is_some_and(|c| c.monitored) {
-                    for (sum, (no, _)) in sum.iter_mut().zip(row(reach.weight)) {
-                        *sum += i64::from(*no);
-                    }
-                }
-            }
-        }
+        let sum = self.absence(ci).fine;
         self.index.keep_fine(ci, sum);
         sum
+    }
+}
+
+/// Adds what one silent dependant costs.
+pub(super) fn silent(sum: &mut Fine, weight: u16) {
+    for (sum, (no, _)) in sum.iter_mut().zip(row(weight)) {
+        *sum += i64::from(*no);
     }
 }
 

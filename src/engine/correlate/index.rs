@@ -5,7 +5,8 @@
 
 use super::fine::Fine;
 use super::hidden::Hidden;
-use super::scale::{self, Each, FRACTIONS, Nats, OWN};
+use super::known::{Known, Waste};
+use super::scale::{Each, Nats, OWN};
 use super::under::Dependant;
 use crate::engine::Engine;
 use crate::engine::maintenance::Window;
@@ -55,55 +56,17 @@ impl About {
     }
 }
 
-/// Something of many CIs, by their numbers, which are dense.
-#[derive(Clone, Debug)]
-pub(super) struct ByCi<T>(Vec<Option<T>>);
-
-impl<T> Default for ByCi<T> {
-    fn default() -> ByCi<T> {
-        ByCi(Vec::new())
-    }
-}
-
-impl<T> ByCi<T> {
-    pub fn get(&self, ci: &CiId) -> Option<&T> {
-        self.0.get(usize::try_from(ci.0).ok()?)?.as_ref()
-    }
-    pub fn insert(&mut self, ci: CiId, value: T) {
-        let at = usize::try_from(ci.0).unwrap_or(usize::MAX);
-        if at >= self.0.len() {
-            let room = at.saturating_add(1).max(self.0.len().saturating_mul(2));
-            self.0.resize_with(room, || None);
-        }
-        if let Some(place) = self.0.get_mut(at) {
-            *place = Some(value);
-        }
-    }
-    pub fn remove(&mut self, ci: &CiId) {
-        let at = usize::try_from(ci.0).unwrap_or(usize::MAX);
-        if let Some(place) = self.0.get_mut(at) {
-            *place = None;
-        }
-    }
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-}
-
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     at: BTreeMap<CiId, BTreeSet<IncidentId>>,
     causes: BTreeMap<CiId, BTreeSet<IncidentId>>,
-    about: ByCi<Arc<About>>,
-    standing: ByCi<Standing>,
-    fine: ByCi<Box<Fine>>,
     /// CIs of each class, and how many of them need anything.
     pub(super) classes: Option<BTreeMap<String, (u64, u64)>>,
-    hidden: BTreeMap<CiId, Hidden>,
     /// The dependants of the windows of now, and which these are.
     pub(super) windows: Option<(Vec<Window>, Arc<BTreeSet<CiId>>)>,
-    under: BTreeMap<CiId, Arc<[Dependant]>>,
+    known: Known,
+    waste: Waste,
 }
 
 impl Index {
@@ -125,25 +88,25 @@ impl Index {
         [all(&self.at), all(&self.causes)]
     }
     pub(super) fn fine(&self, ci: CiId) -> Option<Fine> {
-        self.fine.get(&ci).map(|fine| **fine)
+        self.known.fine.get(&ci).map(|fine| **fine)
     }
     pub(super) fn keep_fine(&mut self, ci: CiId, absence: Fine) {
-        self.fine.insert(ci, Box::new(absence));
+        self.known.fine.insert(ci, Box::new(absence));
     }
     pub(super) fn hidden(&self, ci: CiId) -> Option<Hidden> {
-        self.hidden.get(&ci).cloned()
+        self.known.hidden.get(&ci).cloned()
     }
     pub(super) fn keep_hidden(&mut self, ci: CiId, hidden: Hidden) {
-        self.hidden.insert(ci, hidden);
+        self.known.hidden.insert(ci, hidden);
     }
     pub(super) fn under(&self, ci: CiId) -> Option<Arc<[Dependant]>> {
-        self.under.get(&ci).cloned()
+        self.known.under.get(&ci).cloned()
     }
     pub(super) fn keep_under(&mut self, ci: CiId, found: Arc<[Dependant]>, most: usize) {
-        if self.under.len() >= most {
-            self.under.clear();
+        if self.known.under.len() >= most {
+            self.known.under.clear();
         }
-        self.under.insert(ci, found);
+        self.known.under.insert(ci, found);
     }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         self.causes.entry(ci).or_default().insert(incident);
@@ -156,7 +119,7 @@ impl Index {
 impl Engine {
     /// What the graph says about a CI; asked once per graph.
     pub(in crate::engine) fn about(&mut self, ci: CiId) -> Arc<About> {
-        if let Some(known) = self.index.about.get(&ci) {
+        if let Some(known) = self.index.known.about.get(&ci) {
             return known.clone();
         }
         let mut cone = self.cone_of(ci);
@@ -167,41 +130,36 @@ impl Engine {
         });
         cone.sort_unstable_by_key(|n| n.ci);
         let about = Arc::new(About { cone });
-        self.index.about.insert(ci, about.clone());
+        self.index.known.about.insert(ci, about.clone());
         about
     }
 
     /// See [`Standing`]; asked once per graph.
     pub(super) fn standing(&mut self, ci: CiId) -> Standing {
-        if let Some(known) = self.index.standing.get(&ci) {
+        if let Some(known) = self.index.known.standing.get(&ci) {
             return *known;
         }
-        let mut sum = [0; FRACTIONS];
-        if let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) {
-            for reach in graph.impact(ix, MIN_EXPECTED, MAX_UNDER) {
-                if graph.ci(reach.ci).is_some_and(|c| c.monitored) {
-                    sum = scale::plus(sum, scale::loss(reach.weight));
-                }
-            }
-        }
+        let absence = self.absence(ci);
+        // Looked up together: whoever asks for the one will ask for the other.
+        self.index.keep_fine(ci, absence.fine);
         let (prior, silence) = self.prior_of(ci);
         let standing = Standing {
             prior,
             silence,
-            absence: sum,
+            absence: absence.each,
         };
-        self.index.standing.insert(ci, standing);
+        self.index.known.standing.insert(ci, standing);
         standing
     }
 
     /// The same, if it was asked for since the graph came into force.
     pub(super) fn known_standing(&self, ci: CiId) -> Option<Standing> {
-        self.index.standing.get(&ci).copied()
+        self.index.known.standing.get(&ci).copied()
     }
 
     /// What the graph says about a CI, without keeping it.
     pub(super) fn about_of(&self, ci: CiId) -> Arc<About> {
-        let known = self.index.about.get(&ci).cloned();
+        let known = self.index.known.about.get(&ci).cloned();
         known.unwrap_or_else(|| {
             let mut cone = self.cone_of(ci);
             cone.push(Need {
@@ -279,25 +237,27 @@ impl Engine {
         self.index.classes = None;
         self.index.windows = None;
         for ci in cones {
-            self.index.about.remove(ci);
+            self.index.known.about.remove(ci);
         }
         for ci in dependants {
-            self.index.standing.remove(ci);
-            self.index.fine.remove(ci);
-            self.index.under.remove(ci);
-            self.index.hidden.remove(ci);
+            self.index.known.standing.remove(ci);
+            self.index.known.fine.remove(ci);
+            self.index.known.under.remove(ci);
+            self.index.known.hidden.remove(ci);
         }
     }
 
     /// Forgets what the old graph said.
     pub(in crate::engine) fn forget_graph(&mut self) {
-        self.index.about.clear();
-        self.index.standing.clear();
-        self.index.fine.clear();
         self.index.classes = None;
-        self.index.hidden.clear();
         self.index.windows = None;
-        self.index.under.clear();
+        let known = std::mem::take(&mut self.index.known);
+        self.index.waste.add(known);
+    }
+
+    /// Frees some of what was forgotten.
+    pub(in crate::engine) fn dispose(&mut self) {
+        self.index.waste.dispose();
     }
 }
 

@@ -9,7 +9,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `scale` | integer scores and their tables |
-//! | `index` | where to look: places, causes, cones |
+//! | `index`, `absence` | where to look: places, causes, cones, silence |
 //! | `case` | what one incident knows about its causes |
 //! | `value` | what a hypothesis is worth |
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
@@ -24,6 +24,7 @@
 //! | `life` | held, open, over |
 //! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
 
+pub mod absence;
 pub mod burst;
 pub mod case;
 pub mod check;
@@ -37,6 +38,7 @@ mod hidden;
 pub mod impact;
 pub mod index;
 mod join;
+mod known;
 mod labels;
 mod late;
 mod learn;
@@ -194,6 +196,7 @@ impl Engine {
             burst: None,
             ranked: Vec::new(),
             ranked_for: (0, 0, 0),
+            looked: Millis(0),
             maintenance: None,
             beside: None,
             root: alert.ci,
@@ -245,6 +248,13 @@ impl Engine {
 
     /// The worst severity of an incident's live alerts; of all, once it is over.
     pub(super) fn worst(&self, incident: &Incident) -> Severity {
+        match self.seen_worst(incident) {
+            Some(known) => known,
+            None => self.look_for_worst(incident),
+        }
+    }
+
+    fn look_for_worst(&self, incident: &Incident) -> Severity {
         let alerts = || {
             incident
                 .members

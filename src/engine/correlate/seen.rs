@@ -4,7 +4,8 @@
 use super::impact::Services;
 use super::root::Spots;
 use crate::engine::Engine;
-use crate::model::IncidentId;
+use crate::engine::state::Incident;
+use crate::model::{IncidentId, Severity};
 use std::sync::Arc;
 
 /// See the module. Empty outside of a look.
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub struct Seen {
     of: Option<(IncidentId, Arc<Spots>)>,
     services: Option<Arc<Services>>,
+    worst: Option<Severity>,
 }
 
 impl Seen {
@@ -35,6 +37,14 @@ impl Engine {
         let spots = Arc::new(self.look_for_spots(id));
         self.seen.of = Some((id, spots));
         self.seen.services = Some(Arc::new(self.look_for_services(id)));
+        let known = self.state.incidents.get(&id);
+        self.seen.worst = known.map(|i| self.look_for_worst(i));
+    }
+
+    pub(super) fn seen_worst(&self, incident: &Incident) -> Option<Severity> {
+        let (id, _) = self.seen.of.as_ref()?;
+        let seen = self.state.incidents.get(id)?;
+        self.seen.worst.filter(|_| std::ptr::eq(seen, incident))
     }
 
     /// What was seen is no longer so, or the look is over.
