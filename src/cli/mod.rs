@@ -335,7 +335,10 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
     }
     for target in &config.plumbing.targets {
         let name = &target.settings.name;
-        for from in target.secret.iter().chain(target.auth.secret()) {
+        let further = target.webhook_secret.iter();
+        let further = further.chain(target.reads.as_ref().map(|r| &r.secret));
+        let secrets = target.secret.iter().chain(target.auth.secret());
+        for from in secrets.chain(further) {
             match daemon::http::secret(from) {
                 Ok(_) => {}
                 // A credential is there only when systemd starts the unit.

@@ -16,7 +16,7 @@ mod rules;
 pub mod tables;
 mod walk;
 
-pub use auth::{Auth, Login, OAuth2};
+pub use auth::{Auth, Login, OAuth2, Reads};
 pub use planned::{CalendarConf, WindowConf};
 pub use plumbing::{CmdbConf, Listen, Plumbing, SourceConf, StoreConf, TargetConf};
 pub use reference::reference;

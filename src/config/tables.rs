@@ -108,6 +108,7 @@ pub const ITSM: &[Key] = &[
     key("settle", Duration, Absent, "how long a create whose answer was lost may take to be found; default by kind"),
     key("on_recovery", OneOf(&["resolve_if_untouched", "resolve", "note_only"]), Toml("\"resolve_if_untouched\""), "what recovery does to a ticket"),
     key("poll", Duration, Toml("\"1m\""), "time between two looks at what people changed in its tickets, where the kind can; \"0s\" for never"),
+    key("webhook_secret", Secret, Absent, "signs the webhooks that the tool sends to /v1/tickets/<name> when a ticket changes; without it they are refused"),
     key("max_requests", Integer(1, 100_000), Absent, "requests a minute to this tool, evenly spaced; without it as many as it takes"),
     key("max_new", Integer(1, 100_000), Toml("30"), "new tickets per max_new_per; the rest waits"),
     key("max_new_per", Duration, Toml("\"10m\""), "see max_new"),

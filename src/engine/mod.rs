@@ -262,6 +262,7 @@ impl Engine {
             | Record::Sent(_)
             | Record::Receipt(_)
             | Record::TicketChange(_)
+            | Record::TicketGone(_)
             | Record::Operator(_)
             | Record::Maintenance(_)
             | Record::Change(_)
@@ -282,6 +283,7 @@ impl Engine {
             Record::Sent(sent) => self.sent(sent),
             Record::Receipt(receipt) => self.receipt(receipt),
             Record::TicketChange(change) => self.ticket_change(change),
+            Record::TicketGone(gone) => self.ticket_gone(gone),
             Record::Operator(operator) => self.command(operator),
             Record::Maintenance(window) => self.maintenance(window),
             Record::Change(change) => self.change(change),

@@ -5,6 +5,7 @@ pub mod cherwell;
 pub mod exchange;
 mod fill;
 pub mod freshservice;
+pub mod hint;
 pub mod itop;
 pub mod jira;
 mod life;
@@ -53,6 +54,8 @@ pub struct Itsm {
     pub next: fn(&ItsmSettings, &Facts, &Step, &[Response]) -> Next,
     /// How it is asked what people changed, if it can be.
     pub poll: Option<poll::Poll>,
+    /// How it tells that something changed, if it does.
+    pub hint: Option<hint::Hint>,
 }
 
 /// The kind named `kind`.

@@ -98,6 +98,7 @@ pub const ITSM: Itsm = Itsm {
     promise: Promise::Once,
     next,
     poll: Some(poll::poll),
+    hint: None,
 };
 
 const fn key(name: &'static str, default: Preset, doc: &'static str) -> Key {
