@@ -3,6 +3,7 @@
 //! Pure: no file is opened here. Relative paths are taken from the folder of the configuration file.
 
 mod auth;
+mod inform;
 pub mod keys;
 mod life;
 pub mod lint;

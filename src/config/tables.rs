@@ -32,6 +32,7 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "correlate", many: false, keys: CORRELATE, doc: "how alerts become incidents", },
     Section { name: "priority", many: false, keys: PRIORITY, doc: "how impact and urgency become a priority", },
     Section { name: "ticket", many: false, keys: TICKET, doc: "what people read", },
+    Section { name: "inform", many: true, keys: INFORM, doc: "owners of services that do not work are told once per incident, where the ticket is another group's", },
     Section { name: "log", many: false, keys: LOG, doc: "our own log, on standard error", },
 ];
 
@@ -265,6 +266,16 @@ pub const ROUTE: &[Key] = &[
     key("source", Text, Absent, "a source of its alerts"),
     key("group", Text, Absent, "the assignment group; the first rule that fits and names one wins over what CIs say"),
     key("targets", List, Absent, "names of the [[itsm]] that get a ticket; the first rule that fits and names some wins, without any all get one"),
+];
+
+/// Keys of every `[[inform]]`.
+pub const INFORM: &[Key] = &[
+    key("name", Text, Required, "name, as it appears in the log"),
+    key("owner", Text, Absent, "only for this owner: the group that the CMDB gives the service (ticket.group_attribute)"),
+    key("service", Text, Absent, "only if this service does not work"),
+    key("note", Bool, Toml("true"), "a note in the ticket names the owner and what of theirs does not work"),
+    key("watch", List, Toml("[]"), "mail addresses that go on the watch list of the ticket (servicenow; AdminCc in rt) until a person has it"),
+    key("targets", List, Toml("[]"), "names of [[itsm]] that get a message or ticket for the owner; they get nothing else"),
 ];
 
 /// Tables inside of sections: of which section, their name, their keys.

@@ -381,8 +381,11 @@ impl Target {
 /// A bug in our templates.
 pub fn step(delivery: &Delivery, style: &Style) -> Result<Step, ticket::TextError> {
     let id = || delivery.ticket.clone();
-    let content =
-        || -> Result<Content, ticket::TextError> { ticket::content(&delivery.wanted, style) };
+    let content = || -> Result<Content, ticket::TextError> {
+        let mut content = ticket::content(&delivery.wanted, style)?;
+        content.watch.clone_from(&delivery.watch);
+        Ok(content)
+    };
     let (n, text) = match &delivery.note {
         Some((n, note)) => (*n, ticket::note(note, &delivery.wanted, style)?),
         None => (0, String::new()),

@@ -21,6 +21,7 @@ mod heard;
 mod hours;
 pub mod identity;
 pub mod incident;
+mod inform;
 mod inhibit;
 mod loud;
 pub mod maintenance;
@@ -126,6 +127,8 @@ pub struct Delivery {
     pub ticket: String,
     /// What the ticket shall say.
     pub wanted: Box<Wanted>,
+    /// Who is on its watch list, besides those whom the tool puts there.
+    pub watch: Vec<String>,
     /// The note to write, with its number.
     pub note: Option<(u32, Note)>,
     /// Resolve only if no person has touched the ticket.

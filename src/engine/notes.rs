@@ -241,6 +241,7 @@ fn urgent(kind: &NoteKind) -> bool {
         | NoteKind::Came { .. }
         | NoteKind::Ended { .. }
         | NoteKind::StillFiring { .. }
+        | NoteKind::Inform { .. }
         | NoteKind::Recovered(_) => true,
         NoteKind::Flapping { first, .. } => *first,
         NoteKind::Cause { now, .. } => matches!(now, Cause::Named(..)),
@@ -264,6 +265,7 @@ fn by_person(kind: &NoteKind) -> bool {
         | NoteKind::Priority { .. }
         | NoteKind::Flapping { .. }
         | NoteKind::StillFiring { .. }
+        | NoteKind::Inform { .. }
         | NoteKind::Late => false,
     }
 }

@@ -63,6 +63,7 @@ impl Engine {
             targets
                 .values()
                 .any(|t| t.fallback.as_deref() == Some(name))
+                || self.informs(name)
         };
         let named = self.route_targets(id);
         let mut new = Vec::new();
@@ -414,10 +415,9 @@ impl Engine {
         if row.shipped.is_some() && earliest > at {
             return Plan::Wait(Some(earliest)); // not yet worth the work of comparing
         }
-        let Some(wanted) = self.wanted(id, String::new(), "") else {
+        let Some((turning, all)) = self.content_of(id) else {
             return wait;
         };
-        let (turning, all) = Engine::content_hash(&wanted);
         let due = match row.shipped {
             Some((t, a)) if t == turning && a == all => return wait,
             Some((t, _)) if t == turning => {
@@ -443,13 +443,14 @@ impl Engine {
             self.opens_with_severe(id);
         }
         let key = correlation_key(epoch, id.incident, generation);
-        let plain = self.wanted(id.incident, String::new(), "");
+        let content = self.content_of(id.incident);
+        let watch = self.watchers(id.incident, &id.target);
         let Some(wanted) = self.wanted(id.incident, key.clone(), &id.target) else {
             return;
         };
         let opening = self.state.incidents.get(&id.incident).map(|i| i.opening);
-        let (Some(row), Some(opening), Some(plain)) =
-            (self.state.outbox.get_mut(id), opening, plain)
+        let (Some(row), Some(opening), Some(content)) =
+            (self.state.outbox.get_mut(id), opening, content)
         else {
             return;
         };
@@ -458,7 +459,7 @@ impl Engine {
             step: ask.step,
             sent: false,
             other: ask.other,
-            content: Engine::content_hash(&plain),
+            content,
             recovery: ask.recovery,
         });
         let number = row.notes_sent.saturating_add(1);
@@ -471,6 +472,7 @@ impl Engine {
             key,
             ticket: ask.ticket,
             wanted: Box::new(wanted),
+            watch,
             note: ask.note.map(|note| (number, note)),
             unless_touched: ask.unless_touched,
             opening,

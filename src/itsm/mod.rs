@@ -58,6 +58,13 @@ pub struct Itsm {
     pub hint: Option<hint::Hint>,
 }
 
+impl Itsm {
+    /// Whether a ticket has a watch list that we write.
+    pub fn watches(&self) -> bool {
+        matches!(self.kind, "rt" | "servicenow")
+    }
+}
+
 /// The kind named `kind`.
 pub fn kind(kind: &str) -> Option<&'static Itsm> {
     KINDS.iter().find(|k| k.kind == kind)
@@ -230,6 +237,8 @@ pub struct Content {
     pub cis: Vec<String>,
     /// Class of the CI for the CI field, as the CMDB calls it; empty if it is not known.
     pub class: String,
+    /// Mail addresses of those who watch the ticket, where the kind [`watches`](Itsm::watches).
+    pub watch: Vec<String>,
 }
 
 /// What the daemon does next for a step.

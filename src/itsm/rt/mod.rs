@@ -278,6 +278,7 @@ fn create(
                 "ContentType": "text/plain",
                 "CustomFields": fields,
             });
+            let body = with_watchers(body, content);
             send("POST", "ticket".to_owned(), &body, None)
         }
         [made] => {
@@ -307,6 +308,14 @@ fn create(
     }
 }
 
+/// Those who watch are AdminCc: they read comments, which requestors and Cc do not. K: a list replaces.
+fn with_watchers(mut body: Value, content: &Content) -> Value {
+    if let (false, Some(map)) = (content.watch.is_empty(), body.as_object_mut()) {
+        map.insert("AdminCc".to_owned(), Value::from(content.watch.clone()));
+    }
+    body
+}
+
 fn update(
     s: &ItsmSettings,
     facts: &Facts,
@@ -330,6 +339,7 @@ fn update(
                 "Subject": content.title,
                 "CustomFields": custom_fields(s, facts, content),
             });
+            let body = with_watchers(body, content);
             // With the ETag of what we just judged: a person who was faster wins.
             send("PUT", format!("ticket/{id}"), &body, now.header("etag"))
         }
