@@ -347,6 +347,12 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
                 }
             }
         }
+        let needs = target.kind.hint.and_then(|h| h.needs);
+        if let Some(key) = needs.filter(|k| target.settings.options.secret(k).is_none()) {
+            out.push_str(&format!(
+                "itsm {name}: without {key} nobody sees what people do in its tickets\n"
+            ));
+        }
         let mode = match config.rules.targets.get(name).map(|t| t.mode) {
             Some(Mode::Live) => "live",
             Some(Mode::Note) => "note",
