@@ -376,3 +376,57 @@ fn every_kind_that_can_be_asked_is_polled() {
         assert_eq!(hands(&daemon), told, "{name}");
     }
 }
+
+// ---- owners who are told -------------------------------------------------------------------------------
+
+#[test]
+fn the_owner_of_a_service_hears_of_it_in_the_ticket_by_mail_and_in_a_place_of_its_own() {
+    let (rt, chat) = (row("rt"), row("webhook park"));
+    let (tool, other) = (Server::start(rt), Server::start(chat));
+    let folder = std::env::temp_dir().join(format!("correlated-inform-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let cmdb = folder.join("cmdb.json");
+    let cis = json!({"cis": [{"id": "1", "name": "Mail", "class": "business_service",
+        "attributes": {"criticality": "gold", "group": "IT desk"}}], "relations": []});
+    std::fs::write(&cmdb, cis.to_string()).unwrap();
+    let text = format!(
+        "{}{}[[cmdb]]\nname = \"cis\"\nkind = \"file\"\npath = \"{}\"\n\
+         [[ticket.route]]\nname = \"all\"\ngroup = \"Operations\"\n\
+         [[inform]]\nname = \"owners\"\nwatch = [\"it@example.net\"]\ntargets = [\"chat\"]\n",
+        tool.target(rt, "poll = \"0s\"\n"),
+        other.target(chat, "").replace("\"tool\"", "\"chat\""),
+        cmdb.display()
+    );
+    let daemon = Daemon::new("inform", &text);
+    daemon.down("Mail", "gone");
+    let ticket = tool.ours();
+    let told = |m: &memory::Memory| {
+        let notes = &m.get(&ticket).unwrap().notes;
+        let to = |n: &&String| n.starts_with("TO IT desk ") && n.contains("with Operations");
+        notes.iter().filter(to).count()
+    };
+    tool.wait("a note", |m| told(m) == 1);
+    let bodies = tool.bodies();
+    let created = bodies.iter().find(|b| b.contains("\"Queue\"")).unwrap();
+    assert!(
+        created.contains("\"AdminCc\":[\"it@example.net\"]"),
+        "{created}"
+    );
+    let message = other.ours();
+    let of_chat = other.bodies();
+    assert!(
+        !of_chat
+            .iter()
+            .any(|b| b.contains("it@example.net") || b.contains("TO IT desk"))
+    );
+    daemon.up("Mail");
+    let ended = |m: &memory::Memory, n: &str| m.get(n).unwrap().state == TicketState::Resolved;
+    tool.wait("the ticket is resolved", |m| ended(m, &ticket));
+    other.wait("the message hears of the end", |m| ended(m, &message));
+    assert_eq!(
+        (tool.with(|m| told(m)), tool.with(|m| m.tickets.len())),
+        (1, 1)
+    );
+    assert_eq!(other.with(|m| m.tickets.len()), 1);
+    std::fs::remove_dir_all(folder).ok();
+}

@@ -19,6 +19,8 @@ struct Inner {
     wire: Box<dyn Wire + Send>,
     /// Method and path of every request.
     came: Vec<String>,
+    /// What was written.
+    bodies: Vec<String>,
     /// Answers nothing but 503.
     away: bool,
 }
@@ -35,6 +37,7 @@ impl Server {
             memory: Memory::default(),
             wire: (row.wire)(),
             came: Vec::new(),
+            bodies: Vec::new(),
             away: false,
         }));
         let behind = inner.clone();
@@ -73,6 +76,10 @@ impl Server {
 
     pub fn came(&self) -> Vec<String> {
         self.inner.lock().unwrap().came.clone()
+    }
+
+    pub fn bodies(&self) -> Vec<String> {
+        self.inner.lock().unwrap().bodies.clone()
     }
 
     /// Waits for a level, not for an edge.
@@ -172,6 +179,8 @@ fn serve(stream: TcpStream, inner: &Mutex<Inner>) -> Option<()> {
     } else {
         let mut inner = inner.lock().unwrap();
         inner.came.push(format!("{method} {}", request.path));
+        let text = String::from_utf8_lossy(&request.body).into_owned();
+        inner.bodies.push(text);
         inner.memory.now = now();
         let away = inner.away;
         let Inner { memory, wire, .. } = &mut *inner;

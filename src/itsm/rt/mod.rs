@@ -308,7 +308,8 @@ fn create(
     }
 }
 
-/// Those who watch are AdminCc: they read comments, which requestors and Cc do not. K: a list replaces.
+/// Those who watch are AdminCc: they read comments, which requestors and Cc do not. A list replaces the one before, also
+/// of addresses that no user has (seen on RT 5.0.3).
 fn with_watchers(mut body: Value, content: &Content) -> Value {
     if let (false, Some(map)) = (content.watch.is_empty(), body.as_object_mut()) {
         map.insert("AdminCc".to_owned(), Value::from(content.watch.clone()));
