@@ -198,8 +198,19 @@ impl Hints {
                 _ = stop.changed() => return,
             }
             for (name, names) in self.take() {
+                let (hints, of) = (self.clone(), name.clone());
+                let read = async move { hints.follow_all(&of, names).await };
                 let hints = self.clone();
-                tokio::spawn(async move { hints.follow_all(&name, names).await });
+                tokio::spawn(async move {
+                    // A bug there must not keep the next hint from being followed.
+                    if tokio::spawn(read).await.is_err() {
+                        hints.metrics.panics.inc();
+                    }
+                    if let Some(waiting) = hints.lock().get_mut(&name) {
+                        waiting.busy = false;
+                    }
+                    hints.woken.notify_one();
+                });
             }
         }
     }
@@ -252,10 +263,6 @@ impl Hints {
             let labels = [target, outcome];
             self.metrics.hinted.with_label_values(&labels).inc();
         }
-        if let Some(waiting) = self.lock().get_mut(target) {
-            waiting.busy = false;
-        }
-        self.woken.notify_one();
     }
 
     async fn follow_one(&self, of: &str, target: &Target, name: &str) -> Followed {
