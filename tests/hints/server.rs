@@ -111,7 +111,9 @@ impl Server {
 
     /// A rule of the tool does something that is no person's hand.
     pub fn rules(&self, number: &str) {
-        self.with(|m| drop(m.change(number, RULE)));
+        self.with(|m| {
+            m.change(number, RULE).unwrap();
+        });
     }
 
     /// The number of our first ticket.
