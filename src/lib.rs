@@ -82,14 +82,22 @@
 //!   leaves no trace of its own beside the members. Values in it are integers, in thousandths of a nat. Why an
 //!   alert is not in an incident is weighed when it is asked, in a copy of the state, by the code that places.
 //! * The silence of a CI says nothing while it is in maintenance, while the source that told of it is quiet, and
-//!   behind a host that a Nagios or an Icinga sees down (`correlate::why`). Texts leave it out; the scores
-//!   count it as they did.
+//!   behind a host that a Nagios or an Icinga sees down (`correlate::why`). Neither texts nor scores count it
+//!   (`correlate::hidden`).
 //! * The work that timers and looks at incidents may do in one entry is bounded in units (`engine::later`). What is
 //!   left is a timer that is due at once, so that no other queue has to be kept. Large incidents are looked at less
 //!   often, for a look goes through all their alerts.
 //! * A graph is built, compared with the one in force and stored away from the engine's thread (`engine::ready`). What
 //!   the comparison finds unchanged stays known; where no name changed no alert is bound anew, else some with each
 //!   entry. Whether a graph came so or was read back from the store makes no difference to what is decided.
+//! * A webhook of a tool (`daemon::hints`) is a hint and no record: the ticket is read, and only what a person did
+//!   is written (`TicketChange`, `TicketGone`), as after a poll. So a lost hint loses nothing but time.
+//! * A poll may name tickets that it cannot judge (`Changed::unread`), for tools whose lists do not say whose hand it
+//!   was: each is read, the oldest change first, and the cursor goes no further than what was read.
+//! * A target may read elsewhere than it writes (`rest_url` of PagerDuty). If that side is away, nothing is known of
+//!   people, and paging goes on.
+//! * Owners who are told (`engine::inform`) get rows of the outbox like anybody else: the recovery contract, the valve and
+//!   restarts hold for their messages without a line of their own.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 

@@ -57,7 +57,9 @@ metrics! {
     stopped: IntGaugeVec "correlated_target_stopped" ["target"] "1 while a target cannot be used until a person acts";
     away: IntGaugeVec "correlated_target_away" ["target"] "1 while a tool fails and is tried with one delivery now and then";
     polls: IntCounterVec "correlated_polls_total" ["target", "outcome"] "looks at what people changed in tickets";
-    ticket_changes: IntCounterVec "correlated_ticket_changes_total" ["target"] "tickets that people changed, found by a poll";
+    ticket_changes: IntCounterVec "correlated_ticket_changes_total" ["target"] "tickets that people changed, found by a poll or after a webhook";
+    hints: IntCounterVec "correlated_ticket_webhooks_total" ["target", "outcome"] "webhooks of tools: accepted, unsigned, no_secret, not_read, refused, too_large, full";
+    hinted: IntCounterVec "correlated_ticket_webhooks_tickets_total" ["target", "outcome"] "tickets that webhooks named: read, unknown (none of ours), failed";
     notes_suppressed: IntCounter "correlated_notes_suppressed_total" [] "work notes that the policy held back";
     commit_seconds: Histogram "correlated_commit_seconds" [] "time to append, sync and apply one entry";
     apply_seconds: Histogram "correlated_apply_seconds" [] "time between an entry's append and the end of its round";

@@ -6,8 +6,8 @@
 mod policy;
 
 pub use policy::{
-    CompiledInhibit, Flapping, InhibitRule, LabelRule, MatchOp, Matcher, Reopen, ReopenRules,
-    RouteRule, StormRule,
+    CompiledInhibit, Flapping, InformRule, InhibitRule, LabelRule, MatchOp, Matcher, Reopen,
+    ReopenRules, RouteRule, StormRule,
 };
 
 use crate::model::{Millis, Severity};
@@ -37,6 +37,8 @@ pub struct RulesText {
     pub targets: BTreeMap<String, Target>,
     /// `expect_every` of each `[[source]]` that sets it.
     pub expect_every: BTreeMap<String, Millis>,
+    /// `[[inform]]`
+    pub inform: Vec<InformRule>,
 }
 
 /// How labels become an identity, and words a severity.

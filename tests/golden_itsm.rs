@@ -12,8 +12,9 @@
 )]
 
 use correlated::config;
+use correlated::itsm::poll::PollNext;
 use correlated::itsm::{self, Content, Facts, ItsmSettings, Next, Step};
-use correlated::model::{Millis, Response};
+use correlated::model::{Millis, Request, Response};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -179,6 +180,14 @@ fn with_cis() -> Content {
     }
 }
 
+/// With owners of other services on the watch list.
+fn watched() -> Content {
+    Content {
+        watch: vec!["hr@example.net".into(), "sales@example.net".into()],
+        ..content()
+    }
+}
+
 fn step(kind: &str, name: &str) -> Step {
     let (_, id, other) = needs(kind);
     let id = || id.clone();
@@ -192,6 +201,14 @@ fn step(kind: &str, name: &str) -> Step {
         "find-unknown" => Step::Find {
             key: KEY.into(),
             unknown: true,
+        },
+        "create-watch" => Step::Create {
+            key: KEY.into(),
+            content: watched(),
+        },
+        "update-watch" => Step::Update {
+            id: id(),
+            content: watched(),
         },
         "create-odd" => Step::Create {
             key: KEY.into(),
@@ -289,11 +306,56 @@ fn answer(kind: &str, line: &str) -> Response {
     }
 }
 
+fn write_request(out: &mut String, request: &Request, more: &str) {
+    let body = String::from_utf8_lossy(&request.body).into_owned();
+    let writes = if request.writes { " (writes)" } else { "" };
+    writeln!(out, "{} {}{writes}{more}", request.method, request.path).unwrap();
+    for (name, value) in request.query.iter().chain(&request.headers) {
+        writeln!(out, "  {name}: {value}").unwrap();
+    }
+    if !body.is_empty() {
+        writeln!(out, "  {body}").unwrap();
+    }
+}
+
+/// `poll CURSOR`, and the answers to it.
+fn tell_poll<'a>(kind: &str, cursor: &str, lines: impl Iterator<Item = &'a str>) -> String {
+    let answers: Vec<Response> = lines.map(|l| answer(kind, l)).collect();
+    let (poll, settings) = (itsm::kind(kind).unwrap().poll.unwrap(), settings(kind));
+    let mut out = String::new();
+    for n in 0..=answers.len() {
+        match poll(&settings, &facts(kind), cursor, &answers[..n]) {
+            PollNext::Send(request) => write_request(&mut out, &request, ""),
+            PollNext::Done(changed) => {
+                assert_eq!(n, answers.len(), "answers are left over");
+                for ticket in changed.tickets {
+                    writeln!(out, "{} {:?}", ticket.id, ticket.seen).unwrap();
+                }
+                for ticket in changed.unread {
+                    writeln!(out, "{} changed {}, to be read", ticket.id, ticket.at).unwrap();
+                }
+                writeln!(out, "then from {}", changed.cursor).unwrap();
+                return out;
+            }
+            PollNext::Refused(refusal) => {
+                assert_eq!(n, answers.len(), "answers are left over");
+                writeln!(out, "refused {refusal:?}").unwrap();
+                return out;
+            }
+        }
+    }
+    out + "waits for an answer\n"
+}
+
 fn tell(kind: &str, story: &str) -> String {
     let mut lines = story
         .lines()
         .filter(|l| !l.starts_with('#') && !l.trim().is_empty());
-    let step = step(kind, lines.next().unwrap());
+    let first = lines.next().unwrap().to_owned();
+    if let Some(cursor) = first.strip_prefix("poll") {
+        return tell_poll(kind, cursor.trim(), lines);
+    }
+    let step = step(kind, &first);
     // `lost` at the end: no answer comes.
     let lines: Vec<&str> = lines.collect();
     let (lines, lost) = match lines.split_last() {
@@ -307,19 +369,11 @@ fn tell(kind: &str, story: &str) -> String {
         let next = (row.next)(&settings, &facts(kind), &step, &answers[..n]);
         match next {
             Next::Send(ref request) | Next::Besides(ref request, _) => {
-                let body = String::from_utf8_lossy(&request.body).into_owned();
-                let writes = if request.writes { " (writes)" } else { "" };
                 let besides = match next {
                     Next::Besides(..) => " (besides)",
                     _ => "",
                 };
-                writeln!(out, "{} {}{writes}{besides}", request.method, request.path).unwrap();
-                for (name, value) in request.query.iter().chain(&request.headers) {
-                    writeln!(out, "  {name}: {value}").unwrap();
-                }
-                if !body.is_empty() {
-                    writeln!(out, "  {body}").unwrap();
-                }
+                write_request(&mut out, request, besides);
                 if let Next::Besides(_, reply) = next
                     && lost
                     && n == answers.len()
@@ -387,6 +441,12 @@ fn steps_are_told_as_written() {
                 kind.kind
             );
         }
+        let polled = told.iter().any(|t| t.starts_with("poll "));
+        assert!(
+            polled || kind.poll.is_none(),
+            "kind {} has no story for poll",
+            kind.kind
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -271,6 +271,14 @@ fn all() -> Vec<(&'static str, Record)> {
                 until: Millis(3),
             }),
         ),
+        (
+            "ticket_gone",
+            Record::TicketGone(TicketGoneV1 {
+                target: "rt".into(),
+                ticket: "12".into(),
+                into: "9".into(),
+            }),
+        ),
     ]
 }
 

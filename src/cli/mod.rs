@@ -335,7 +335,10 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
     }
     for target in &config.plumbing.targets {
         let name = &target.settings.name;
-        for from in target.secret.iter().chain(target.auth.secret()) {
+        let further = target.webhook_secret.iter();
+        let further = further.chain(target.reads.as_ref().map(|r| &r.secret));
+        let secrets = target.secret.iter().chain(target.auth.secret());
+        for from in secrets.chain(further) {
             match daemon::http::secret(from) {
                 Ok(_) => {}
                 // A credential is there only when systemd starts the unit.
@@ -343,6 +346,12 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
                     out.push_str(&format!("itsm {name}: secret cannot be read here: {why}\n"))
                 }
             }
+        }
+        let needs = target.kind.hint.and_then(|h| h.needs);
+        if let Some(key) = needs.filter(|k| target.settings.options.secret(k).is_none()) {
+            out.push_str(&format!(
+                "itsm {name}: without {key} nobody sees what people do in its tickets\n"
+            ));
         }
         let mode = match config.rules.targets.get(name).map(|t| t.mode) {
             Some(Mode::Live) => "live",

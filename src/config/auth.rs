@@ -1,5 +1,6 @@
 //! How we show a target who we are.
 
+use super::TargetConf;
 use super::keys::{SecretRef, Settings};
 use super::walk::Walk;
 use std::ops::Range;
@@ -45,6 +46,33 @@ pub struct OAuth2 {
     pub client_id: String,
     pub client_secret: Option<SecretRef>,
     pub user: Option<(String, SecretRef)>,
+}
+
+/// Another address for reading requests, where a tool is written to elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sentences are at the keys of the kind")]
+pub struct Reads {
+    pub url: String,
+    pub secret: SecretRef,
+}
+
+impl Reads {
+    pub(super) fn read(settings: &Settings) -> Option<Reads> {
+        Some(Reads {
+            url: settings.text("rest_url").to_owned(),
+            secret: settings.secret("rest_token")?.clone(),
+        })
+    }
+
+    /// The target as reading requests see it.
+    pub fn of(&self, conf: &TargetConf) -> TargetConf {
+        TargetConf {
+            url: self.url.clone(),
+            secret: Some(self.secret.clone()),
+            auth: Auth::Header("Authorization".to_owned(), "Token token=".to_owned()),
+            ..conf.clone()
+        }
+    }
 }
 
 impl Auth {

@@ -3,6 +3,7 @@
 //! Pure: no file is opened here. Relative paths are taken from the folder of the configuration file.
 
 mod auth;
+mod inform;
 pub mod keys;
 mod life;
 pub mod lint;
@@ -16,7 +17,7 @@ mod rules;
 pub mod tables;
 mod walk;
 
-pub use auth::{Auth, Login, OAuth2};
+pub use auth::{Auth, Login, OAuth2, Reads};
 pub use planned::{CalendarConf, WindowConf};
 pub use plumbing::{CmdbConf, Listen, Plumbing, SourceConf, StoreConf, TargetConf};
 pub use reference::reference;

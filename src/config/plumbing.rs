@@ -1,6 +1,6 @@
 //! Addresses, paths, credentials, mappings, limits: everything that is not in the log.
 
-use super::auth::{self, Auth};
+use super::auth::{self, Auth, Reads};
 use super::keys::{Key, SecretRef, Settings};
 use super::planned::{self, CalendarConf, WindowConf};
 use super::tables::{self, SECTIONS};
@@ -112,6 +112,8 @@ pub struct TargetConf {
     pub language: Language,
     pub timezone: String,
     pub poll: Millis,
+    pub webhook_secret: Option<SecretRef>,
+    pub reads: Option<Reads>,
     pub max_requests: Option<u32>,
     pub common: Settings,
 }
@@ -429,6 +431,7 @@ fn target(
         let message = "missing: token_file = \"PATH\" or token = \"credential:NAME\"".to_owned();
         walk.problem(at.clone(), &format!("{path}.token"), message);
     }
+    webhooks(walk, at.clone(), path, kind, &settings);
     let auth = auth::read(walk, at.clone(), path, &settings);
     let timezone = settings.text("timezone").to_owned();
     if walk.problems.len() > before {
@@ -449,6 +452,8 @@ fn target(
         },
         timezone,
         poll: settings.duration("poll"),
+        webhook_secret: settings.secret("webhook_secret").cloned(),
+        reads: Reads::read(&settings),
         max_requests: settings
             .get("max_requests")
             .map(|_| u32::try_from(settings.integer("max_requests")).unwrap_or(u32::MAX)),
@@ -458,4 +463,26 @@ fn target(
         },
         common: settings,
     })
+}
+
+/// A secret for webhooks stands only where webhooks can be followed.
+fn webhooks(walk: &mut Walk<'_>, at: Range<usize>, path: &str, kind: &Itsm, settings: &Settings) {
+    if settings.secret("webhook_secret").is_none() {
+        return;
+    }
+    let path = format!("{path}.webhook_secret");
+    match kind.hint.map(|h| h.needs) {
+        None => {
+            let message = format!(
+                "kind {} has no webhook that is read; poll finds changes",
+                kind.kind
+            );
+            walk.problem(at, &path, message);
+        }
+        Some(Some(key)) if settings.secret(key).is_none() => {
+            let message = format!("needs {key}: what a webhook says is not believed but read");
+            walk.problem(at, &path, message);
+        }
+        Some(_) => {}
+    }
 }

@@ -3,7 +3,7 @@
 use super::keys::{Key, Settings};
 use super::plumbing::{Plumbing, section, tables_of};
 use super::walk::{Walk, hint, join};
-use super::{life, tables};
+use super::{inform, life, tables};
 use crate::itsm::Promise;
 use crate::model::Severity;
 use crate::rules::{BindRule, Mode, OnRecovery, RelationRule, RulesText, ScopeIdentity, Target};
@@ -41,6 +41,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing
     priority(walk, table, &mut rules);
     ticket(walk, table, &mut rules);
     life::ticket(walk, table, plumbing, &mut rules);
+    inform::read(walk, table, plumbing, &mut rules);
     scopes(walk, table, plumbing, &mut rules);
     for source in &plumbing.sources {
         if let Some(every) = source.expect_every {

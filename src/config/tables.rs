@@ -32,6 +32,7 @@ pub const SECTIONS: &[Section] = &[
     Section { name: "correlate", many: false, keys: CORRELATE, doc: "how alerts become incidents", },
     Section { name: "priority", many: false, keys: PRIORITY, doc: "how impact and urgency become a priority", },
     Section { name: "ticket", many: false, keys: TICKET, doc: "what people read", },
+    Section { name: "inform", many: true, keys: INFORM, doc: "owners of services that do not work are told once per incident, where the ticket is another group's", },
     Section { name: "log", many: false, keys: LOG, doc: "our own log, on standard error", },
 ];
 
@@ -108,6 +109,7 @@ pub const ITSM: &[Key] = &[
     key("settle", Duration, Absent, "how long a create whose answer was lost may take to be found; default by kind"),
     key("on_recovery", OneOf(&["resolve_if_untouched", "resolve", "note_only"]), Toml("\"resolve_if_untouched\""), "what recovery does to a ticket"),
     key("poll", Duration, Toml("\"1m\""), "time between two looks at what people changed in its tickets, where the kind can; \"0s\" for never"),
+    key("webhook_secret", Secret, Absent, "signs the webhooks that the tool sends to /v1/tickets/<name> when a ticket changes; without it they are refused"),
     key("max_requests", Integer(1, 100_000), Absent, "requests a minute to this tool, evenly spaced; without it as many as it takes"),
     key("max_new", Integer(1, 100_000), Toml("30"), "new tickets per max_new_per; the rest waits"),
     key("max_new_per", Duration, Toml("\"10m\""), "see max_new"),
@@ -264,6 +266,16 @@ pub const ROUTE: &[Key] = &[
     key("source", Text, Absent, "a source of its alerts"),
     key("group", Text, Absent, "the assignment group; the first rule that fits and names one wins over what CIs say"),
     key("targets", List, Absent, "names of the [[itsm]] that get a ticket; the first rule that fits and names some wins, without any all get one"),
+];
+
+/// Keys of every `[[inform]]`.
+pub const INFORM: &[Key] = &[
+    key("name", Text, Required, "name, as it appears in the log"),
+    key("owner", Text, Absent, "only for this owner: the group that the CMDB gives the service (ticket.group_attribute)"),
+    key("service", Text, Absent, "only if this service does not work"),
+    key("note", Bool, Toml("true"), "a note in the ticket names the owner and what of theirs does not work"),
+    key("watch", List, Toml("[]"), "mail addresses that go on the watch list of the ticket (servicenow; AdminCc in rt) until a person has it"),
+    key("targets", List, Toml("[]"), "names of [[itsm]] that get a message or ticket for the owner; they get nothing else"),
 ];
 
 /// Tables inside of sections: of which section, their name, their keys.

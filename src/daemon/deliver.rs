@@ -6,7 +6,7 @@ use super::pace::Pace;
 use crate::config::TargetConf;
 use crate::engine::Delivery;
 use crate::itsm::exchange::{Do, End, Exchange, outcome_of};
-use crate::itsm::{Content, Facts, Itsm, Refusal, Reply, Step, shadow};
+use crate::itsm::{Content, Facts, Itsm, Refusal, Reply, Seen, Step, shadow};
 use crate::metrics::Metrics;
 use crate::record::{OutcomeV1, ReceiptV1, StepName};
 use crate::ticket::{self, Style};
@@ -25,11 +25,21 @@ pub struct Target {
     conf: TargetConf,
     style: Style,
     client: Option<Client>,
+    /// For reading requests, where they go elsewhere.
+    reader: Option<Client>,
     /// Found by `Probe`; `None` until it was made.
     facts: Mutex<Option<Arc<Facts>>>,
     room: Arc<Semaphore>,
     pace: Pace,
     shown: Shown,
+}
+
+/// What a read of a ticket found.
+pub(super) enum Found {
+    /// How it stands.
+    Seen(Seen),
+    /// It is gone; the ticket that it was merged into, if any.
+    Gone(String),
 }
 
 /// What the shadow target would have written, for the demo and for people who try us out; the newest
@@ -73,6 +83,10 @@ pub fn targets(confs: &[TargetConf], link_base: &str, shown: &Shown) -> Result<T
             true => None,
             false => Some(Client::new(conf).map_err(|e| format!("itsm {name}: {e}"))?),
         };
+        let reader = conf.reads.as_ref().map(|r| Client::new(&r.of(conf)));
+        let reader = reader
+            .transpose()
+            .map_err(|e| format!("itsm {name}: {e}"))?;
         let target = Target {
             style: Style {
                 language: conf.language,
@@ -82,6 +96,7 @@ pub fn targets(confs: &[TargetConf], link_base: &str, shown: &Shown) -> Result<T
             },
             conf: conf.clone(),
             client,
+            reader,
             facts: Mutex::new(None),
             room: Arc::new(Semaphore::new(AT_ONCE)),
             pace: Pace::new(conf.max_requests),
@@ -272,6 +287,40 @@ impl Target {
         }
     }
 
+    /// Reads a ticket, outside of a delivery.
+    ///
+    /// # Errors
+    /// The tool's refusal.
+    pub(super) async fn read(&self, id: &str) -> Result<Found, Refusal> {
+        let _room = self.room.acquire().await;
+        let step = Step::Read { id: id.to_owned() };
+        let facts = self.facts(self.kind()).await?;
+        let end = match self.exchange(self.kind(), &facts, &step).await {
+            End::Refused(Refusal::Login) if !self.renews() => {
+                self.forget();
+                let facts = self.facts(self.kind()).await?;
+                self.exchange(self.kind(), &facts, &step).await
+            }
+            other => other,
+        };
+        match end {
+            End::Reply(Reply::State(seen)) => Ok(Found::Seen(seen)),
+            End::Reply(_) => Err(Refusal::Stop("the read answered nonsense".to_owned())),
+            End::Refused(Refusal::Gone(into)) => Ok(Found::Gone(into)),
+            End::Refused(refusal) => Err(refusal),
+            End::Unknown(why) => Err(Refusal::Retry {
+                not_before: None,
+                why,
+            }),
+        }
+    }
+
+    /// Whether its tickets can be read.
+    pub(super) fn reads(&self) -> bool {
+        let needs = self.kind().hint.and_then(|h| h.needs);
+        needs.is_none_or(|key| self.conf.settings.options.secret(key).is_some())
+    }
+
     /// As it is configured.
     pub(super) fn conf(&self) -> &TargetConf {
         &self.conf
@@ -292,6 +341,16 @@ impl Target {
         request: &crate::model::Request,
     ) -> Result<crate::model::Response, Failure> {
         self.pace.wait().await;
+        // That the side that only reads is away must not look as if the tool could not be written to.
+        if let Some(reader) = self.reader.as_ref().filter(|_| !request.writes) {
+            let answer = reader.send(request).await;
+            return Ok(answer.unwrap_or_else(|failure| crate::model::Response {
+                status: 503,
+                headers: Vec::new(),
+                body: failure.why.into_bytes(),
+                at: super::clock::wall(),
+            }));
+        }
         match &self.client {
             Some(client) => client.send(request).await,
             None => Err(Failure {
@@ -322,8 +381,11 @@ impl Target {
 /// A bug in our templates.
 pub fn step(delivery: &Delivery, style: &Style) -> Result<Step, ticket::TextError> {
     let id = || delivery.ticket.clone();
-    let content =
-        || -> Result<Content, ticket::TextError> { ticket::content(&delivery.wanted, style) };
+    let content = || -> Result<Content, ticket::TextError> {
+        let mut content = ticket::content(&delivery.wanted, style)?;
+        content.watch.clone_from(&delivery.watch);
+        Ok(content)
+    };
     let (n, text) = match &delivery.note {
         Some((n, note)) => (*n, ticket::note(note, &delivery.wanted, style)?),
         None => (0, String::new()),

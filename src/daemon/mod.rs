@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod doors;
 pub(crate) mod entry;
 mod gauges;
+mod hints;
 pub mod http;
 pub mod inbox;
 mod keep;
@@ -185,7 +186,9 @@ pub async fn run(
         ready: ready.clone(),
         reload: reload_tx,
     };
-    let listeners = listen_all(&config, &api, &doors, &tls, (&folder, recorder), &stopping).await?;
+    let hints = hints::Hints::new(targets.clone(), inbox.clone(), metrics.clone());
+    let keep = (folder.as_path(), recorder);
+    let listeners = listen_all(&config, &api, &doors, &hints, &tls, keep, &stopping).await?;
     let state = reload::Reloading {
         file,
         config: Arc::new(Mutex::new(config.clone())),
@@ -204,6 +207,7 @@ pub async fn run(
         folder.clone(),
         stopping.clone(),
     ));
+    tokio::spawn(hints.follow(stopping.clone()));
     tokio::spawn(state.clone().watch(reload_rx));
     tokio::spawn(state.clone().plans(stopping.clone()));
     tokio::spawn(state.graphs(stopping.clone()));
@@ -304,6 +308,7 @@ async fn listen_all(
     config: &Config,
     api: &Api,
     doors: &Doors,
+    hints: &hints::Hints,
     tls: &Tls,
     (folder, recorder): (&Path, Option<Arc<recorder::Recorder>>),
     stop: &watch::Receiver<bool>,
@@ -326,6 +331,7 @@ async fn listen_all(
         },
         config.plumbing.link_base.as_str().into(),
     );
+    let intake = hints.clone().before(intake);
     let mut plan: Vec<(&'static str, &str, serve::Handler, Tls)> = Vec::new();
     for address in &conf.intake {
         plan.push(("intake", address, intake.clone(), tls.clone()));

@@ -3,11 +3,11 @@
 //! Only a person's change becomes a record, and it carries the state that was read. The cursor is the tool's own
 //! time; it lies beside the log, and without it the tickets that changed last are looked at again.
 
-use super::deliver::{Target, Targets};
+use super::deliver::{Found, Target, Targets};
 use super::http::duration;
 use super::inbox::{Command, Inbox};
 use crate::itsm::exchange::unsent;
-use crate::itsm::poll::{Changed, Poll, PollNext};
+use crate::itsm::poll::{Changed, Poll, PollNext, Polled};
 use crate::itsm::{MAX_EXCHANGES, Refusal};
 use crate::metrics::Metrics;
 use crate::model::Seq;
@@ -29,11 +29,29 @@ const ASK: Duration = Duration::from_secs(10);
 /// A cursor is a moment.
 const MAX_CURSOR: u64 = 64;
 
+/// Tickets that one poll reads one by one; the rest is for the next.
+const MAX_READS: usize = 50;
+/// A ticket is read so often for one moment of change: later changes of that second would else be missed.
+const READS: u8 = 2;
+
+/// What was read of tickets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Back {
+    /// How they stand.
+    pub(super) tickets: Vec<Polled>,
+    /// Those that are gone, each with the ticket that it was merged into.
+    pub(super) gone: Vec<(String, String)>,
+}
+
+/// Tickets that were read, each with the tool's time of its change and how often.
+type Known = Arc<Mutex<BTreeMap<String, (String, u8)>>>;
+
 /// A target's next poll.
 #[derive(Default)]
 struct Due {
     at: Option<Instant>,
     failures: u32,
+    known: Known,
     running: Option<JoinHandle<Result<(), Refusal>>>,
 }
 
@@ -58,7 +76,8 @@ pub async fn run(
         due.retain(|name, _| all.contains_key(name));
         for (name, target) in all {
             let every = duration(target.conf().poll);
-            let poll = target.kind().poll.filter(|_| !every.is_zero());
+            let asked = !every.is_zero() && target.reads();
+            let poll = target.kind().poll.filter(|_| asked);
             let Some(poll) = poll else {
                 continue;
             };
@@ -73,8 +92,17 @@ pub async fn run(
             if this.running.is_none() && at <= Instant::now() {
                 let (inbox, metrics) = (inbox.clone(), metrics.clone());
                 let file = folder.join("cursors").join(&name);
-                let once = once(name, target, poll, inbox, metrics, file);
-                this.running = Some(tokio::spawn(once));
+                let known = this.known.clone();
+                let look = async move {
+                    let asked = Asked {
+                        name: &name,
+                        target: &target,
+                        inbox: &inbox,
+                        metrics: &metrics,
+                    };
+                    asked.once(poll, &file, &known).await
+                };
+                this.running = Some(tokio::spawn(look));
             }
         }
     }
@@ -115,39 +143,90 @@ impl Due {
     }
 }
 
-/// One poll of a target.
-async fn once(
-    name: String,
-    target: Arc<Target>,
-    poll: Poll,
-    inbox: Inbox,
-    metrics: Metrics,
-    file: PathBuf,
-) -> Result<(), Refusal> {
-    let of = name.clone();
-    let begin = ask(&inbox, move |engine| {
-        let state = engine.state();
-        let shadow = state.rules.targets.get(&of).map(|t| t.mode);
-        let writes = shadow.is_some_and(|m| m != crate::rules::Mode::Shadow);
-        (writes && engine.has_tickets(&of)).then_some(state.seq)
-    });
-    let Some(Some(began)) = begin.await else {
-        return Ok(()); // nothing there that anybody could have changed
-    };
-    let cursor = read(&file);
-    let changed = match query(&target, poll, &cursor).await {
-        // Once more with a secret that is read anew.
-        Err(Refusal::Login) if !target.renews() => {
-            target.forget();
-            query(&target, poll, &cursor).await
+/// A target that is polled.
+struct Asked<'a> {
+    name: &'a str,
+    target: &'a Target,
+    inbox: &'a Inbox,
+    metrics: &'a Metrics,
+}
+
+impl Asked<'_> {
+    /// One poll.
+    async fn once(&self, poll: Poll, file: &Path, known: &Known) -> Result<(), Refusal> {
+        let of = self.name.to_owned();
+        let begin = ask(self.inbox, move |engine| {
+            let state = engine.state();
+            let shadow = state.rules.targets.get(&of).map(|t| t.mode);
+            let writes = shadow.is_some_and(|m| m != crate::rules::Mode::Shadow);
+            (writes && engine.has_tickets(&of)).then_some(state.seq)
+        });
+        let Some(Some(began)) = begin.await else {
+            return Ok(()); // nothing there that anybody could have changed
+        };
+        let cursor = read(file);
+        let changed = match query(self.target, poll, &cursor).await {
+            // Once more with a secret that is read anew.
+            Err(Refusal::Login) if !self.target.renews() => {
+                self.target.forget();
+                query(self.target, poll, &cursor).await
+            }
+            other => other,
+        }?;
+        let (back, next, ended) = self.read_all(changed, &cursor, known).await;
+        let name = self.name.to_owned();
+        if judged(name, began, back, self.inbox, self.metrics).await && next != cursor {
+            write(file, &next);
         }
-        other => other,
-    }?;
-    let next = changed.cursor.clone();
-    if judged(name, began, changed, &inbox, &metrics).await && next != cursor {
-        write(&file, &next);
+        ended
     }
-    Ok(())
+
+    /// Reads what the query could only name, the oldest change first; and where the next poll begins.
+    async fn read_all(
+        &self,
+        changed: Changed,
+        cursor: &str,
+        known: &Known,
+    ) -> (Back, String, Result<(), Refusal>) {
+        let mut back = Back {
+            tickets: changed.tickets,
+            gone: Vec::new(),
+        };
+        let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
+        lock().retain(|id, _| changed.unread.iter().any(|u| u.id == *id));
+        let (mut next, mut reads) = (cursor.to_owned(), 0usize);
+        for unread in changed.unread.into_iter().rev() {
+            let before = lock().get(&unread.id).cloned();
+            let times = before.map_or(0, |(at, n)| if at == unread.at { n } else { 0 });
+            let (of, id) = (self.name.to_owned(), unread.id.clone());
+            let ours = times < READS && {
+                let known = ask(self.inbox, move |engine| engine.has_ticket(&of, &id));
+                known.await.unwrap_or(false)
+            };
+            if ours {
+                if reads >= MAX_READS {
+                    return (back, next, Ok(()));
+                }
+                reads = reads.saturating_add(1);
+                match self.target.read(&unread.id).await {
+                    Ok(Found::Seen(seen)) => back.tickets.push(Polled {
+                        id: unread.id.clone(),
+                        seen,
+                    }),
+                    Ok(Found::Gone(into)) => back.gone.push((unread.id.clone(), into)),
+                    // One ticket that is kept from us must not hide what people did to the others.
+                    Err(Refusal::Reject(why)) => {
+                        tracing::debug!("{}: {} cannot be read: {why}", self.name, unread.id);
+                    }
+                    Err(refusal) => return (back, next, Err(refusal)),
+                }
+                let times = times.saturating_add(1);
+                lock().insert(unread.id, (unread.at.clone(), times));
+            }
+            next = next.max(unread.at);
+        }
+        (back, changed.cursor, Ok(()))
+    }
 }
 
 async fn query(target: &Target, poll: Poll, cursor: &str) -> Result<Changed, Refusal> {
@@ -167,24 +246,30 @@ async fn query(target: &Target, poll: Poll, cursor: &str) -> Result<Changed, Ref
     Err(Refusal::Stop("the poll has no end".to_owned()))
 }
 
-/// Hands in what changed. Answers whether all of it could be judged and is on disk.
-async fn judged(
+/// Hands in what was read. Answers whether all of it could be judged and is on disk.
+pub(super) async fn judged(
     name: String,
     began: Seq,
-    changed: Changed,
+    back: Back,
     inbox: &Inbox,
     metrics: &Metrics,
 ) -> bool {
-    if changed.tickets.is_empty() {
+    if back.tickets.is_empty() && back.gone.is_empty() {
         return true;
     }
     let (say, said) = oneshot::channel();
     let (tell, told) = oneshot::channel();
     let of = name.clone();
     let judge = move |engine: &crate::engine::Engine| {
-        let (changes, sure) = engine.person_changes(&of, began, &changed.tickets);
-        say.send((changes.len(), sure)).ok(); // whoever asked may have gone
-        changes.into_iter().map(Record::TicketChange).collect()
+        let (changes, mut sure) = engine.person_changes(&of, began, &back.tickets);
+        let mut records: Vec<Record> = changes.into_iter().map(Record::TicketChange).collect();
+        for (ticket, into) in &back.gone {
+            let (gone, clear) = engine.ticket_is_gone(&of, began, ticket, into);
+            records.extend(gone.map(Record::TicketGone));
+            sure &= clear;
+        }
+        say.send((records.len(), sure)).ok(); // whoever asked may have gone
+        records
     };
     inbox.command(Command::Changes(Box::new(judge), tell));
     let Ok(Ok((count, sure))) = timeout(ASK, said).await else {
@@ -201,7 +286,7 @@ async fn judged(
     written && sure
 }
 
-async fn ask<T: Send + 'static>(
+pub(super) async fn ask<T: Send + 'static>(
     inbox: &Inbox,
     question: impl FnOnce(&crate::engine::Engine) -> T + Send + 'static,
 ) -> Option<T> {

@@ -5,7 +5,7 @@ use super::state::{IncidentState, Row};
 use crate::itsm::poll::Polled;
 use crate::itsm::{Seen, TicketState, shown};
 use crate::model::Seq;
-use crate::record::TicketChangeV1;
+use crate::record::{TicketChangeV1, TicketGoneV1};
 use std::collections::BTreeMap;
 
 impl Engine {
@@ -13,6 +13,14 @@ impl Engine {
     pub fn has_tickets(&self, target: &str) -> bool {
         let mut rows = self.state.outbox.iter();
         rows.any(|(id, row)| *id.target == *target && row.ticket.is_some() && !row.shadow)
+    }
+
+    /// Whether it is one of our tickets at a target.
+    pub fn has_ticket(&self, target: &str, ticket: &str) -> bool {
+        let mut rows = self.state.outbox.iter();
+        rows.any(|(id, row)| {
+            *id.target == *target && !row.shadow && row.ticket.as_deref() == Some(ticket)
+        })
     }
 
     /// The changes that a person made, among tickets that were read after the entry `began`. Compared with what we read
@@ -46,6 +54,59 @@ impl Engine {
             });
         }
         (out, sure)
+    }
+
+    /// Our ticket that a tool names by the last part of our id for it.
+    pub fn ticket_named(&self, target: &str, name: &str) -> Option<&str> {
+        let rows = self.state.outbox.iter();
+        let mut ours = rows
+            .filter(|(id, row)| *id.target == *target && !row.shadow)
+            .filter_map(|(_, row)| row.ticket.as_deref());
+        ours.find(|ticket| ticket.rsplit('#').next() == Some(name))
+    }
+
+    /// That a ticket is gone, as the tool said after the entry `began`; with whether that can be judged, as
+    /// in [`Engine::person_changes`].
+    pub fn ticket_is_gone(
+        &self,
+        target: &str,
+        began: Seq,
+        ticket: &str,
+        into: &str,
+    ) -> (Option<TicketGoneV1>, bool) {
+        let mut rows = self.state.outbox.iter();
+        let row = rows.find(|(id, row)| {
+            *id.target == *target && !row.shadow && row.ticket.as_deref() == Some(ticket)
+        });
+        match row {
+            None => (None, true),
+            Some((_, row)) if row.in_flight.is_some() || row.answered > began => (None, false),
+            Some(_) => {
+                let gone = TicketGoneV1 {
+                    target: target.to_owned(),
+                    ticket: ticket.to_owned(),
+                    into: into.to_owned(),
+                };
+                (Some(gone), true)
+            }
+        }
+    }
+
+    pub(super) fn ticket_gone(&mut self, gone: &TicketGoneV1) {
+        let mut rows = self.state.outbox.iter();
+        let found = rows.find(|(id, row)| {
+            *id.target == *gone.target && row.ticket.as_deref() == Some(gone.ticket.as_str())
+        });
+        let Some((id, _)) = found else {
+            return;
+        };
+        let id = id.clone();
+        match gone.into.as_str() {
+            "" => self.ends_ticket(&id, "deleted"),
+            into => self.merged_by_person(&id, into),
+        }
+        self.ticket_history(&id);
+        self.touch(id.incident);
     }
 
     pub(super) fn ticket_change(&mut self, change: &TicketChangeV1) {

@@ -43,7 +43,7 @@ impl Engine {
         )
     }
 
-    fn attribute(&self, ci: CiId, name: &str) -> Option<&str> {
+    pub(super) fn attribute(&self, ci: CiId, name: &str) -> Option<&str> {
         let known = self.force.ci(ci)?;
         known.attributes.get(name).map(String::as_str)
     }

@@ -4,6 +4,7 @@ use super::correlate::case::Case;
 use super::correlate::why::Why;
 use super::flap::FlapsTold;
 use super::hands::Hands;
+use super::inform::Informed;
 use super::waits::Wait;
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,8 @@ pub struct Told {
     pub priority: Option<Priority>,
     /// When a note that is not urgent was last written.
     pub at: Millis,
+    /// Owners of services who were told, each once.
+    pub informed: BTreeMap<String, Informed>,
 }
 
 /// A merge.

@@ -21,6 +21,7 @@ mod heard;
 mod hours;
 pub mod identity;
 pub mod incident;
+mod inform;
 mod inhibit;
 mod later;
 mod loud;
@@ -131,6 +132,8 @@ pub struct Delivery {
     pub ticket: String,
     /// What the ticket shall say.
     pub wanted: Box<Wanted>,
+    /// Who is on its watch list, besides those whom the tool puts there.
+    pub watch: Vec<String>,
     /// The note to write, with its number.
     pub note: Option<(u32, Note)>,
     /// Resolve only if no person has touched the ticket.
@@ -265,6 +268,7 @@ impl Engine {
             | Record::Sent(_)
             | Record::Receipt(_)
             | Record::TicketChange(_)
+            | Record::TicketGone(_)
             | Record::Operator(_)
             | Record::Maintenance(_)
             | Record::Change(_)
@@ -285,6 +289,7 @@ impl Engine {
             Record::Sent(sent) => self.sent(sent),
             Record::Receipt(receipt) => self.receipt(receipt),
             Record::TicketChange(change) => self.ticket_change(change),
+            Record::TicketGone(gone) => self.ticket_gone(gone),
             Record::Operator(operator) => self.command(operator),
             Record::Maintenance(window) => self.maintenance(window),
             Record::Change(change) => self.change(change),

@@ -245,6 +245,7 @@ fn urgent(kind: &NoteKind) -> bool {
         | NoteKind::Came { .. }
         | NoteKind::Ended { .. }
         | NoteKind::StillFiring { .. }
+        | NoteKind::Inform { .. }
         | NoteKind::Recovered(_) => true,
         NoteKind::Flapping { first, .. } => *first,
         NoteKind::Cause { now, .. } => matches!(now, Cause::Named(..)),
@@ -268,6 +269,7 @@ fn by_person(kind: &NoteKind) -> bool {
         | NoteKind::Priority { .. }
         | NoteKind::Flapping { .. }
         | NoteKind::StillFiring { .. }
+        | NoteKind::Inform { .. }
         | NoteKind::Late => false,
     }
 }

@@ -63,6 +63,7 @@ impl Engine {
             targets
                 .values()
                 .any(|t| t.fallback.as_deref() == Some(name))
+                || self.informs(name)
         };
         let named = self.route_targets(id);
         let mut new = Vec::new();
@@ -415,7 +416,7 @@ impl Engine {
             return Plan::Wait(Some(earliest)); // not yet worth the work of comparing
         }
         let due = match row.shipped {
-            Some((turning, _)) if self.turning_hash(id) == Some(turning) => {
+            Some((turning, _)) if self.turning_of(id) == Some(turning) => {
                 row.shipped_at.plus(self.state.rules.ticket.update_every)
             }
             Some(_) | None => at,
@@ -423,9 +424,8 @@ impl Engine {
         if due > at {
             return Plan::Wait(Some(row.verify.first().map_or(due, |v| due.min(*v))));
         }
-        let all = self.wanted(id, String::new(), "");
-        let all = all.map(|wanted| Engine::content_hash(&wanted));
-        if all.is_none() || row.shipped.map(|(_, all)| all) == all {
+        let content = self.content_of(id);
+        if content.is_none() || row.shipped == content {
             return wait;
         }
         Ask::only(StepName::Update, ticket)
@@ -443,14 +443,14 @@ impl Engine {
             self.opens_with_severe(id);
         }
         let key = correlation_key(epoch, id.incident, generation);
-        let plain = self.wanted(id.incident, String::new(), "");
-        let turning = self.turning_hash(id.incident).unwrap_or_default();
+        let content = self.content_of(id.incident);
+        let watch = self.watchers(id.incident, &id.target);
         let Some(wanted) = self.wanted(id.incident, key.clone(), &id.target) else {
             return;
         };
         let opening = self.state.incidents.get(&id.incident).map(|i| i.opening);
-        let (Some(row), Some(opening), Some(plain)) =
-            (self.state.outbox.get_mut(id), opening, plain)
+        let (Some(row), Some(opening), Some(content)) =
+            (self.state.outbox.get_mut(id), opening, content)
         else {
             return;
         };
@@ -459,7 +459,7 @@ impl Engine {
             step: ask.step,
             sent: false,
             other: ask.other,
-            content: (turning, Engine::content_hash(&plain)),
+            content,
             recovery: ask.recovery,
         });
         let number = row.notes_sent.saturating_add(1);
@@ -472,6 +472,7 @@ impl Engine {
             key,
             ticket: ask.ticket,
             wanted: Box::new(wanted),
+            watch,
             note: ask.note.map(|note| (number, note)),
             unless_touched: ask.unless_touched,
             opening,

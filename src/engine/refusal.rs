@@ -128,6 +128,11 @@ impl Engine {
             }
             return;
         }
+        self.ends_ticket(id, how);
+    }
+
+    /// The ticket of a row is over for good: a live incident gets the next one.
+    pub(super) fn ends_ticket(&mut self, id: &RowId, how: &str) {
         let lives = self
             .state
             .incidents

@@ -41,7 +41,7 @@ impl Engine {
         };
         let fallback = |name: &str| {
             let mut all = self.state.rules.targets.values();
-            all.any(|t| t.fallback.as_deref() == Some(name))
+            all.any(|t| t.fallback.as_deref() == Some(name)) || self.informs(name)
         };
         let unnamed = |r: &RowId| !named.iter().any(|t| **t == *r.target) && !fallback(&r.target);
         let rows = self.rows_of(id).into_iter().filter(unnamed);

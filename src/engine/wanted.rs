@@ -123,7 +123,11 @@ impl Engine {
             sources: sources(&members),
             links: self.links(known, &members, target),
             also_open: self.also_open(id, known, target),
-            group: self.group(known, &services.observed, subject).0,
+            group: self.group_at(
+                target,
+                known,
+                self.group(known, &services.observed, subject).0,
+            ),
             changed: self.changed(known, subject),
             flapping: self.flap_texts(id).0.into_iter().map(|f| f.ci).collect(),
             flap_quiet: self.state.rules.suppress.flapping.quiet,

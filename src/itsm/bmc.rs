@@ -16,6 +16,8 @@
 //! The login is `auth = "login"` with `oauth_path = "/api/jwt/login"` and `auth_prefix = "AR-JWT "`: one token for
 //! all requests, since sessions count against the licence.
 
+mod poll;
+
 use super::fill::Values;
 use super::life::{self, Tool};
 use super::wire::*;
@@ -65,7 +67,8 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next: |s, _, step, got| next_of(answer(&Bmc { s }, step, got)),
-    poll: None,
+    poll: Some(poll::poll),
+    hint: None,
 };
 
 /// Entries asked for in a search; there should be one.

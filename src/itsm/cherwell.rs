@@ -61,6 +61,7 @@ pub const ITSM: Itsm = Itsm {
     promise: Promise::Once,
     next: |s, facts, step, got| next_of(answer(&Cherwell { s, facts }, step, got)),
     poll: None,
+    hint: None,
 };
 
 /// Keys that name fields which every ticket must have.

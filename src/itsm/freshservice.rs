@@ -11,6 +11,8 @@
 //!   when a rule acts is not documented: `automation_names`.
 //! * K: a ticket that was deleted is still answered, with `deleted` or `spam` set.
 
+mod poll;
+
 use super::fill::Values;
 use super::life::{self, Tool};
 use super::wire::*;
@@ -57,7 +59,8 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next: |s, facts, step, got| next_of(answer(&Fresh { s, facts }, step, got)),
-    poll: None,
+    poll: Some(poll::poll),
+    hint: None,
 };
 
 /// Hits whose activities are read, to know who made them.

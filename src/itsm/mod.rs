@@ -5,6 +5,7 @@ pub mod cherwell;
 pub mod exchange;
 mod fill;
 pub mod freshservice;
+pub mod hint;
 pub mod itop;
 pub mod jira;
 mod life;
@@ -53,6 +54,15 @@ pub struct Itsm {
     pub next: fn(&ItsmSettings, &Facts, &Step, &[Response]) -> Next,
     /// How it is asked what people changed, if it can be.
     pub poll: Option<poll::Poll>,
+    /// How it tells that something changed, if it does.
+    pub hint: Option<hint::Hint>,
+}
+
+impl Itsm {
+    /// Whether a ticket has a watch list that we write.
+    pub fn watches(&self) -> bool {
+        matches!(self.kind, "rt" | "servicenow")
+    }
 }
 
 /// The kind named `kind`.
@@ -227,6 +237,8 @@ pub struct Content {
     pub cis: Vec<String>,
     /// Class of the CI for the CI field, as the CMDB calls it; empty if it is not known.
     pub class: String,
+    /// Mail addresses of those who watch the ticket, where the kind [`watches`](Itsm::watches).
+    pub watch: Vec<String>,
 }
 
 /// What the daemon does next for a step.

@@ -4,14 +4,18 @@
 //! * D: while an incident is open, a second trigger with its `dedup_key` makes no second one. So our key is the
 //!   `dedup_key`, there is nothing to find, and a trigger whose answer was lost is simply sent again.
 //! * D: 202 says that an event was accepted; 400 that it never will be; 429 and 5xx ask for another try.
-//! * The events are all we have: what people did in the tool is not seen, no ticket is ever touched, and there
-//!   are no notes. K: a trigger after a person has resolved pages again; therefore changes are told only with
+//! * The events alone tell nothing of what people did: no ticket is ever touched then. With `rest_token` it is read
+//!   over the REST API (`rest`), by poll and after a webhook: an incident that a person acknowledged is touched, so
+//!   it is left to that person unless `on_recovery = "resolve"`.
+//! * There are no notes. K: a trigger after a person has resolved pages again; therefore changes are told only with
 //!   `updates = true`.
 //! * A trigger that is executed after the resolve of the same key would page for what is over. An incident is
 //!   resolved minutes after its last alert, which makes that unlikely; it cannot be found out.
 //! * K: a summary has at most 1024 characters, an event 512 KiB.
 //!
 //! The routing key is a secret, and stands in the body: `auth = "member"`, `auth_name = "routing_key"`.
+
+mod rest;
 
 use super::wire::*;
 use super::{
@@ -29,6 +33,8 @@ pub const ITSM: Itsm = Itsm {
     keys: &[
         key("severity", KeyKind::MapOf(&["critical", "error", "warning", "info"]), Preset::Toml("{ P1 = \"critical\", P2 = \"error\", P3 = \"warning\", P4 = \"info\" }"), "severity of the event by our priority"),
         key("updates", KeyKind::Bool, Preset::Toml("false"), "send what has changed as a further trigger; where a person has resolved the incident, it pages again"),
+        key("rest_url", KeyKind::Url, Preset::Toml("\"https://api.pagerduty.com\""), "address of the REST API, which says what people did; https://api.eu.pagerduty.com in the EU"),
+        key("rest_token", KeyKind::Secret, Preset::Absent, "a read-only key of the REST API; without it nobody sees what people do, and nothing is polled"),
     ],
     limits: Limits {
         title: 1000,
@@ -42,7 +48,8 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::OnceByTool,
     next: |s, _, step, got| next_of(answer(s, step, got)),
-    poll: None,
+    poll: Some(rest::poll),
+    hint: Some(super::hint::PAGERDUTY),
 };
 
 fn answer(s: &ItsmSettings, step: &Step, got: &[Response]) -> Verdict {
@@ -55,15 +62,32 @@ fn answer(s: &ItsmSettings, step: &Step, got: &[Response]) -> Verdict {
         Step::Update { id, content } if s.options.bool("updates") => {
             event(id, trigger(s, id, content), TicketState::New, got)
         }
+        // Nothing to write: where people are seen, it is still read what they did.
         Step::Update { id, .. } | Step::Note { id, .. } | Step::Link { id, .. } => {
-            Ok(done(id, untouched(TicketState::New)))
+            Ok(match rest::look(s, id, got) {
+                Ok((seen, _)) => done(id, seen),
+                Err(request) => Next::Send(request),
+            })
         }
-        Step::Resolve { id, .. } => {
+        Step::Resolve {
+            id, unless_touched, ..
+        } => {
+            let rest = match (unless_touched, rest::look(s, id, got)) {
+                (false, _) => got,
+                (true, Ok((seen, _))) if seen.touched => {
+                    return Ok(Next::Done(Reply::State(seen)));
+                }
+                (true, Ok((_, rest))) => rest,
+                (true, Err(request)) => return Ok(Next::Send(request)),
+            };
             let body = json!({ "event_action": "resolve", "dedup_key": id });
-            event(id, body, TicketState::Resolved, got)
+            event(id, body, TicketState::Resolved, rest)
         }
         Step::Reopen { .. } => Err(Refusal::Closed),
-        Step::Read { .. } => Ok(Next::Done(Reply::State(untouched(TicketState::New)))),
+        Step::Read { id } => Ok(match rest::look(s, id, got) {
+            Ok((seen, _)) => Next::Done(Reply::State(seen)),
+            Err(request) => Next::Send(request),
+        }),
     }
 }
 

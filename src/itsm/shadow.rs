@@ -20,6 +20,7 @@ pub const ITSM: Itsm = Itsm {
     promise: Promise::Nothing,
     next,
     poll: None,
+    hint: None,
 };
 
 fn next(_: &ItsmSettings, _: &Facts, step: &Step, _: &[Response]) -> Next {

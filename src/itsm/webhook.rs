@@ -55,6 +55,7 @@ pub const ITSM: Itsm = Itsm {
     promise: Promise::Declared,
     next: |s, _, step, got| next_of(answer(s, step, got)),
     poll: None,
+    hint: None,
 };
 
 /// Requests that have a body.

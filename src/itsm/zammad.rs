@@ -11,6 +11,8 @@
 //! * K: a ticket that was merged stands in state `merged` and is linked to the other as its child.
 //! * An article is `text/plain`, internal, a note: customers neither see it nor get a mail.
 
+mod poll;
+
 use super::fill::{self, Values};
 use super::life::{self, Tool};
 use super::wire::*;
@@ -53,7 +55,8 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next: |s, facts, step, got| next_of(answer(&Zammad { s, facts }, step, got)),
-    poll: None,
+    poll: Some(poll::poll),
+    hint: Some(super::hint::ZAMMAD),
 };
 
 struct Zammad<'a> {

@@ -6,8 +6,10 @@
 //! `tests/fixtures/record/`. Variants are only ever added at the end.
 
 mod codec;
+mod ticket;
 
 pub use codec::{Decoded, RecordError, decode_entry, encode_entry};
+pub use ticket::{TicketChangeV1, TicketGoneV1};
 
 use crate::itsm::{Refusal, Seen};
 use crate::model::{DeliveryId, Event, Fingerprint, IncidentId, Millis};
@@ -53,6 +55,8 @@ pub enum Record {
     Digest(DigestV1),
     /// Hours of service, which tickets of less urgent incidents wait for.
     Hours(HoursV1),
+    /// A ticket is gone, found outside a delivery.
+    TicketGone(TicketGoneV1),
 }
 
 /// Events of one body, or a part of them.
@@ -242,17 +246,6 @@ pub struct HitV1 {
     pub ticket: String,
     /// Created by our account.
     pub by_us: bool,
-    /// How it stands.
-    pub seen: Seen,
-}
-
-/// What people changed in a ticket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TicketChangeV1 {
-    /// Name of the target.
-    pub target: String,
-    /// The tool's id.
-    pub ticket: String,
     /// How it stands.
     pub seen: Seen,
 }

@@ -279,6 +279,24 @@ pub struct RouteRule {
     pub targets: Vec<String>,
 }
 
+/// `[[inform]]`: who else is told of an incident. What is not set fits all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InformRule {
+    /// Name, as it appears in the log.
+    pub name: String,
+    /// The owner, as the CMDB names the group of a service.
+    pub owner: Option<String>,
+    /// A service that does not work.
+    pub service: Option<String>,
+    /// A note in the ticket.
+    pub note: bool,
+    /// Mail addresses on the watch list of the ticket.
+    pub watch: Vec<String>,
+    /// Targets with a message or ticket of its own.
+    pub targets: Vec<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

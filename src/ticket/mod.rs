@@ -411,6 +411,15 @@ pub enum NoteKind {
     },
     /// Nothing happened but the delay, which `Note::delayed` says.
     Late,
+    /// The owner of services that do not work is told; the ticket is another group's.
+    Inform {
+        /// The owner.
+        owner: String,
+        /// Whose ticket it is; empty for the tool's default.
+        group: String,
+        /// The services of that owner, most critical first, at most [`MAX_NAMES`].
+        services: Vec<ServiceText>,
+    },
 }
 
 /// The facts of a recovery.

@@ -174,6 +174,17 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             new => new,
         },
         NoteKind::Late => context! { kind => "late" },
+        NoteKind::Inform {
+            owner,
+            group,
+            services,
+        } => context! {
+            kind => "inform",
+            owner => page.name(owner),
+            group => page.name(group),
+            services => page.services(services),
+            many => services.len() > 1,
+        },
     })
 }
 

@@ -36,6 +36,7 @@ pub fn content(wanted: &Wanted, style: &Style) -> Result<Content, TextError> {
         alert_count: wanted.alerts,
         cis: wanted.listed.iter().map(|c| page.name(c)).collect(),
         class: page.name(&wanted.subject.class),
+        watch: Vec::new(),
     })
 }
 

@@ -26,6 +26,8 @@ pub struct Ticket {
     pub group: String,
     pub notes: Vec<String>,
     pub born: Millis,
+    /// When it was last changed.
+    pub changed: Millis,
     pub merged_into: Option<usize>,
     pub gone: bool,
 }
@@ -94,6 +96,7 @@ impl Memory {
             group: String::new(),
             notes: Vec::new(),
             born: self.now,
+            changed: self.now,
             merged_into: None,
             gone: false,
         });
@@ -116,6 +119,7 @@ impl Memory {
         let at: usize = number.parse().ok()?;
         let ticket = &mut self.tickets[at - 1];
         ticket.hands.push(by.to_owned());
+        ticket.changed = self.now;
         Some(ticket)
     }
 
@@ -144,4 +148,21 @@ impl Memory {
         all.filter(|t| self.now < self.ignores_until || t.key == key)
             .collect()
     }
+
+    /// The tickets that changed since a moment in the tool's own form, the newest change first.
+    pub fn changed(&self, form: &str, since: &str) -> Vec<&Ticket> {
+        let shown = |t: &&Ticket| !t.gone && t.merged_into.is_none();
+        let all = self.tickets.iter().filter(shown);
+        let mut all: Vec<&Ticket> = all
+            .filter(|t| moment(t.changed, form).as_str() >= since)
+            .collect();
+        all.sort_by_key(|t| (std::cmp::Reverse(t.changed), t.number));
+        all
+    }
+}
+
+/// A moment as a tool tells it.
+pub fn moment(at: Millis, form: &str) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap();
+    at.strftime(form).to_string()
 }

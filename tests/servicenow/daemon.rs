@@ -16,6 +16,7 @@ pub struct Daemon {
     folder: PathBuf,
     child: Child,
     intake: u16,
+    metrics: u16,
 }
 
 fn free_port() -> u16 {
@@ -39,10 +40,10 @@ impl Daemon {
             "relations": [{"from": "1", "type": "connects-to", "to": "3"},
             {"from": "2", "type": "connects-to", "to": "3"}]}"#;
         std::fs::write(folder.join("cmdb.json"), cmdb).unwrap();
-        let intake = free_port();
+        let (intake, metrics) = (free_port(), free_port());
         let at = folder.display().to_string();
         let config = format!(
-            "[listen]\nintake = [\"127.0.0.1:{intake}\"]\nmetrics = []\nadmin = \"{at}/admin.sock\"\n\
+            "[listen]\nintake = [\"127.0.0.1:{intake}\"]\nmetrics = [\"127.0.0.1:{metrics}\"]\nadmin = \"{at}/admin.sock\"\n\
              [store]\npath = \"{at}/store\"\n\
              [correlate]\nhold_p1 = \"100ms\"\nhold_p2 = \"100ms\"\nhold_p3 = \"100ms\"\nhold_p4 = \"100ms\"\n\
              hold_quiet = \"100ms\"\nhold_max = \"200ms\"\nresolve_after = \"500ms\"\n\
@@ -63,6 +64,7 @@ impl Daemon {
             folder,
             child,
             intake,
+            metrics,
         };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", intake)).is_err() {
@@ -79,6 +81,28 @@ impl Daemon {
     /// Removes a file of ours.
     pub fn forget(&self, file: &str) {
         std::fs::remove_file(self.folder.join(file)).unwrap();
+    }
+
+    /// The same for the cursor of a target, which may not have been written yet.
+    pub fn forget_cursor(&self, target: &str) {
+        std::fs::remove_file(self.folder.join("store/cursors").join(target)).ok();
+    }
+
+    /// Waits until a metric stands so.
+    pub fn wait_metric(&self, line: &str) {
+        let begun = Instant::now();
+        loop {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.metrics)).unwrap();
+            let head = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            if answer.lines().any(|l| l == line) {
+                return;
+            }
+            assert!(begun.elapsed() < WAIT, "{line}: {answer} {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits until the log says it.
@@ -100,6 +124,28 @@ impl Daemon {
         self.post(&format!(
             "HOSTNAME={host}&HOSTSTATE=UP&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=RECOVERY"
         ));
+    }
+
+    /// Posts to any path of the intake: the status and the body of the answer.
+    pub fn send(&self, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.intake)).unwrap();
+        let more: String = headers
+            .iter()
+            .map(|(n, v)| format!("{n}: {v}\r\n"))
+            .collect();
+        let head = format!(
+            "POST /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (
+            head.split(' ').nth(1).unwrap().parse().unwrap(),
+            body.to_owned(),
+        )
     }
 
     fn post(&self, body: &str) {

@@ -177,7 +177,7 @@ impl Noise {
     fn note(&mut self) -> NoteKind {
         let (ci, text) = (self.text(), self.text());
         let incident = IncidentId(self.below(1 << 31));
-        match self.below(13) {
+        match self.below(14) {
             0 => NoteKind::Grew {
                 alerts: self.number(),
                 cis: self.number(),
@@ -246,6 +246,11 @@ impl Noise {
                 by: self.text(),
             },
             5 => NoteKind::Duplicate { ticket: text },
+            13 => NoteKind::Inform {
+                owner: ci,
+                group: text,
+                services: self.services(),
+            },
             6 => NoteKind::Late,
             _ => NoteKind::Recovered(Recovery {
                 at: self.moment(),

@@ -339,6 +339,24 @@ fn cases() -> Vec<Case> {
             },
             None,
         ),
+        (
+            "inform",
+            NoteKind::Inform {
+                owner: "Service desk HR".into(),
+                group: "Network".into(),
+                services: services("Payroll:gold"),
+            },
+            None,
+        ),
+        (
+            "inform-several",
+            NoteKind::Inform {
+                owner: "Web".into(),
+                group: String::new(),
+                services: services("Webshop:gold Intranet:silver"),
+            },
+            None,
+        ),
         ("late", NoteKind::Late, Some((AT, after(48 * 60)))),
         ("still-open", NoteKind::Late, None),
         (

@@ -85,6 +85,7 @@ impl Acted {
                 | Record::Sent(_)
                 | Record::Receipt(_)
                 | Record::TicketChange(_)
+                | Record::TicketGone(_)
                 | Record::Operator(_)
                 | Record::Maintenance(_)
                 | Record::Change(_)

@@ -397,6 +397,7 @@ fn keeps(record: &Record, regime: &Regime) -> bool {
         Record::Sent(_)
         | Record::Receipt(_)
         | Record::TicketChange(_)
+        | Record::TicketGone(_)
         | Record::Operator(_)
         | Record::Digest(_) => false,
     }

@@ -58,7 +58,9 @@ impl Engine {
                 small.insert(incident);
             }
         }
-        if !small.contains(&mine) || (!running && small.len() < LEAST_PARTS) || !self.is_burst(count(&cis), count(&all), seen - count(&recent))
+        if !small.contains(&mine)
+            || (!running && small.len() < LEAST_PARTS)
+            || !self.is_burst(count(&cis), count(&all), seen - count(&recent))
         {
             return;
         }

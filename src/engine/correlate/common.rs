@@ -66,8 +66,7 @@ impl Engine {
         let known = self.state.incidents.get(&incident);
         let opened = known.is_some_and(|i| i.opened.is_some());
         let apart = new.began.since(case.last).max(case.first.since(new.began));
-        let mut less =
-            case.score + scale::price(apart, APART) - self.fit(case, new.name).min(0);
+        let mut less = case.score + scale::price(apart, APART) - self.fit(case, new.name).min(0);
         let counted = case.spots.contains_key(&new.ci);
         if counted {
             less += new.chance;
@@ -97,7 +96,12 @@ impl Engine {
 
     /// The best of the causes that are behind the alert and several incidents, which they explain better than they
     /// are explained now.
-    pub(super) fn by_common_cause(&mut self, parts: &Parts, new: New, about: &About) -> Option<Way> {
+    pub(super) fn by_common_cause(
+        &mut self,
+        parts: &Parts,
+        new: New,
+        about: &About,
+    ) -> Option<Way> {
         let mut best: Option<Way> = None;
         for (cause, parts) in parts.0.iter().filter(|(_, parts)| parts.len() > LEAST) {
             let Some(weight) = about.weight(*cause) else {

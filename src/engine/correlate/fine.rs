@@ -59,7 +59,9 @@ impl Engine {
     /// What the silence of its dependants costs each place of a case, in their order.
     pub(super) fn fine_silences(&mut self, case: &Case) -> Vec<Fine> {
         let places = case.spots.keys();
-        places.map(|place| self.fine_silence(case, *place)).collect()
+        places
+            .map(|place| self.fine_silence(case, *place))
+            .collect()
     }
 
     /// What the silence of its dependants costs a CI of a case.

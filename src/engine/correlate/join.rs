@@ -114,8 +114,7 @@ impl Engine {
                 continue;
             }
             let silence = self.silence(&hiders, cause, with.places);
-            let mut value =
-                self.worth(cause, first, began, (gain, silence), mature) - unexplained;
+            let mut value = self.worth(cause, first, began, (gain, silence), mature) - unexplained;
             if known.is_some_and(|s| only_warns(s.worst)) && !only_warns(new.severity) {
                 value -= WARNS_ONLY;
             }

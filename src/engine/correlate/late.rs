@@ -124,9 +124,7 @@ impl Engine {
             };
             link = link.max(self.gain_of_link(cause, effect, came) - lag.saturating_mul(times));
         }
-        let best = (one - lag.saturating_mul(late))
-            .max(link)
-            .max(named - lag);
+        let best = (one - lag.saturating_mul(late)).max(link).max(named - lag);
         if best <= NEVER / 2 {
             return NEVER;
         }
@@ -198,7 +196,8 @@ impl Engine {
                 true => self.state.at,
                 false => Millis(i64::MAX),
             };
-            let mut gain = scale::ln(need.weight) + self.takes_down_with(cause, need.ci, at, effect);
+            let mut gain =
+                scale::ln(need.weight) + self.takes_down_with(cause, need.ci, at, effect);
             gain -= self.base(root, effect.first, alerts);
             if only_warns(spot.worst) && !only_warns(worst) {
                 gain -= WARNS_ONLY;

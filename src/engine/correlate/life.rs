@@ -47,6 +47,7 @@ impl Engine {
         }
         self.keep_why(id);
         self.write_notes(id);
+        self.inform(id);
         self.pump(id);
         self.remember(id);
         self.unsee();

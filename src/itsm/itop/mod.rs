@@ -13,6 +13,7 @@
 //! * S: the log takes an entry with `format` "text", which is shown as it is; a list of entries would replace the
 //!   log. The description is HTML: text is written as HTML that says just that text.
 
+mod poll;
 mod wire;
 
 use super::fill::{self, Values};
@@ -59,7 +60,8 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     next: |s, _, step, got| next_of(answer(&ITop { s }, step, got)),
-    poll: None,
+    poll: Some(poll::poll),
+    hint: None,
 };
 
 /// What we want to know of a ticket.

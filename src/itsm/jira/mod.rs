@@ -20,6 +20,7 @@
 //! A ticket's id is `KEY#ID`: an issue keeps its id when it is moved to another project.
 
 mod adf;
+mod poll;
 mod wire;
 
 use super::fill::Values;
@@ -79,7 +80,8 @@ pub const ITSM: Itsm = Itsm {
             got,
         ))
     },
-    poll: None,
+    poll: Some(poll::cloud),
+    hint: Some(super::hint::JIRA),
 };
 
 /// The row of the Data Center kind.
@@ -100,6 +102,7 @@ pub const DATA_CENTER: Itsm = Itsm {
             got,
         ))
     },
+    poll: Some(poll::data_center),
     ..ITSM
 };
 

@@ -98,6 +98,7 @@ pub const ITSM: Itsm = Itsm {
     promise: Promise::Once,
     next,
     poll: Some(poll::poll),
+    hint: None,
 };
 
 const fn key(name: &'static str, default: Preset, doc: &'static str) -> Key {
@@ -277,6 +278,7 @@ fn create(
                 "ContentType": "text/plain",
                 "CustomFields": fields,
             });
+            let body = with_watchers(body, content);
             send("POST", "ticket".to_owned(), &body, None)
         }
         [made] => {
@@ -306,6 +308,15 @@ fn create(
     }
 }
 
+/// Those who watch are AdminCc: they read comments, which requestors and Cc do not. A list replaces the one before, also
+/// of addresses that no user has (seen on RT 5.0.3).
+fn with_watchers(mut body: Value, content: &Content) -> Value {
+    if let (false, Some(map)) = (content.watch.is_empty(), body.as_object_mut()) {
+        map.insert("AdminCc".to_owned(), Value::from(content.watch.clone()));
+    }
+    body
+}
+
 fn update(
     s: &ItsmSettings,
     facts: &Facts,
@@ -329,6 +340,7 @@ fn update(
                 "Subject": content.title,
                 "CustomFields": custom_fields(s, facts, content),
             });
+            let body = with_watchers(body, content);
             // With the ETag of what we just judged: a person who was faster wins.
             send("PUT", format!("ticket/{id}"), &body, now.header("etag"))
         }

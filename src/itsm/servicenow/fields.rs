@@ -262,6 +262,10 @@ pub(super) fn new_ticket(
     if !contact.is_empty() {
         out.extend(body(&[("contact_type", contact)]));
     }
+    if !content.watch.is_empty() {
+        // D: a list of references, to the wire a text with commas; K: mail addresses may stand in it.
+        out.extend(body(&[("watch_list", &content.watch.join(","))]));
+    }
     for reference in looked {
         match &reference.found {
             Ok(id) => out.extend(body(&[(reference.column, id)])),
@@ -288,6 +292,9 @@ pub(super) fn changes(
     };
     set("short_description", &content.title);
     set("description", &content.description);
+    if !content.watch.is_empty() {
+        set("watch_list", &content.watch.join(","));
+    }
     for option in ["impact", "urgency"] {
         let wanted = level(s, option, content);
         let current = field(now, option).parse().unwrap_or(i64::MAX);

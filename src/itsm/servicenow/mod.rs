@@ -88,6 +88,7 @@ pub const ITSM: Itsm = Itsm {
     promise: Promise::Once,
     next,
     poll: Some(poll::poll),
+    hint: None,
 };
 
 /// Rows asked for in a search by key; there should be one.

@@ -1,7 +1,7 @@
 //! BMC Helix ITSM: two forms, entries with an id of their own, errors by number with status 500.
 
 use super::{Reads, Row, Wire, between, body, empty, query, reply, unheard};
-use crate::memory::{Memory, RULE, Ticket, US};
+use crate::memory::{Memory, RULE, Ticket, US, moment};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
 use serde_json::{Value, json};
@@ -50,6 +50,7 @@ fn shown(t: &Ticket) -> Value {
         "values": {
             "Incident Number": n, "Status": status(t.state), "Submitter": t.by, "Last Modified By": last,
             "Assignee": t.owner, "Description": t.title, "Vendor Ticket Number": t.key,
+            "Last Modified Date": moment(t.changed, "%Y-%m-%dT%H:%M:%S.000+0000"),
         },
         "_links": {"self": [{"href": format!("https://x/api/arsys/v1/entry/HPD:IncidentInterface/{n}%7C{n}")}]},
     })
@@ -72,6 +73,25 @@ impl Wire for Bmc {
         let values = body(request)["values"].clone();
         let word = |name: &str| values[name].as_str().map(str::to_owned);
         match (request.method, form, entry) {
+            ("GET", "HPD%3AIncidentInterface", "") if !query(request, "sort").is_empty() => {
+                let q = query(request, "q");
+                assert!(
+                    q.starts_with("'Vendor Ticket Number' LIKE \"cor-%\""),
+                    "{q}"
+                );
+                assert_eq!(query(request, "sort"), "Last Modified Date.desc");
+                assert!(query(request, "fields").contains("Last Modified Date"));
+                let since = match q.split_once(" AND 'Last Modified Date' >= ") {
+                    Some((_, seconds)) => seconds,
+                    None => "",
+                };
+                let all = memory.changed("%s", since); // as many digits until 2286
+                let ours = all.into_iter().filter(|t| t.key.starts_with("cor-"));
+                let limit: usize = query(request, "limit").parse().unwrap();
+                let offset: usize = query(request, "offset").parse().unwrap();
+                let page: Vec<Value> = ours.skip(offset).take(limit).map(shown).collect();
+                reply(200, json!({"entries": page}))
+            }
             ("GET", "HPD%3AIncidentInterface", "") => {
                 let q = query(request, "q");
                 let value = between(q, "=\"", "\"");

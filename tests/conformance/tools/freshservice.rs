@@ -1,7 +1,7 @@
 //! Freshservice: a list that is up to date, a filter that is not, activities that say who did what.
 
 use super::{Reads, Row, Wire, between, body, query, reply, unheard};
-use crate::memory::{Memory, RULE, Ticket, US};
+use crate::memory::{Memory, RULE, Ticket, US, moment};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
 use serde_json::{Value, json};
@@ -43,6 +43,7 @@ fn shown(t: &Ticket) -> Value {
         "id": t.number, "subject": t.title, "status": status(t.state),
         "responder_id": if t.owner.is_empty() { Value::Null } else { THEIRS.into() },
         "custom_fields": {"alert_key": t.key}, "conversations": notes,
+        "updated_at": moment(t.changed, "%Y-%m-%dT%H:%M:%SZ"),
     })
 }
 
@@ -70,6 +71,15 @@ impl Wire for Freshservice {
                 200,
                 json!({"agents": [{"id": OURS, "email": query(request, "email")}]}),
             ),
+            ("GET", ["tickets"]) if query(request, "order_by") == "updated_at" => {
+                assert_eq!(query(request, "order_type"), "desc");
+                let all = memory.changed("%Y-%m-%dT%H:%M:%SZ", query(request, "updated_since"));
+                let per_page: usize = query(request, "per_page").parse().unwrap();
+                let page: usize = query(request, "page").parse().unwrap();
+                let skip = (page - 1) * per_page;
+                let all = all.into_iter().skip(skip).take(per_page);
+                reply(200, json!({"tickets": all.map(shown).collect::<Vec<_>>()}))
+            }
             ("GET", ["tickets"]) => {
                 let lag = std::mem::take(&mut memory.lag);
                 let all: Vec<Value> = memory

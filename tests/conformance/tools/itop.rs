@@ -1,7 +1,7 @@
 //! iTop: HTTP 200 for everything, states by stimuli only, a history that says who did what.
 
 use super::{Reads, Row, Wire, between, body, reply, unheard};
-use crate::memory::{Memory, RULE, Ticket, US};
+use crate::memory::{Memory, RULE, Ticket, US, moment};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
 use serde_json::{Map, Value, json};
@@ -37,6 +37,7 @@ fn shown(t: &Ticket) -> Value {
         "id": t.number.to_string(), "ref": format!("I-{:06}", t.number), "title": t.title,
         "status": status(t.state), "agent_id": agent, "agent_id_friendlyname": t.owner,
         "private_log": {"entries": notes},
+        "last_update": moment(t.changed, "%Y-%m-%d %H:%M:%S"),
     }})
 }
 
@@ -70,6 +71,16 @@ impl ITop {
                 "Organization",
                 vec![("1".into(), json!({"code": 0, "key": "1", "fields": {}}))],
             ),
+            "Incident" if key.contains("LIKE '%[cor-%'") => {
+                let since = match key.contains("last_update >= '") {
+                    true => between(key, "last_update >= '", "'"),
+                    false => "",
+                };
+                let mut all = memory.changed("%Y-%m-%d %H:%M:%S", since);
+                all.retain(|t| t.title.contains("[cor-"));
+                all.sort_by_key(|t| t.number); // in no order of time
+                found("Incident", all.into_iter().map(one).collect())
+            }
             "Incident" if key.starts_with("SELECT") => {
                 let key = between(key, "LIKE '%[", "]%'");
                 found(

@@ -2,7 +2,7 @@
 //! takes documents, Data Center wiki text.
 
 use super::{Reads, Row, Wire, between, body, empty, query, reply, unheard};
-use crate::memory::{Memory, PERSON, RULE, Ticket, US};
+use crate::memory::{Memory, PERSON, RULE, Ticket, US, moment};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
 use serde_json::{Value, json};
@@ -130,9 +130,44 @@ impl Jira {
                 "status": {"name": name, "statusCategory": {"key": category}},
                 "assignee": if t.owner.is_empty() { Value::Null } else { self.user(PERSON) },
                 "priority": self.priority.get(&t.number.to_string()), "comment": {"comments": comments},
+                "updated": moment(t.changed, "%Y-%m-%dT%H:%M:%S.000+0000"),
             },
             "changelog": {"histories": histories},
         })
+    }
+
+    /// What our user made, the newest change first, page by page.
+    fn page(&self, memory: &Memory, request: &Request) -> Response {
+        let jql = query(request, "jql");
+        assert!(jql.contains("project = \"OPS\"") && jql.ends_with(" ORDER BY updated DESC"));
+        let since = between(jql, "updated >= \"", "\"");
+        let since = if jql.contains("updated >=") {
+            since
+        } else {
+            ""
+        };
+        let all = memory.changed("%Y/%m/%d %H:%M", since);
+        let ours: Vec<Value> = all
+            .into_iter()
+            .filter(|t| t.by == US)
+            .map(|t| self.shown(t))
+            .collect();
+        let per_page: usize = query(request, "maxResults").parse().unwrap();
+        let from = if self.cloud {
+            "nextPageToken"
+        } else {
+            "startAt"
+        };
+        let from: usize = query(request, from).parse().unwrap_or(0);
+        let rest = &ours[from.min(ours.len())..];
+        let page = &rest[..rest.len().min(per_page)];
+        match (self.cloud, rest.len() > per_page) {
+            (true, true) => {
+                let next = (from + per_page).to_string();
+                reply(200, json!({"issues": page, "nextPageToken": next}))
+            }
+            (_, _) => reply(200, json!({"issues": page, "isLast": true})),
+        }
     }
 
     fn transitions(&self, memory: &Memory, t: &Ticket) -> Vec<Value> {
@@ -191,6 +226,9 @@ impl Wire for Jira {
             }
             ("GET", ["search", "jql"] | ["search"]) => {
                 assert_eq!(path.len() == 2, self.cloud);
+                if query(request, "jql").contains("creator = currentUser()") {
+                    return self.page(memory, request);
+                }
                 let key = between(query(request, "jql"), "labels = \"", "\"");
                 let issues: Vec<Value> = memory
                     .search(key)

@@ -26,7 +26,7 @@ pub struct Row {
     pub kind: &'static str,
     /// Keys of its `[[itsm]]`.
     pub keys: &'static str,
-    pub wire: fn() -> Box<dyn Wire>,
+    pub wire: fn() -> Box<dyn Wire + Send>,
     /// How the tool reads a text that stands at a path of a body.
     pub reads: fn(&str) -> Reads,
 }

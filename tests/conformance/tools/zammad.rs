@@ -1,7 +1,7 @@
 //! Zammad: a search that lags, notes and states in one call, merged tickets that point to the other.
 
 use super::{Reads, Row, Wire, between, body, query, reply, unheard};
-use crate::memory::{Memory, RULE, Ticket, US};
+use crate::memory::{Memory, RULE, Ticket, US, moment};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
 use serde_json::{Value, json};
@@ -40,6 +40,7 @@ fn shown(t: &Ticket) -> Value {
         "state": if t.merged_into.is_some() { "merged" } else { state(t.state) },
         "owner": if t.owner.is_empty() { "-" } else { &t.owner },
         "created_by": user(&t.by), "updated_by": user(t.last()), "alert_key": t.key,
+        "updated_at": moment(t.changed, "%Y-%m-%dT%H:%M:%S.123Z"),
     })
 }
 
@@ -53,6 +54,23 @@ impl Wire for Zammad {
         let missing = || reply(404, json!({"error": "Couldn't find Ticket with 'id'=7"}));
         match (request.method, path.as_slice()) {
             ("GET", ["users", "me"]) => reply(200, json!({"id": 3, "login": US})),
+            ("GET", ["tickets", "search"]) if query(request, "sort_by") == "updated_at" => {
+                assert_eq!(query(request, "order_by"), "desc");
+                let asked = query(request, "query");
+                assert!(asked.starts_with("alert_key:cor*"), "{asked}");
+                let since = between(asked, "updated_at:[\"", "\" TO *]");
+                let since = if asked.contains("updated_at") {
+                    since
+                } else {
+                    ""
+                };
+                let all = memory.changed("%Y-%m-%dT%H:%M:%SZ", since);
+                let ours = all.into_iter().filter(|t| t.key.starts_with("cor-"));
+                let per_page: usize = query(request, "per_page").parse().unwrap();
+                let page: usize = query(request, "page").parse().unwrap();
+                let skip = (page - 1) * per_page;
+                reply(200, ours.skip(skip).take(per_page).map(shown).collect())
+            }
             ("GET", ["tickets", "search"]) => {
                 let key = between(query(request, "query"), "alert_key:\"", "\"");
                 reply(200, memory.search(key).into_iter().map(shown).collect())

@@ -117,6 +117,7 @@ impl Watch {
                 | Record::Sent(_)
                 | Record::Receipt(_)
                 | Record::TicketChange(_)
+                | Record::TicketGone(_)
                 | Record::Operator(_)
                 | Record::Change(_)
                 | Record::Hours(_)
