@@ -255,11 +255,12 @@ impl Store for SqliteStore {
             .optional()
             .map_err(broken)?;
         let (head, head_at) = head.unwrap_or((0, 0));
-        // The last entry may have ended the process that wrote it, or the replay that met it.
+        // The last entry may have ended the process that wrote it. Once it is noted, only a replay that met
+        // it speaks against it: a process that ends before it comes that far says nothing about it.
         if !clean && head > 0 {
             tx.execute(
                 "insert into suspect (seq, deaths, under_way) values (?1, 0, 1)
-                 on conflict (seq) do update set under_way = 1",
+                 on conflict (seq) do nothing",
                 [head],
             )
             .map_err(broken)?;
