@@ -397,7 +397,9 @@ impl Bench {
             .collect();
         let carriers = tools.clone();
         world.carrier = Some(Box::new(move |now, delivery| {
-            carriers[&*delivery.target].borrow_mut().carry(now, delivery)
+            carriers[&*delivery.target]
+                .borrow_mut()
+                .carry(now, delivery)
         }));
         let tool = tools["tool"].clone();
         let strangers = strangers(&tool.borrow());

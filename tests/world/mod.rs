@@ -436,7 +436,8 @@ impl World {
 
     fn start(&mut self) {
         let last = self.recovered.last;
-        self.fuse.moment(self.now, false, || "before Started".into());
+        self.fuse
+            .moment(self.now, false, || "before Started".into());
         let effects = self.node.start(self.now, last).expect("start");
         self.fuse.moment(self.now, false, || "after Started".into());
         self.after(effects);

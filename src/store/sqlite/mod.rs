@@ -238,6 +238,17 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// A write that has to outlive the process and not the machine: a replay makes two of them for each entry.
+    fn without_sync(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+        let set = |how: &str| self.db.execute_batch(how).map_err(broken);
+        set("pragma synchronous = normal")?;
+        let written = self.db.execute(sql, values).map_err(broken);
+        set("pragma synchronous = full")?;
+        written.map(|_| ())
+    }
+}
+
 impl Store for SqliteStore {
     fn open(&mut self) -> Result<Opened, StoreError> {
         let tx = self.begin()?;
@@ -397,24 +408,18 @@ impl Store for SqliteStore {
     }
 
     fn applying(&mut self, seq: Seq) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "insert into suspect (seq, deaths, under_way) values (?1, 0, 1)
-                 on conflict (seq) do update set under_way = 1",
-                [signed(seq.0)],
-            )
-            .map_err(broken)?;
-        Ok(())
+        self.without_sync(
+            "insert into suspect (seq, deaths, under_way) values (?1, 0, 1)
+             on conflict (seq) do update set under_way = 1",
+            params![signed(seq.0)],
+        )
     }
 
     fn applied(&mut self, seq: Seq) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "delete from suspect where seq <= ?1 and deaths < ?2",
-                [signed(seq.0), DEATHS],
-            )
-            .map_err(broken)?;
-        Ok(())
+        self.without_sync(
+            "delete from suspect where seq <= ?1 and deaths < ?2",
+            params![signed(seq.0), DEATHS],
+        )
     }
 
     fn history(&mut self, rows: &[History]) -> Result<(), StoreError> {
