@@ -20,6 +20,8 @@ mod bench;
 mod faults;
 #[path = "conformance/hostile.rs"]
 mod hostile;
+#[path = "conformance/kills.rs"]
+mod kills;
 #[path = "conformance/memory.rs"]
 mod memory;
 #[path = "conformance/tools/mod.rs"]
@@ -110,4 +112,14 @@ fn alert_text_opens_nothing_in_any_kind() {
 #[test]
 fn in_any_weather_one_incident_has_one_ticket() {
     weather::whatever_comes();
+}
+
+#[test]
+fn killed_at_any_moment_no_ticket_is_lost_and_none_opened_twice() {
+    kills::at_any_moment();
+}
+
+#[test]
+fn killed_while_requests_come_later_than_promised_every_duplicate_is_found() {
+    kills::beyond_what_is_promised();
 }

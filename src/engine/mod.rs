@@ -38,7 +38,9 @@ mod rows;
 pub mod snapshot;
 pub mod state;
 mod storm;
+mod strays;
 mod suppress;
+mod turns;
 mod waits;
 pub mod wanted;
 

@@ -2,7 +2,7 @@
 //!
 //! Level, not queue: a storm of 500 joins is one update, and a tool that is away for a day costs no memory.
 
-use super::state::{InFlight, Incident, IncidentState, Row, RowId, Timer, Unknown};
+use super::state::{InFlight, Incident, IncidentState, Row, RowId, Timer};
 use super::wanted::correlation_key;
 use super::{Delivery, Engine};
 use crate::itsm::TicketState;
@@ -10,7 +10,6 @@ use crate::model::{DeliveryId, IncidentId, Millis};
 use crate::record::StepName;
 use crate::rules::{Mode, OnRecovery, Reopen, Target};
 use crate::ticket::{Note, NoteKind};
-use std::sync::Arc;
 
 /// Two descriptions are never closer than this.
 const UPDATE_GAP: Millis = Millis::secs(60);
@@ -29,25 +28,28 @@ pub(super) enum Plan {
 
 /// What a delivery asks.
 pub(super) struct Ask {
-    step: StepName,
-    ticket: String,
-    note: Option<Note>,
-    unless_touched: bool,
-    other: Option<String>,
-    recovery: bool,
+    pub(super) step: StepName,
+    pub(super) ticket: String,
+    pub(super) note: Option<Note>,
+    pub(super) unless_touched: bool,
+    pub(super) other: Option<String>,
+    /// A find under an older key.
+    pub(super) of: Option<u32>,
+    pub(super) recovery: bool,
 }
 
 impl Ask {
-    fn only(step: StepName, ticket: &str) -> Plan {
+    pub(super) fn only(step: StepName, ticket: &str) -> Plan {
         Plan::Do(Box::new(Ask::plain(step, ticket)))
     }
-    fn plain(step: StepName, ticket: &str) -> Ask {
+    pub(super) fn plain(step: StepName, ticket: &str) -> Ask {
         Ask {
             step,
             ticket: ticket.to_owned(),
             note: None,
             unless_touched: false,
             other: None,
+            of: None,
             recovery: false,
         }
     }
@@ -119,6 +121,7 @@ impl Engine {
             match self.plan(&row) {
                 Plan::Wait(None) => {}
                 Plan::Wait(Some(due)) => self.set_timer(due, Timer::Row(row)),
+                Plan::Drop if self.has_strays(&row) => {}
                 Plan::Drop => {
                     self.state.outbox.remove(&row);
                 }
@@ -152,7 +155,8 @@ impl Engine {
         if let Some((until, _)) = stopped.filter(|(until, _)| *until > at) {
             return Plan::Wait(Some(*until));
         }
-        if let Some(plan) = self.turned_away(id) {
+        let before = self.turned_away(id).or_else(|| self.plan_stray(id));
+        if let Some(plan) = before.or_else(|| self.plan_turn(id)) {
             return plan;
         }
         let (Some(row), Some(incident)) = (
@@ -187,6 +191,7 @@ impl Engine {
     /// The tool cannot open a resolved ticket again: the next one follows.
     pub(super) fn follow_on(&mut self, id: &RowId) {
         let at = self.state.at;
+        self.leave_strays(id);
         if let Some(row) = self.state.outbox.get_mut(id) {
             row.generation = row.generation.saturating_add(1);
             row.since = at;
@@ -195,6 +200,7 @@ impl Engine {
             row.touched = false;
             row.owner.clear();
             row.resolved_by_us = false;
+            row.turning = None;
             row.recovered = false;
             row.shipped = None;
             row.opposed = None;
@@ -224,6 +230,7 @@ impl Engine {
             return self.plan(id);
         }
         if !wanted {
+            self.leave_strays(id);
             return Plan::Drop;
         }
         if !row.may_create {
@@ -329,7 +336,6 @@ impl Engine {
         }))
     }
 
-    /// The recovery contract: whatever happened since, a ticket that was opened hears of the recovery.
     fn merged_into(&self, id: IncidentId, into: IncidentId, target: &str) -> NoteKind {
         let survivor = self.state.incidents.get(&into);
         let merge = survivor.and_then(|i| i.merges.iter().find(|m| m.from == id));
@@ -435,9 +441,10 @@ impl Engine {
         self.state.last_delivery = self.state.last_delivery.saturating_add(1);
         let delivery = DeliveryId(self.state.last_delivery);
         let epoch = self.state.epoch;
-        let Some(generation) = self.state.outbox.get(id).map(|r| r.generation) else {
+        let Some(row) = self.state.outbox.get(id) else {
             return;
         };
+        let generation = ask.of.unwrap_or(row.generation);
         self.tries(id);
         if ask.step == StepName::Create {
             self.opens_with_severe(id);
@@ -459,6 +466,7 @@ impl Engine {
             step: ask.step,
             sent: false,
             other: ask.other,
+            of: ask.of,
             content,
             recovery: ask.recovery,
         });
@@ -479,22 +487,5 @@ impl Engine {
             unknown,
             shadow: row.shadow,
         });
-    }
-
-    /// After a create whose outcome is not known: two finds a settle apart must agree on none.
-    pub(super) fn outcome_unknown(&mut self, id: &RowId, settle: Millis) {
-        let at = self.state.at;
-        if let Some(row) = self.state.outbox.get_mut(id) {
-            row.unknown = Some(Unknown { since: at, none: 0 });
-            row.may_create = false;
-            row.not_before = at.plus(settle);
-            self.set_timer(at.plus(settle), Timer::Row(id.clone()));
-        }
-    }
-
-    /// What settles at a target.
-    pub(super) fn settle_of(&self, target: &Arc<str>) -> Millis {
-        let target = self.state.rules.targets.get(&**target);
-        target.map_or(Millis::secs(60), |t| t.settle)
     }
 }

@@ -43,12 +43,22 @@ impl Engine {
         row.answered = self.state.seq;
         self.judge_tool(&id, &receipt.outcome);
         match &receipt.outcome {
-            OutcomeV1::Found(hits) => self.found(&id, hits),
+            OutcomeV1::Found(hits) => match flight.of {
+                Some(generation) => self.strays_found(&id, generation, hits),
+                None => self.found(&id, hits),
+            },
             OutcomeV1::Done { ticket, seen } => self.done(&id, &flight, ticket, seen),
             OutcomeV1::Already { seen } => self.already(&id, &flight, seen),
             OutcomeV1::State { seen } => self.left_undone(&id, &flight, seen),
             OutcomeV1::Refused(refusal) => self.refused(&id, &flight, refusal),
             OutcomeV1::Unknown { why } => self.unknown(&id, &flight, why),
+        }
+        if let OutcomeV1::Done { seen, .. }
+        | OutcomeV1::Already { seen }
+        | OutcomeV1::State { seen } = &receipt.outcome
+            && flight.other.is_none()
+        {
+            self.turned(&id, seen);
         }
         self.ticket_history(&id);
         self.touch(id.incident);
@@ -136,7 +146,7 @@ impl Engine {
     }
 
     /// Further tickets with our key: closed if nobody touched them, else named on the first.
-    fn duplicates(&mut self, id: &RowId, hits: &[&HitV1]) {
+    pub(super) fn duplicates(&mut self, id: &RowId, hits: &[&HitV1]) {
         for hit in hits {
             let Some(row) = self.state.outbox.get_mut(id) else {
                 return;
@@ -149,6 +159,9 @@ impl Engine {
             }
             if hit.seen.touched {
                 let ticket = hit.ticket.clone();
+                if !row.twins.insert(ticket.clone()) {
+                    continue; // named once
+                }
                 self.note_with(id.incident, |_, _| NoteKind::Duplicate {
                     ticket: ticket.clone(),
                 });
@@ -293,6 +306,7 @@ impl Engine {
         };
         if let Some(other) = flight.other.clone() {
             row.duplicates.retain(|d| *d != other);
+            row.twins.insert(other.clone());
             return self.note_with(id.incident, |_, _| NoteKind::Duplicate {
                 ticket: other.clone(),
             });
@@ -337,7 +351,7 @@ impl Engine {
 }
 
 /// When a create after an unknown one is verified.
-fn after_unknown(at: Millis, settle: Millis) -> Vec<Millis> {
+pub(super) fn after_unknown(at: Millis, settle: Millis) -> Vec<Millis> {
     VERIFY
         .map(|n| at.plus(Millis(settle.0.saturating_mul(n))))
         .to_vec()

@@ -3,11 +3,12 @@
 use super::Engine;
 use super::identity::short_hash;
 use super::receipt::note_written;
-use super::state::{InFlight, RowId};
+use super::state::{InFlight, RowId, Timer, Unknown};
 use super::wanted::correlation_key;
 use crate::itsm::{Refusal, TicketState, shown};
 use crate::model::Millis;
 use crate::record::StepName;
+use std::sync::Arc;
 
 /// The longest wait after failures in a row.
 const MAX_BACKOFF: Millis = Millis::secs(60);
@@ -189,6 +190,9 @@ impl Engine {
             | StepName::Read
             | StepName::Probe => self.back_off(id, None, why),
         }
+        if flight.other.is_none() {
+            self.turn_unknown(id, flight.step);
+        }
         let step = flight.step.word();
         let text = format!("{}: outcome of {step} unknown: {why}", id.target);
         self.warn(Some(id.incident), text);
@@ -221,5 +225,22 @@ impl Engine {
             }
             self.touch(id.incident);
         }
+    }
+
+    /// After a create whose outcome is not known: two finds a settle apart must agree on none.
+    pub(super) fn outcome_unknown(&mut self, id: &RowId, settle: Millis) {
+        let at = self.state.at;
+        if let Some(row) = self.state.outbox.get_mut(id) {
+            row.unknown = Some(Unknown { since: at, none: 0 });
+            row.may_create = false;
+            row.not_before = at.plus(settle);
+            self.set_timer(at.plus(settle), Timer::Row(id.clone()));
+        }
+    }
+
+    /// What settles at a target.
+    pub(super) fn settle_of(&self, target: &Arc<str>) -> Millis {
+        let target = self.state.rules.targets.get(&**target);
+        target.map_or(Millis::secs(60), |t| t.settle)
     }
 }

@@ -60,5 +60,6 @@ fn untried(row: &Row) -> bool {
         && row.unknown.is_none()
         && row.in_flight.is_none()
         && row.verify.is_empty()
+        && row.strays.is_empty()
         && row.generation == 1
 }

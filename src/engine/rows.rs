@@ -36,6 +36,8 @@ pub struct Row {
     pub answered: Seq,
     /// We resolved it.
     pub resolved_by_us: bool,
+    /// A resolve or a reopening whose outcome is not known: since when, and whether the ticket was looked at since.
+    pub turning: Option<(Millis, bool)>,
     /// The recovery is written.
     pub recovered: bool,
     /// What its content was when last written: for turning points, and for counts.
@@ -56,6 +58,10 @@ pub struct Row {
     pub verify: Vec<Millis>,
     /// Further tickets of ours with the same key, to be closed.
     pub duplicates: Vec<String>,
+    /// Further tickets that people have, named on the first one.
+    pub twins: BTreeSet<String>,
+    /// Looks still to be made for tickets that may come late: when, and under the key of which generation.
+    pub strays: Vec<(Millis, u32)>,
     /// The delivery under way.
     pub in_flight: Option<InFlight>,
     /// Failures in a row.
@@ -95,6 +101,7 @@ impl Row {
             owner: String::new(),
             answered: Seq(0),
             resolved_by_us: false,
+            turning: None,
             recovered: false,
             shipped: None,
             shipped_at: at,
@@ -105,6 +112,8 @@ impl Row {
             unknown: None,
             verify: Vec::new(),
             duplicates: Vec::new(),
+            twins: BTreeSet::new(),
+            strays: Vec::new(),
             in_flight: None,
             attempt: 0,
             not_before: at,
@@ -150,6 +159,8 @@ pub struct InFlight {
     pub sent: bool,
     /// The ticket it concerns, if not the row's own (a duplicate).
     pub other: Option<String>,
+    /// A find under the key of this older generation.
+    pub of: Option<u32>,
     /// What the content was when it was handed out.
     pub content: (u64, u64),
     /// It tells of the recovery.

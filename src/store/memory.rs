@@ -96,7 +96,8 @@ impl Store for MemoryStore {
         let mut content = self.content();
         let (head, head_at) = content.head();
         if !content.clean && head > Seq(0) {
-            content.suspects.entry(head).or_default().1 = true;
+            // As the store on disk: noted once, and then only by a replay that met it.
+            content.suspects.entry(head).or_insert((0, true));
         }
         content.clean = false;
         let mut quarantined = BTreeSet::new();

@@ -3,7 +3,7 @@
 
 use crate::memory::{Memory, PERSON, US};
 use crate::tools::{self, Wire};
-use crate::world::{SAMPLE, World, host};
+use crate::world::{Fuse, SAMPLE, World, host};
 use correlated::config::{self, TargetConf};
 use correlated::daemon::deliver;
 use correlated::engine::Delivery;
@@ -67,7 +67,7 @@ pub struct Tool {
     /// No request may come before this moment, for the tool said so.
     pub hands_off_until: Millis,
     wire: Box<dyn Wire>,
-    conf: TargetConf,
+    pub conf: TargetConf,
     style: Style,
     facts: Option<Facts>,
     late: Vec<(Millis, Request, String)>,
@@ -77,6 +77,15 @@ pub struct Tool {
     /// What was written to it.
     pub sent: Vec<Request>,
     pub trace: Vec<String>,
+    /// The process may end before and after each exchange.
+    pub fuse: Fuse,
+    /// If it ends before one, the request was under way: it is executed so much later.
+    pub on_its_way: Option<Millis>,
+}
+
+fn word(step: &Step) -> String {
+    let shown = format!("{step:?}");
+    shown.split(' ').next().unwrap().to_lowercase()
 }
 
 fn html(status: u16, body: &str) -> Response {
@@ -88,7 +97,48 @@ fn html(status: u16, body: &str) -> Response {
     }
 }
 
+/// What others have in the tool, and how it stands.
+pub fn strangers(tool: &Tool) -> Vec<String> {
+    let first = tool.memory.tickets.iter().take(3);
+    first.map(|t| format!("{t:?}")).collect()
+}
+
 impl Tool {
+    fn new(conf: TargetConf, wire: Box<dyn Wire>, fuse: Fuse) -> Tool {
+        let mut memory = Memory::default();
+        // What others have there.
+        for n in 0..3 {
+            let number = memory.create(
+                PERSON,
+                "",
+                &format!("printer {n} is out of paper"),
+                "third floor",
+            );
+            memory.tickets[number - 1].asked = String::new();
+        }
+        Tool {
+            memory,
+            rules: Vec::new(),
+            hands_off_until: Millis(0),
+            wire,
+            style: Style {
+                language: conf.language,
+                timezone: "UTC".into(),
+                link_base: String::new(),
+                limits: conf.kind.limits,
+            },
+            conf,
+            facts: None,
+            late: Vec::new(),
+            at_once: 0,
+            requests: 0,
+            sent: Vec::new(),
+            trace: Vec::new(),
+            fuse,
+            on_its_way: None,
+        }
+    }
+
     /// As `daemon::deliver` does it: probe once, the step, one new login, probe again after a no.
     fn carry(&mut self, now: Millis, delivery: &Delivery) -> (OutcomeV1, Millis) {
         self.pass_time(now);
@@ -166,14 +216,40 @@ impl Tool {
             rule.times -= 1;
             rule.meets.clone()
         });
+        let key = match step {
+            Step::Create { key, .. } => key.clone(),
+            _ => String::new(),
+        };
+        let place = |of: &str| format!("{of} {} of {}", request.method, word(step));
+        let writes = request.writes && step.writes();
+        if self.fuse.burns_down(writes) {
+            let on_its_way = self.on_its_way.filter(|_| writes);
+            let of = match on_its_way {
+                Some(by) => {
+                    self.late.push((now.plus(by), request.clone(), key));
+                    "with"
+                }
+                None => "before",
+            };
+            self.fuse.kill(now, place(of));
+        }
+        let answer = self.meet(now, meets, request, key, took);
+        self.fuse.moment(now.plus(*took), writes, || place("after"));
+        answer
+    }
+
+    fn meet(
+        &mut self,
+        now: Millis,
+        meets: Option<Meets>,
+        request: &Request,
+        key: String,
+        took: &mut Millis,
+    ) -> Result<Response, Failure> {
         let lost = |sent: bool| Failure {
             sent,
             fatal: false,
             why: "no answer".into(),
-        };
-        let key = match step {
-            Step::Create { key, .. } => key.clone(),
-            _ => String::new(),
         };
         match meets {
             None => Ok(self.ask(now, request, &key)),
@@ -243,6 +319,20 @@ impl Tool {
         answer
     }
 
+    pub fn meets(&mut self, when: When, times: u32, until: Millis, meets: Meets) {
+        self.rules.push(Rule {
+            when,
+            times,
+            until,
+            meets,
+        });
+    }
+
+    /// What a process knew and kept nowhere.
+    pub fn forget(&mut self) {
+        self.facts = None;
+    }
+
     /// Requests that were on their way are executed when their time has come.
     pub fn pass_time(&mut self, now: Millis) {
         let (due, rest): (Vec<_>, Vec<_>) = self.late.drain(..).partition(|(at, ..)| *at <= now);
@@ -271,60 +361,53 @@ pub struct Bench {
     pub world: World,
     pub tool: Rc<RefCell<Tool>>,
     pub kind: &'static Itsm,
-    began: BTreeMap<&'static str, Millis>,
+    /// All targets, by their names; the first is `tool`.
+    pub tools: BTreeMap<String, Rc<RefCell<Tool>>>,
+    pub began: BTreeMap<&'static str, Millis>,
     strangers: Vec<String>,
 }
 
 impl Bench {
     pub fn new(row: &tools::Row) -> Bench {
-        let text = format!(
-            "[[source]]\nname = \"nagios\"\nkind = \"nagios\"\n[[itsm]]\nname = \"tool\"\nkind = \"{}\"\n\
-             url = \"https://tool.example\"\ntoken = \"credential:t\"\n{}",
-            row.kind, row.keys
-        );
-        let loaded = config::load(&text, "").unwrap_or_else(|e| panic!("{}: {e:?}", row.name));
-        let conf = loaded.plumbing.targets[0].clone();
-        let kind = conf.kind;
-        let mut memory = Memory::default();
-        // What others have there.
-        for n in 0..3 {
-            let number = memory.create(
-                PERSON,
-                "",
-                &format!("printer {n} is out of paper"),
-                "third floor",
+        Bench::with(&[row])
+    }
+
+    /// Several targets; every incident has a ticket at each.
+    pub fn with(rows: &[&tools::Row]) -> Bench {
+        let mut text = "[[source]]\nname = \"nagios\"\nkind = \"nagios\"\n".to_owned();
+        for (n, row) in rows.iter().enumerate() {
+            let name = match n {
+                0 => "tool".to_owned(),
+                n => format!("tool{n}"),
+            };
+            text += &format!(
+                "[[itsm]]\nname = \"{name}\"\nkind = \"{}\"\nurl = \"https://tool.example\"\n\
+                 token = \"credential:t\"\n{}",
+                row.kind, row.keys
             );
-            memory.tickets[number - 1].asked = String::new();
         }
-        let strangers = memory.tickets.iter().map(|t| format!("{t:?}")).collect();
-        let tool = Rc::new(RefCell::new(Tool {
-            memory,
-            rules: Vec::new(),
-            hands_off_until: Millis(0),
-            wire: (row.wire)(),
-            style: Style {
-                language: conf.language,
-                timezone: "UTC".into(),
-                link_base: String::new(),
-                limits: kind.limits,
-            },
-            conf,
-            facts: None,
-            late: Vec::new(),
-            at_once: 0,
-            requests: 0,
-            sent: Vec::new(),
-            trace: Vec::new(),
-        }));
+        let loaded = config::load(&text, "").unwrap_or_else(|e| panic!("{text}: {e:?}"));
         let mut world = World::new(&loaded.rules, Some(SAMPLE));
-        let carrier = tool.clone();
+        let made = loaded.plumbing.targets.iter().zip(rows);
+        let tools: BTreeMap<String, Rc<RefCell<Tool>>> = made
+            .map(|(conf, row)| {
+                let tool = Tool::new(conf.clone(), (row.wire)(), world.fuse.clone());
+                (conf.settings.name.clone(), Rc::new(RefCell::new(tool)))
+            })
+            .collect();
+        let carriers = tools.clone();
         world.carrier = Some(Box::new(move |now, delivery| {
-            carrier.borrow_mut().carry(now, delivery)
+            carriers[&*delivery.target]
+                .borrow_mut()
+                .carry(now, delivery)
         }));
+        let tool = tools["tool"].clone();
+        let strangers = strangers(&tool.borrow());
         Bench {
             world,
+            kind: loaded.plumbing.targets[0].kind,
             tool,
-            kind,
+            tools,
             began: BTreeMap::new(),
             strangers,
         }
@@ -408,13 +491,7 @@ impl Bench {
                 tool.trace, tool.memory.tickets, self.world.lines
             )
         };
-        let now: Vec<String> = tool
-            .memory
-            .tickets
-            .iter()
-            .take(3)
-            .map(|t| format!("{t:?}"))
-            .collect();
+        let now = strangers(&tool);
         assert!(
             self.strangers == now,
             "a stranger's ticket was changed: {}",

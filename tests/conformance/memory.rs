@@ -22,6 +22,8 @@ pub struct Ticket {
     pub by: String,
     /// Everybody who changed it, the latest last.
     pub hands: Vec<String>,
+    /// Who changed its state last.
+    pub turned: String,
     pub owner: String,
     pub group: String,
     pub notes: Vec<String>,
@@ -92,6 +94,7 @@ impl Memory {
             state: TicketState::New,
             by: by.to_owned(),
             hands: vec![by.to_owned()],
+            turned: String::new(),
             owner: String::new(),
             group: String::new(),
             notes: Vec::new(),
@@ -136,7 +139,9 @@ impl Memory {
         {
             return false;
         }
-        self.change(number, by).unwrap().state = state;
+        let ticket = self.change(number, by).unwrap();
+        ticket.state = state;
+        ticket.turned = by.to_owned();
         true
     }
 

@@ -7,22 +7,25 @@ use crate::tools::{Row, TOOLS};
 use correlated::itsm::{Promise, TicketState};
 use correlated::model::Millis;
 
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
-    fn secs(&mut self, most: u64) -> Millis {
+    pub fn secs(&mut self, most: u64) -> Millis {
         Millis::secs(self.roll(most) as i64)
+    }
+    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.roll(all.len() as u64) as usize]
     }
 }
 
-const CIS: [&str; 8] = [
+pub const CIS: [&str; 8] = [
     "srv-db-01",
     "payroll-db",
     "Payroll",
@@ -34,7 +37,7 @@ const CIS: [&str; 8] = [
 ];
 
 /// Faults of which none lets a create come later than is promised.
-fn meets(dice: &mut Dice) -> Meets {
+pub fn meets(dice: &mut Dice) -> Meets {
     match dice.roll(12) {
         0..=2 => Meets::Lost,
         3 => Meets::Late(dice.secs(45)),

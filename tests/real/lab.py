@@ -310,14 +310,15 @@ class Lab:
         fresh.chmod(0o644)
         fresh.rename(path)
 
-    def start_daemon(self, store="store"):
+    def start_daemon(self, store="store", ready=True):
         """Starts the daemon on the store folder of that name and waits until it is ready."""
         config = self.folder / "correlated.toml"
         config.write_text(self.CONFIG.format(
             folder=self.folder, store=self.folder / store, settle=SETTLE, **self.ports))
         daemon = self.spawn("correlated", [self.binary, "run", "--config", config])
-        ready = f"http://127.0.0.1:{self.ports['metrics']}/readyz"
-        wait("the daemon is ready", lambda: get(ready) is not None, 20, daemon)
+        if ready:
+            url = f"http://127.0.0.1:{self.ports['metrics']}/readyz"
+            wait("the daemon is ready", lambda: get(url) is not None, 20, daemon)
 
     def kill_daemon(self):
         """kill -9."""

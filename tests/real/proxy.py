@@ -24,6 +24,10 @@ class Proxy:
         self._hold = None
         self._held = threading.Event()
         self._release = threading.Event()
+        # What else shall happen: called with a request before it goes on (answers whether it does), and with its
+        # answer there.
+        self.on_request = lambda request, body: True
+        self.on_answer = lambda request, body: None
         self._server = _server(port, self._handle)
 
     def hold(self, what, seconds):
@@ -62,8 +66,11 @@ class Proxy:
             hold, self._hold = (self._hold, None) if create else (None, self._hold)
         if hold and hold[0] == "request":
             self._keep(entry, hold)
+        if not self.on_request(request, body):
+            return 502, [], b"dropped"
         answer = self._forward(request, body)
         entry["status"] = answer[0]
+        self.on_answer(request, body)
         if hold and hold[0] == "answer":
             self._keep(entry, hold)
         with open(self._log_path, "a", encoding="utf-8") as log:
@@ -91,6 +98,12 @@ class Proxy:
 def _server(port, handle):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def handle(self):
+            try:
+                super().handle()
+            except ConnectionError:
+                pass  # a sender that was killed
 
         def _any(self):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

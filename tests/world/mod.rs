@@ -29,7 +29,9 @@ use correlated::rules::{Mode, OnRecovery, RulesText, Target};
 use correlated::store::ChunkKind;
 use correlated::store::memory::MemoryStore;
 use correlated::ticket::{self, Language, Style};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 pub const START: Millis = Millis(1_795_310_000_000);
 
@@ -321,6 +323,62 @@ impl Tool {
     }
 }
 
+/// Ends the process at a moment that a test has chosen: what is not in the store is lost.
+#[derive(Clone, Default)]
+pub struct Fuse(Rc<RefCell<Burning>>);
+
+#[derive(Default)]
+struct Burning {
+    moments: Option<u64>,
+    /// Only moments next to what a tool executes count.
+    near: bool,
+    deaths: Vec<(Millis, String)>,
+}
+
+/// What is thrown when the process ends.
+pub struct Killed;
+
+impl Fuse {
+    /// The process ends after so many further moments; never, if there is no number.
+    pub fn lay(&self, moments: Option<u64>) {
+        self.0.borrow_mut().moments = moments;
+    }
+    /// Whether only moments next to what a tool executes count.
+    pub fn near(&self, near: bool) {
+        self.0.borrow_mut().near = near;
+    }
+    /// A moment at which a process may end. Answers whether it does: then [`Fuse::kill`] has to follow.
+    pub fn burns_down(&self, near: bool) -> bool {
+        let mut fuse = self.0.borrow_mut();
+        let counts = near || !fuse.near;
+        match &mut fuse.moments {
+            Some(_) if !counts => false,
+            None => false,
+            Some(0) => {
+                fuse.moments = None;
+                true
+            }
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+        }
+    }
+    pub fn kill(&self, now: Millis, place: String) -> ! {
+        self.0.borrow_mut().deaths.push((now, place));
+        std::panic::resume_unwind(Box::new(Killed))
+    }
+    pub fn moment(&self, now: Millis, near: bool, place: impl FnOnce() -> String) {
+        if self.burns_down(near) {
+            self.kill(now, place());
+        }
+    }
+    /// When and where it ended, oldest first.
+    pub fn deaths(&self) -> Vec<(Millis, String)> {
+        self.0.borrow().deaths.clone()
+    }
+}
+
 /// Carries a delivery to something else than [`Tool`]: what came of it, and how long it took.
 pub type Carrier = Box<dyn FnMut(Millis, &Delivery) -> (OutcomeV1, Millis)>;
 
@@ -330,6 +388,7 @@ pub struct World {
     pub now: Millis,
     pub tool: Tool,
     pub carrier: Option<Carrier>,
+    pub fuse: Fuse,
     /// Deliveries whose outcome is known only at a later moment.
     under_way: Vec<(Millis, Delivery, OutcomeV1)>,
     pub deliveries: Vec<Delivery>,
@@ -356,6 +415,7 @@ impl World {
             now: START,
             tool: Tool::default(),
             carrier: None,
+            fuse: Fuse::default(),
             under_way: Vec::new(),
             deliveries: Vec::new(),
             lines: Vec::new(),
@@ -376,7 +436,10 @@ impl World {
 
     fn start(&mut self) {
         let last = self.recovered.last;
+        self.fuse
+            .moment(self.now, false, || "before Started".into());
         let effects = self.node.start(self.now, last).expect("start");
+        self.fuse.moment(self.now, false, || "after Started".into());
         self.after(effects);
     }
 
@@ -426,8 +489,24 @@ impl World {
             }));
         }
         all.extend_from_slice(records);
-        let effects = self.node.commit(self.now, &all).expect("commit");
+        let effects = self.write(&all);
         self.after(effects);
+    }
+
+    fn write(&mut self, records: &[Record]) -> Effects {
+        let what = || {
+            let shown = records.last().map(|r| format!("{r:?}"));
+            let shown = shown.unwrap_or_default();
+            shown.split('(').next().unwrap().to_owned()
+        };
+        let near = |r: &Record| matches!(r, Record::Sent(_) | Record::Receipt(_));
+        let near = records.iter().any(near);
+        self.fuse
+            .moment(self.now, near, || format!("before {}", what()));
+        let effects = self.node.commit(self.now, records).expect("commit");
+        self.fuse
+            .moment(self.now, near, || format!("after {}", what()));
+        effects
     }
 
     fn after(&mut self, mut effects: Effects) {
@@ -449,7 +528,7 @@ impl World {
             if sent.is_empty() {
                 return;
             }
-            effects = self.node.commit(self.now, &sent).expect("commit");
+            effects = self.write(&sent);
         }
     }
 

@@ -131,7 +131,13 @@ impl Engine {
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return;
         };
-        if known.state == IncidentState::Pending && known.hold_until <= at {
+        if known.state == IncidentState::Pending && known.live == 0 {
+            // Whatever still fires went into another part.
+            known.state = IncidentState::Recovering;
+            known.quiet_since = Some(at);
+            let quiet = self.state.rules.correlate.resolve_after;
+            self.set_timer(at.plus(quiet), Timer::Quiet(id));
+        } else if known.state == IncidentState::Pending && known.hold_until <= at {
             known.state = IncidentState::Open;
         }
         self.touch(id);

@@ -238,6 +238,17 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// A write that has to outlive the process and not the machine: a replay makes two of them for each entry.
+    fn without_sync(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+        let set = |how: &str| self.db.execute_batch(how).map_err(broken);
+        set("pragma synchronous = normal")?;
+        let written = self.db.execute(sql, values).map_err(broken);
+        set("pragma synchronous = full")?;
+        written.map(|_| ())
+    }
+}
+
 impl Store for SqliteStore {
     fn open(&mut self) -> Result<Opened, StoreError> {
         let tx = self.begin()?;
@@ -255,11 +266,12 @@ impl Store for SqliteStore {
             .optional()
             .map_err(broken)?;
         let (head, head_at) = head.unwrap_or((0, 0));
-        // The last entry may have ended the process that wrote it, or the replay that met it.
+        // The last entry may have ended the process that wrote it. Once it is noted, only a replay that met
+        // it speaks against it: a process that ends before it comes that far says nothing about it.
         if !clean && head > 0 {
             tx.execute(
                 "insert into suspect (seq, deaths, under_way) values (?1, 0, 1)
-                 on conflict (seq) do update set under_way = 1",
+                 on conflict (seq) do nothing",
                 [head],
             )
             .map_err(broken)?;
@@ -396,24 +408,18 @@ impl Store for SqliteStore {
     }
 
     fn applying(&mut self, seq: Seq) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "insert into suspect (seq, deaths, under_way) values (?1, 0, 1)
-                 on conflict (seq) do update set under_way = 1",
-                [signed(seq.0)],
-            )
-            .map_err(broken)?;
-        Ok(())
+        self.without_sync(
+            "insert into suspect (seq, deaths, under_way) values (?1, 0, 1)
+             on conflict (seq) do update set under_way = 1",
+            params![signed(seq.0)],
+        )
     }
 
     fn applied(&mut self, seq: Seq) -> Result<(), StoreError> {
-        self.db
-            .execute(
-                "delete from suspect where seq <= ?1 and deaths < ?2",
-                [signed(seq.0), DEATHS],
-            )
-            .map_err(broken)?;
-        Ok(())
+        self.without_sync(
+            "delete from suspect where seq <= ?1 and deaths < ?2",
+            params![signed(seq.0), DEATHS],
+        )
     }
 
     fn history(&mut self, rows: &[History]) -> Result<(), StoreError> {
