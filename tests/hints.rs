@@ -128,7 +128,9 @@ fn hands(daemon: &Daemon) -> Vec<String> {
                 .to_owned(),
         )
     };
-    let lines = log.lines().filter(|l| l.contains("by a person"));
+    let lines = log
+        .lines()
+        .filter(|l| l.contains("by a person") || l.contains("in the tool"));
     lines.filter_map(told).collect()
 }
 
@@ -157,7 +159,7 @@ fn a_webhook_makes_us_look_and_what_we_see_counts() {
         for _ in 0..5 {
             assert_eq!(sender.post(&daemon, &server, &ticket).0, 202); // tools repeat themselves
         }
-        daemon.wait_log("was resolved by a person");
+        daemon.wait_log("was resolved in the tool");
         // A ticket of others, and one that is nowhere.
         server.with(|m| m.create("anna", "", "printer", "paper"));
         assert_eq!(sender.post(&daemon, &server, "4711").0, 202, "{name}");
@@ -166,7 +168,7 @@ fn a_webhook_makes_us_look_and_what_we_see_counts() {
         );
         assert_eq!(
             hands(&daemon),
-            ["was taken by a person", "was resolved by a person"],
+            ["was taken by a person", "was resolved in the tool"],
             "{name}"
         );
         assert_eq!(
@@ -323,9 +325,9 @@ const POLLED: [&str; 7] = [
 /// What a person does in a ticket, and what we say of it.
 const ACTS: [(TicketState, &str); 4] = [
     (TicketState::OnHold, "was put on hold by a person"),
-    (TicketState::Resolved, "was resolved by a person"),
-    (TicketState::Open, "was opened again by a person"),
-    (TicketState::Closed, "was closed by a person"),
+    (TicketState::Resolved, "was resolved in the tool"),
+    (TicketState::Open, "was opened again in the tool"),
+    (TicketState::Closed, "was closed in the tool"),
 ];
 
 #[test]
