@@ -7,8 +7,7 @@ use super::Engine;
 use super::state::{Incident, Timer};
 use crate::model::{AlertId, IncidentId, Millis};
 
-/// Units for the timers of an entry, and as many again to look at what was touched. Two of three entries would be
-/// over in a fifth of it in a storm.
+/// Units for the timers of an entry, and as many again to look at what was touched.
 const MOST: usize = 1500;
 /// A look at an incident, whatever its size.
 const LOOK: usize = 20;
