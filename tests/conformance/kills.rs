@@ -497,8 +497,10 @@ impl Story {
                     .iter()
                     .any(|w| ticket.notes.iter().any(|n| n.contains(w)));
                 // A person's ticket is only told, and what a person or a rule keeps from being resolved.
-                let theirs = ticket.touched() || ticket.turned == RULE || self.stuck.contains(name);
-                let named = self.beyond && ticket.hands.iter().any(|h| h != US);
+                // Not every tool tells a rule of its own from a person.
+                let foreign = ticket.hands.iter().any(|h| h != US);
+                let theirs = foreign || self.stuck.contains(name);
+                let named = self.beyond && foreign;
                 let promised = kind != Promise::Declared || word == Word::Once;
                 assert!(
                     over || (told && theirs) || named || !promised,
