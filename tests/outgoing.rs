@@ -185,3 +185,118 @@ fn a_secret_stands_where_the_tool_wants_it() {
     let missing = format!("{missing:?}");
     assert!(missing.contains("itsm[0].auth_name"), "{missing}");
 }
+
+/// A tool that quotes the whole request in its answer, as debug pages and proxies do.
+fn parrot(status: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                let lower = line.to_lowercase();
+                if let Some(value) = lower.strip_prefix("content-length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+                head.push_str(&line);
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let body = String::from_utf8_lossy(&body);
+            let first = head.lines().next().unwrap_or_default();
+            let login = head.starts_with("POST /login") && status != "401 Unauthorized";
+            let (status, said) = match login {
+                true => ("200 OK", "TheFetchedToken99".to_owned()),
+                false => (status, format!("<html><pre>{head}{body}</pre><p>not clo")),
+            };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nX-Asked: {first}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{said}",
+                said.len()
+            );
+            stream.write_all(answer.as_bytes()).ok();
+        }
+    });
+    port
+}
+
+/// Every way in which a kind of the table shows who it is, with what a tool may quote of it.
+#[test]
+fn what_a_tool_quotes_of_our_secrets_reaches_nobody() {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    let file = |name: &str, text: &str| {
+        let path = std::env::temp_dir().join(format!("correlated-{name}-{}", std::process::id()));
+        std::fs::write(&path, format!("{text}\n")).unwrap();
+        path.display().to_string()
+    };
+    let (token, client) = (
+        file("quoted-token", "S3cret/of&the tool"),
+        file("quoted-client", "Client-S3cret-77"),
+    );
+    // As `printf 'alertd:S3cret/of&the tool' | base64` has it, and the same with ":X" behind.
+    let hidden = [
+        "S3cret/of",
+        "S3cret%2Fof",
+        "YWxlcnRkOlMzY3JldC9vZiZ0aGUgdG9vbA",
+        "UzNjcmV0L29mJnRoZSB0b29sOlg",
+        "TheFetchedToken99",
+        "Client-S3cret",
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    for status in ["400 Bad Request", "401 Unauthorized", "500 Oops", "200 OK"] {
+        let port = parrot(status);
+        for auth in [
+            "auth = \"token\"",
+            "auth = \"bearer\"",
+            "auth = \"basic\"\nuser = \"alertd\"",
+            "auth = \"basic_user\"",
+            "auth = \"header\"\nauth_name = \"X-Key\"\nauth_prefix = \"Key \"",
+            "auth = \"query\"\nauth_name = \"key\"",
+            "auth = \"member\"\nauth_name = \"routing_key\"",
+            "auth = \"login\"\nuser = \"alertd\"\noauth_path = \"/login\"",
+            "auth = \"oauth2\"\nuser = \"alertd\"\nclient_id = \"us\"\nclient_secret_file = \"CLIENT\"\noauth_path = \"/oauth\"",
+        ] {
+            let text = format!(
+                "[[source]]\nname = \"n\"\nkind = \"nagios\"\n[[itsm]]\nname = \"t\"\nkind = \"rt\"\n\
+                 url = \"http://127.0.0.1:{port}\"\ntoken_file = \"{token}\"\nqueue = \"q\"\naccount = \"a\"\n{}\n",
+                auth.replace("CLIENT", &client)
+            );
+            let config = config::load(&text, "").unwrap_or_else(|e| panic!("{auth}: {e:?}"));
+            let tool = Client::new(&config.plumbing.targets[0]).unwrap();
+            let request = Request {
+                method: "POST",
+                path: "x".into(),
+                query: Vec::new(),
+                headers: Vec::new(),
+                body: b"{\"a\":1}".to_vec(),
+                writes: true,
+            };
+            let said = match runtime.block_on(tool.send(&request)) {
+                Ok(answer) => format!(
+                    "{:?} {}",
+                    answer.headers,
+                    String::from_utf8_lossy(&answer.body)
+                ),
+                Err(failure) => failure.why,
+            };
+            for word in hidden {
+                assert!(!said.contains(word), "{auth}, {status}: {word} in {said}");
+            }
+        }
+    }
+    // Every kind that asks a tool does it through this client, and its row has no way to a secret.
+    for path in [token, client] {
+        std::fs::remove_file(path).ok();
+    }
+}

@@ -1,6 +1,7 @@
 //! The one HTTP client: TLS, time-outs, proxy, credentials. No redirects, no retries, no environment.
 
 use super::oauth::Login;
+use super::unsaid::Unsaid;
 use super::{chain, clock};
 use crate::config::keys::SecretRef;
 use crate::config::{Auth, TargetConf};
@@ -144,6 +145,7 @@ impl Client {
             (Some(from), None) => Some(secret(from).map_err(not_sent)?),
             (_, _) => None,
         };
+        let unsaid = self.unsaid(secret.as_deref().or(token));
         let mut body = request.body.clone();
         match (&self.auth, &secret) {
             (Auth::Query(name), Some(secret)) => {
@@ -199,10 +201,26 @@ impl Client {
             status: answer.status().as_u16(),
             headers: headers
                 .filter_map(|(n, v)| Some((n.as_str().to_owned(), v.to_str().ok()?.to_owned())))
+                .map(|(n, v)| (n, unsaid.strip_text(v)))
                 .collect(),
-            body,
+            body: unsaid.strip(body),
             at: clock::wall(),
         })
+    }
+
+    /// What must not come back with an answer.
+    fn unsaid(&self, secret: Option<&str>) -> Unsaid {
+        let mut unsaid = Unsaid::default();
+        let Some(secret) = secret else {
+            return unsaid;
+        };
+        unsaid.add(secret);
+        match &self.auth {
+            Auth::Basic(user) => unsaid.add_pair(user, secret),
+            Auth::BasicUser => unsaid.add_pair(secret, "X"),
+            _whole => {}
+        }
+        unsaid
     }
 
     /// The address: always below the base, whatever an adapter says.

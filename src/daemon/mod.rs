@@ -24,6 +24,7 @@ pub mod recorder;
 pub mod refresh;
 mod reload;
 pub mod serve;
+mod unsaid;
 mod why;
 
 use crate::config::Config;

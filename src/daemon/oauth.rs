@@ -2,6 +2,7 @@
 
 use super::chain;
 use super::http::{Failure, secret};
+use super::unsaid::Unsaid;
 use crate::config::{self, OAuth2};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -124,7 +125,8 @@ impl Login {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         url.set_path(path);
         url.set_query((!query.is_empty()).then_some(query));
-        let form = self.form(&url).map_err(no)?;
+        let mut unsaid = Unsaid::default();
+        let form = self.form(&url, &mut unsaid).map_err(no)?;
         let answer = client
             .post(url)
             .header("Content-Type", "application/x-www-form-urlencoded")
@@ -145,14 +147,18 @@ impl Login {
                 None => break,
             }
         }
-        match &self.conf {
+        let token = match &self.conf {
             Conf::OAuth2(_) => token_of(status, &body, asked),
             Conf::Plain(_) => text_of(status, &body, asked),
-        }
+        };
+        token.map_err(|failure| Failure {
+            why: unsaid.strip_text(failure.why),
+            ..failure
+        })
     }
 
     /// The body of the request; secrets are read each time, as everywhere.
-    fn form(&self, url: &reqwest::Url) -> Result<String, String> {
+    fn form(&self, url: &reqwest::Url, unsaid: &mut Unsaid) -> Result<String, String> {
         let pairs = match &self.conf {
             Conf::Plain(conf) => vec![
                 ("username", conf.user.clone()),
@@ -174,6 +180,11 @@ impl Login {
                 pairs
             }
         };
+        for (name, value) in &pairs {
+            if matches!(*name, "password" | "client_secret") {
+                unsaid.add(value);
+            }
+        }
         // A query and a form are written alike.
         let mut form = url.clone();
         form.set_query(None);

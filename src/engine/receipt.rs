@@ -153,15 +153,14 @@ impl Engine {
             };
             if row.ticket.as_deref() == Some(hit.ticket.as_str())
                 || row.duplicates.contains(&hit.ticket)
+                || row.twins.contains(&hit.ticket)
                 || hit.seen.state == TicketState::Resolved
             {
                 continue;
             }
             if hit.seen.touched {
                 let ticket = hit.ticket.clone();
-                if !row.twins.insert(ticket.clone()) {
-                    continue; // named once
-                }
+                row.twins.insert(ticket.clone()); // named once
                 self.note_with(id.incident, |_, _| NoteKind::Duplicate {
                     ticket: ticket.clone(),
                 });

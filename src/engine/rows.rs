@@ -58,7 +58,7 @@ pub struct Row {
     pub verify: Vec<Millis>,
     /// Further tickets of ours with the same key, to be closed.
     pub duplicates: Vec<String>,
-    /// Further tickets that people have, named on the first one.
+    /// Tickets that are no duplicates to close: those of older keys, and further ones that people have, named once.
     pub twins: BTreeSet<String>,
     /// Looks still to be made for tickets that may come late: when, and under the key of which generation.
     pub strays: Vec<(Millis, u32)>,

@@ -23,6 +23,7 @@ impl Engine {
             return;
         };
         row.may_create = false;
+        row.twins.extend(row.ticket.clone());
         let mut due = std::mem::take(&mut row.verify);
         if due.is_empty() || by_key {
             return; // a tool that takes two creates with one key for one

@@ -6,7 +6,7 @@
 //! No ticket is lost, none is opened twice, every ticket hears of its end; where a request comes later than
 //! `settle`, every duplicate is found, and closed if no person has touched it.
 //!
-//! `CORRELATED_KILLS=10000` plays so many kill points, over all kinds; without it a few hundred are played. A
+//! `CORRELATED_KILLS=10000` plays so many kill points, over all kinds; without it some are played. A
 //! failure names its seed: `CORRELATED_SEED=17 cargo test --test conformance killed` plays that story alone.
 
 use crate::bench::{Bench, Meets, Tool, When, strangers};
@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Kill points that a plain `cargo test` plays.
-const FEW: u64 = 300;
+const FEW: u64 = 100;
 
 /// What is promised for a row of the kit.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -497,8 +497,10 @@ impl Story {
                     .iter()
                     .any(|w| ticket.notes.iter().any(|n| n.contains(w)));
                 // A person's ticket is only told, and what a person or a rule keeps from being resolved.
-                let theirs = ticket.touched() || ticket.turned == RULE || self.stuck.contains(name);
-                let named = self.beyond && ticket.hands.iter().any(|h| h != US);
+                // Not every tool tells a rule of its own from a person.
+                let foreign = ticket.hands.iter().any(|h| h != US);
+                let theirs = foreign || self.stuck.contains(name);
+                let named = self.beyond && foreign;
                 let promised = kind != Promise::Declared || word == Word::Once;
                 assert!(
                     over || (told && theirs) || named || !promised,
@@ -546,10 +548,16 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// Plays stories until there were so many kill points; what was hit how often is printed.
-fn stories(wanted: u64, beyond: bool) {
+/// Plays stories until there were so many kill points, those that found something first; what was hit how often is
+/// printed.
+fn stories(wanted: u64, beyond: bool, found: &[u64]) {
     let alone = number("CORRELATED_SEED");
     let (mut points, mut seed) = (0, alone.unwrap_or(1));
+    if alone.is_none() {
+        for seed in found {
+            Story::new(*seed, beyond).play();
+        }
+    }
     let mut places: BTreeMap<String, u64> = BTreeMap::new();
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     let mut tickets = 0;
@@ -560,17 +568,7 @@ fn stories(wanted: u64, beyond: bool) {
             .iter()
             .any(|r| crate::only("CORRELATED_KIND", r.name));
         if only {
-            let t0 = std::time::Instant::now();
             story.play();
-            if std::env::var_os("T").is_some() {
-                println!(
-                    "{seed} {:?} {} deaths {} entries {:?}",
-                    story.names(),
-                    story.bench.world.fuse.deaths().len(),
-                    story.bench.world.node.opened().head.0,
-                    t0.elapsed()
-                );
-            }
             let deaths = story.bench.world.fuse.deaths();
             points += deaths.len() as u64;
             for row in &story.rows {
@@ -605,10 +603,10 @@ fn stories(wanted: u64, beyond: bool) {
 }
 
 pub fn at_any_moment() {
-    stories(number("CORRELATED_KILLS").unwrap_or(FEW), false);
+    stories(number("CORRELATED_KILLS").unwrap_or(FEW), false, &[268]);
 }
 
 pub fn beyond_what_is_promised() {
     let wanted = number("CORRELATED_KILLS").unwrap_or(FEW);
-    stories(wanted.div_ceil(4), true);
+    stories(wanted.div_ceil(4), true, &[12, 13, 16]);
 }

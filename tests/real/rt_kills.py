@@ -4,8 +4,8 @@ long, CORRELATED_SEED makes the same dice.
 
 A kill is -9, aimed at a moment: before a request reaches RT, with the request under way (RT gets it up to 2 s after
 the death), while RT works on it, with its answer held, right after the answer, in a start, or just so. Each site of
-the estate fails, as a rule grows, recovers, and does it again. No ticket may be missing, none may be there twice, every recovery has to be
-written.
+the estate fails, grows or not, recovers, and does it again. No ticket may be missing, none may be there twice, every
+recovery has to be written.
 """
 import json
 import os
@@ -183,11 +183,12 @@ def step_of(method, path, body):
         return "find or poll" if path.endswith("/tickets") else "read"
     if path.endswith("/ticket"):
         return "create"
-    if path.endswith(("/comment", "/correspond")):
+    if not path.endswith("/comment"):
+        return "update"
+    # Note and status are one request.
+    if b'"Status"' not in body:
         return "note"
-    if b'"resolved"' in body:
-        return "resolve"
-    return "reopen" if b'"Status"' in body else "update"
+    return "resolve" if b'"resolved"' in body else "reopen"
 
 
 class Killer:
