@@ -56,7 +56,7 @@ impl Engine {
         if let OutcomeV1::Done { seen, .. }
         | OutcomeV1::Already { seen }
         | OutcomeV1::State { seen } = &receipt.outcome
-            && flight.other.is_none()
+            && flight.step == StepName::Read
         {
             self.turned(&id, seen);
         }

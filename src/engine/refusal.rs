@@ -24,6 +24,11 @@ impl Engine {
             let valve = self.state.valves.entry(id.target.clone()).or_default();
             valve.times.pop();
         }
+        if let (Refusal::Closed | Refusal::Gone(_), None) = (refusal, &flight.other)
+            && let Some(row) = self.state.outbox.get_mut(id)
+        {
+            row.turning = None; // nothing turns it any more
+        }
         match refusal {
             Refusal::Retry { not_before, why } => self.back_off(id, *not_before, why),
             Refusal::Reject(why) => self.rejected(id, flight, why),
