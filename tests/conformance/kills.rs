@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Kill points that a plain `cargo test` plays.
-const FEW: u64 = 100;
+const FEW: u64 = 60;
 
 /// What is promised for a row of the kit.
 #[derive(Clone, Copy, PartialEq, Eq)]
