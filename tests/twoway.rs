@@ -91,7 +91,9 @@ const POLL: &str = "poll = \"300ms\"\n";
 /// Lines of the log that tell what a person did.
 fn hands(daemon: &Daemon) -> Vec<String> {
     let log = daemon.log();
-    let by = |l: &&str| l.contains("snow: ticket") && l.contains("by a person");
+    let by = |l: &&str| {
+        l.contains("snow: ticket") && (l.contains("by a person") || l.contains("in the tool"))
+    };
     let lines = log.lines().filter(by);
     lines
         .map(|l| l.split("snow: ").last().unwrap().to_owned())
