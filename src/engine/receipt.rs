@@ -88,12 +88,16 @@ impl Engine {
         }
         let at = self.state.at;
         let settle = self.settle_of(&id.target);
+        // A closed one is a former ticket, unless our create may have made it: then somebody closed it since.
+        let row = self.state.outbox.get(id);
+        let made = row.is_some_and(|row| row.ticket.is_none() && row.unknown.is_some());
+        let closed = |h: &HitV1| h.seen.state == TicketState::Closed;
         let mut ours: Vec<&HitV1> = hits
             .iter()
-            .filter(|h| h.by_us && h.seen.state != TicketState::Closed)
+            .filter(|h| h.by_us && (made || !closed(h)))
             .collect();
         // The tool's numbers grow: the smallest is the first ticket.
-        ours.sort_by_key(|h| (h.ticket.len(), h.ticket.clone()));
+        ours.sort_by_key(|h| (closed(h), h.ticket.len(), h.ticket.clone()));
         let strangers = hits.iter().filter(|h| !h.by_us).count();
         if strangers > 0 {
             let text = format!(
@@ -141,7 +145,7 @@ impl Engine {
             );
             self.line(Some(id.incident), text);
         }
-        let rest: Vec<&HitV1> = ours.collect();
+        let rest: Vec<&HitV1> = ours.filter(|h| !closed(h)).collect();
         self.duplicates(id, &rest);
     }
 
