@@ -603,7 +603,11 @@ fn stories(wanted: u64, beyond: bool, found: &[u64]) {
 }
 
 pub fn at_any_moment() {
-    stories(number("CORRELATED_KILLS").unwrap_or(FEW), false, &[67, 146, 268]);
+    stories(
+        number("CORRELATED_KILLS").unwrap_or(FEW),
+        false,
+        &[67, 146, 268],
+    );
 }
 
 pub fn beyond_what_is_promised() {

@@ -9,11 +9,13 @@ use super::place::{MAX_SHARED, New, can_explain, only_warns};
 use super::scale::{self, NAT, Nats, nats};
 use super::value::maturity;
 use crate::engine::Engine;
-use crate::model::{CiId, IncidentId, Millis, Severity};
+use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
 use std::collections::BTreeSet;
 
 /// What a merge must be worth.
 const MARGIN: Nats = nats(15);
+/// Places of an incident that is looked at once more before its ticket.
+const SMALL: usize = 4;
 /// A ticket that would become one too many, unless the cause of a lone alert came late.
 const TOLL: Nats = nats(20);
 /// Merges after one alert.
@@ -29,7 +31,35 @@ const NEVER: Nats = -1_000_000 * NAT;
 impl Engine {
     /// Merges the alert's incident with those that one fault explains together with it, the best first. Answers
     /// which incident goes on.
-    pub(super) fn merge_near(&mut self, mut mine: IncidentId, new: New) -> IncidentId {
+    pub(super) fn merge_near(&mut self, mine: IncidentId, new: New) -> IncidentId {
+        self.merge_by(mine, new, Some(new.ci))
+    }
+
+    /// Explains an incident anew that is about to have a ticket. If it is small it may still become part of another
+    /// one: by now what is silent has had its time, and one more ticket costs more than a doubt.
+    pub(super) fn settle_before_ticket(&mut self, mine: IncidentId) -> IncidentId {
+        self.settle(mine);
+        let known = self.state.incidents.get(&mine);
+        let Some(known) = known.filter(|i| i.case.spots.len() <= SMALL) else {
+            return mine;
+        };
+        let live = |id: &AlertId| {
+            let alert = self.state.alerts.get(id).filter(|a| a.live())?;
+            Some((alert.started, *id))
+        };
+        let last = known.members.keys().filter_map(live).max();
+        match last.and_then(|(_, alert)| self.new_at(alert)) {
+            Some(new) => self.merge_by(mine, new, None),
+            None => mine,
+        }
+    }
+
+    /// Merges by an alert; `came`: its CI, if it came just now.
+    fn merge_by(&mut self, mut mine: IncidentId, new: New, came: Option<CiId>) -> IncidentId {
+        let margin = match came {
+            Some(_) => MARGIN,
+            None => 0,
+        };
         for _ in 0..MAX_MERGES {
             // What has nothing to do with the new alert was judged when its own alerts came.
             let Some(spot) = self.spot(mine, new.ci) else {
@@ -46,8 +76,8 @@ impl Engine {
                 if !self.may_link(mine, other, new) {
                     continue;
                 }
-                let gain = self.gain_of_merge(mine, other, new.ci);
-                if gain > MARGIN && best.is_none_or(|(b, _)| gain > b) {
+                let gain = self.gain_of_merge(mine, other, came);
+                if gain > margin && best.is_none_or(|(b, _)| gain > b) {
                     best = Some((gain, other));
                 }
             }
@@ -81,12 +111,13 @@ impl Engine {
         }
     }
 
-    fn gain_of_merge(&mut self, mine: IncidentId, other: IncidentId, came: CiId) -> Nats {
+    fn gain_of_merge(&mut self, mine: IncidentId, other: IncidentId, came: Option<CiId>) -> Nats {
         let opened = |e: &Engine, id| {
             let known = e.state.incidents.get(&id);
             known.is_some_and(|i| i.opened.is_some())
         };
-        let came_late = self.spot(mine, came).is_some() && self.cis_of(other) == 1;
+        let came_here = came.is_some_and(|ci| self.spot(mine, ci).is_some());
+        let came_late = came_here && self.cis_of(other) == 1;
         let toll = match opened(self, mine) && opened(self, other) && !came_late {
             true => TOLL,
             false => 0,
@@ -106,7 +137,7 @@ impl Engine {
         known.map_or(0, |i| i.case.spots.len())
     }
 
-    fn gain_of_cases(&mut self, a: &Case, b: &Case, came: CiId) -> Nats {
+    fn gain_of_cases(&mut self, a: &Case, b: &Case, came: Option<CiId>) -> Nats {
         // Nothing silent is behind an outage and a warning: the warning may have come by itself.
         let one = match outage_and_warnings(a, b) || outage_and_warnings(b, a) {
             true => NEVER,
@@ -177,7 +208,7 @@ impl Engine {
 
     /// What it saves to see the fault behind `effect` as an effect of an alerting CI of `cause`. Where its alert
     /// came just now, the silence of others has not had its time.
-    fn gain_of_link(&mut self, cause: &Case, effect: &Case, came: CiId) -> Nats {
+    fn gain_of_link(&mut self, cause: &Case, effect: &Case, came: Option<CiId>) -> Nats {
         let root = effect.root;
         let about = self.about(root);
         let worst = effect.spots.values().map(|s| s.worst).min();
@@ -191,7 +222,7 @@ impl Engine {
             if !can_explain(spot.worst, worst) {
                 continue;
             }
-            let late = need.ci == came;
+            let late = came == Some(need.ci);
             let at = match late {
                 true => self.state.at,
                 false => Millis(i64::MAX),

@@ -127,7 +127,9 @@ impl Engine {
         if let Some(until) = waits.filter(|_| self.state.graph.is_none()) {
             return self.set_timer(until, Timer::Hold(id));
         }
-        self.settle(id);
+        if self.settle_before_ticket(id) != id {
+            return;
+        }
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return;
         };
