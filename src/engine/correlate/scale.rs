@@ -128,14 +128,14 @@ pub fn lag(delay: Millis) -> Nats {
 /// ln 2 in 1/1024 of a 1/1024 nat.
 const LN_2: i64 = 726_817;
 const LAG_STEP: Millis = Millis::secs(5);
-static LN_INT: [i32; 4096] = ln_int_table();
+static LN_INT: [i32; 4096] = ln_table(1);
 static LN_FACTORIAL: [i32; 4096] = ln_factorial_table();
 static LAG: [i32; 720] = lag_table();
 const EXP_STEP: Nats = 32;
 static EXP: [u32; 512] = exp_table();
-static LN: [i32; 1001] = ln_table();
-static GAIN: [[i32; FRACTIONS]; 1001] = gain_table();
-static LOSS: [[i32; FRACTIONS]; 1001] = loss_table();
+static LN: [i32; 1001] = ln_table(1000);
+static GAIN: [[i32; FRACTIONS]; 1001] = weight_table(true);
+static LOSS: [[i32; FRACTIONS]; 1001] = weight_table(false);
 
 /// ln(num / den) in 1/1024 nat, by repeated squaring.
 #[expect(
@@ -167,22 +167,24 @@ pub(super) const fn ln_of(num: u128, den: u128) -> i32 {
     ((log2 * 726_817 + (1 << 29)) >> 30) as i32
 }
 
+/// ln(n / whole), for n from 1; 0 at 0.
 #[expect(
     clippy::indexing_slicing,
     reason = "bounded by the length of the table, checked by the compiler"
 )]
-const fn ln_table() -> [i32; 1001] {
-    let mut table = [0; 1001];
+const fn ln_table<const N: usize>(whole: u128) -> [i32; N] {
+    let mut table = [0; N];
     let mut n = 1_u128;
     let mut at = 1;
-    while at < 1001 {
-        table[at] = ln_of(n, 1000);
+    while at < N {
+        table[at] = ln_of(n, whole);
         n += 1;
         at += 1;
     }
     table
 }
 
+/// ln(1 - f w) of a dependant that is silent; of one that alerts what it adds to that, ln(f w) - ln(1 - f w).
 #[expect(
     clippy::indexing_slicing,
     reason = "bounded by the length of the table, checked by the compiler"
@@ -191,37 +193,17 @@ const fn ln_table() -> [i32; 1001] {
     clippy::as_conversions,
     reason = "a const fn has no other conversion; all values are small"
 )]
-const fn loss_table() -> [[i32; FRACTIONS]; 1001] {
-    let mut table = [[0; FRACTIONS]; 1001];
-    let mut at = 0;
-    while at < 1000 {
-        let mut k = 0;
-        while k < FRACTIONS {
-            let fw = FRACTION[k] as u128 * at as u128;
-            table[at][k] = ln_of(1_000_000 - fw, 1_000_000);
-            k += 1;
-        }
-        at += 1;
-    }
-    table
-}
-
-#[expect(
-    clippy::indexing_slicing,
-    reason = "bounded by the length of the table, checked by the compiler"
-)]
-#[expect(
-    clippy::as_conversions,
-    reason = "a const fn has no other conversion; all values are small"
-)]
-const fn gain_table() -> [[i32; FRACTIONS]; 1001] {
+const fn weight_table(alerts: bool) -> [[i32; FRACTIONS]; 1001] {
     let mut table = [[0; FRACTIONS]; 1001];
     let mut at = 1;
     while at < 1000 {
         let mut k = 0;
         while k < FRACTIONS {
             let fw = FRACTION[k] as u128 * at as u128;
-            table[at][k] = ln_of(fw, 1_000_000 - fw);
+            table[at][k] = match alerts {
+                true => ln_of(fw, 1_000_000 - fw),
+                false => ln_of(1_000_000 - fw, 1_000_000),
+            };
             k += 1;
         }
         at += 1;
@@ -254,24 +236,8 @@ const fn exp_table() -> [u32; 512] {
     clippy::indexing_slicing,
     reason = "bounded by the length of the table, checked by the compiler"
 )]
-const fn ln_int_table() -> [i32; 4096] {
-    let mut table = [0; 4096];
-    let mut n = 1_u128;
-    let mut at = 1;
-    while at < 4096 {
-        table[at] = ln_of(n, 1);
-        n += 1;
-        at += 1;
-    }
-    table
-}
-
-#[expect(
-    clippy::indexing_slicing,
-    reason = "bounded by the length of the table, checked by the compiler"
-)]
 const fn ln_factorial_table() -> [i32; 4096] {
-    let ln = ln_int_table();
+    let ln: [i32; 4096] = ln_table(1);
     let mut table = [0; 4096];
     let mut at = 1;
     while at < 4096 {
