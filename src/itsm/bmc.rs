@@ -66,7 +66,7 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
-    next: |s, _, step, got| next_of(answer(&Bmc { s }, step, got)),
+    next: |s, _, step, got| next_of(life::answer(&Bmc { s }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,
 };
@@ -76,20 +76,6 @@ const HITS: &str = "10";
 
 struct Bmc<'a> {
     s: &'a ItsmSettings,
-}
-
-fn answer(bmc: &Bmc<'_>, step: &Step, got: &[Response]) -> Verdict {
-    match step {
-        Step::Probe => probe(bmc, got),
-        Step::Find { key, .. } => find(bmc, key, got),
-        Step::Create { key, content } => create(bmc, key, content, got),
-        Step::Update { .. }
-        | Step::Note { .. }
-        | Step::Resolve { .. }
-        | Step::Reopen { .. }
-        | Step::Link { .. }
-        | Step::Read { .. } => life::tell(bmc, step, got),
-    }
 }
 
 /// A search that must find nothing: the login, the form and the key field in one.

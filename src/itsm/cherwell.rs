@@ -59,7 +59,7 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
-    next: |s, facts, step, got| next_of(answer(&Cherwell { s, facts }, step, got)),
+    next: |s, facts, step, got| next_of(life::answer(&Cherwell { s, facts }, step, got, probe, find, create)),
     poll: None,
     hint: None,
 };
@@ -80,26 +80,12 @@ struct Cherwell<'a> {
     facts: &'a Facts,
 }
 
-fn answer(cherwell: &Cherwell<'_>, step: &Step, got: &[Response]) -> Verdict {
-    match step {
-        Step::Probe => probe(cherwell.s, got),
-        Step::Find { key, .. } => find(cherwell, key, got),
-        Step::Create { key, content } => create(cherwell, key, content, got),
-        Step::Update { .. }
-        | Step::Note { .. }
-        | Step::Resolve { .. }
-        | Step::Reopen { .. }
-        | Step::Link { .. }
-        | Step::Read { .. } => life::tell(cherwell, step, got),
-    }
-}
-
 fn api(path: &str) -> String {
     format!("CherwellAPI/api/V1/{path}")
 }
 
 /// The business object, its fields, and a search that must find nothing.
-fn probe(s: &ItsmSettings, got: &[Response]) -> Verdict {
+fn probe(Cherwell { s, .. }: &Cherwell<'_>, got: &[Response]) -> Verdict {
     let object = s.options.text("object");
     let what = format!("business object {object:?}");
     let [summary, rest @ ..] = got else {

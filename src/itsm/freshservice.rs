@@ -58,7 +58,7 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
-    next: |s, facts, step, got| next_of(answer(&Fresh { s, facts }, step, got)),
+    next: |s, facts, step, got| next_of(life::answer(&Fresh { s, facts }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,
 };
@@ -83,20 +83,6 @@ fn told(body: &Value) -> String {
     }
     parts.retain(|p| !p.is_empty());
     parts.join("; ")
-}
-
-fn answer(fresh: &Fresh<'_>, step: &Step, got: &[Response]) -> Verdict {
-    match step {
-        Step::Probe => probe(fresh, got),
-        Step::Find { key, .. } => find(fresh, key, got),
-        Step::Create { key, content } => create(fresh, key, content, got),
-        Step::Update { .. }
-        | Step::Note { .. }
-        | Step::Resolve { .. }
-        | Step::Reopen { .. }
-        | Step::Link { .. }
-        | Step::Read { .. } => life::tell(fresh, step, got),
-    }
 }
 
 /// Our agent, and a search that must find nothing.

@@ -2,7 +2,7 @@
 //! back. Nothing stands between the read that decides and the first write.
 
 use super::wire::{Verdict, done};
-use super::{Next, Refusal, Reply, Seen, Step, TicketState, shown};
+use super::{Content, Next, Refusal, Reply, Seen, Step, TicketState, shown};
 use crate::model::{Request, Response};
 
 /// What a kind says of its own.
@@ -57,7 +57,29 @@ fn id_of(step: &Step) -> Option<&str> {
     }
 }
 
-pub(super) fn tell(tool: &impl Tool, step: &Step, got: &[Response]) -> Verdict {
+/// The answer to any step: what has no ticket yet each tool does in its own way, the rest is one life.
+pub(super) fn answer<T: Tool>(
+    tool: &T,
+    step: &Step,
+    got: &[Response],
+    probe: impl Fn(&T, &[Response]) -> Verdict,
+    find: impl Fn(&T, &str, &[Response]) -> Verdict,
+    create: impl Fn(&T, &str, &Content, &[Response]) -> Verdict,
+) -> Verdict {
+    match step {
+        Step::Probe => probe(tool, got),
+        Step::Find { key, .. } => find(tool, key, got),
+        Step::Create { key, content } => create(tool, key, content, got),
+        Step::Update { .. }
+        | Step::Note { .. }
+        | Step::Resolve { .. }
+        | Step::Reopen { .. }
+        | Step::Link { .. }
+        | Step::Read { .. } => tell(tool, step, got),
+    }
+}
+
+fn tell(tool: &impl Tool, step: &Step, got: &[Response]) -> Verdict {
     let Some(id) = id_of(step) else {
         return Err(Refusal::Stop("a step without a ticket".to_owned()));
     };

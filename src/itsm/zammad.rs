@@ -54,7 +54,7 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
-    next: |s, facts, step, got| next_of(answer(&Zammad { s, facts }, step, got)),
+    next: |s, facts, step, got| next_of(life::answer(&Zammad { s, facts }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: Some(super::hint::ZAMMAD),
 };
@@ -70,20 +70,6 @@ fn told(body: &Value) -> String {
         word(body, "error")
     } else {
         human
-    }
-}
-
-fn answer(zammad: &Zammad<'_>, step: &Step, got: &[Response]) -> Verdict {
-    match step {
-        Step::Probe => probe(zammad, got),
-        Step::Find { key, .. } => find(zammad, key, got),
-        Step::Create { key, content } => create(zammad, key, content, got),
-        Step::Update { .. }
-        | Step::Note { .. }
-        | Step::Resolve { .. }
-        | Step::Reopen { .. }
-        | Step::Link { .. }
-        | Step::Read { .. } => life::tell(zammad, step, got),
     }
 }
 

@@ -59,7 +59,7 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
-    next: |s, _, step, got| next_of(answer(&ITop { s }, step, got)),
+    next: |s, _, step, got| next_of(life::answer(&ITop { s }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,
 };
@@ -71,20 +71,6 @@ const MAX_HITS: usize = 4;
 
 struct ITop<'a> {
     s: &'a ItsmSettings,
-}
-
-fn answer(itop: &ITop<'_>, step: &Step, got: &[Response]) -> Verdict {
-    match step {
-        Step::Probe => probe(itop, got),
-        Step::Find { key, .. } => find(itop, key, got),
-        Step::Create { key, content } => create(itop, key, content, got),
-        Step::Update { .. }
-        | Step::Note { .. }
-        | Step::Resolve { .. }
-        | Step::Reopen { .. }
-        | Step::Link { .. }
-        | Step::Read { .. } => life::tell(itop, step, got),
-    }
 }
 
 /// The organization, a search that must find nothing, the history.

@@ -107,17 +107,7 @@ pub const DATA_CENTER: Itsm = Itsm {
 };
 
 fn answer(jira: Jira<'_>, step: &Step, got: &[Response]) -> Verdict {
-    match step {
-        Step::Probe => probe(&jira, got),
-        Step::Find { key, .. } => find(&jira, key, got),
-        Step::Create { key, content } => create(&jira, key, content, got),
-        Step::Update { .. }
-        | Step::Note { .. }
-        | Step::Resolve { .. }
-        | Step::Reopen { .. }
-        | Step::Link { .. }
-        | Step::Read { .. } => life::tell(&jira, step, got),
-    }
+    life::answer(&jira, step, got, probe, find, create)
 }
 
 /// Who we are, a search that must find nothing, the issue type, its fields.
