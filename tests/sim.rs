@@ -20,22 +20,8 @@ use correlated::record::{
 };
 use correlated::rules::{InhibitRule, Matcher, Reopen, RulesText};
 use std::collections::BTreeMap;
+use world::dice::Dice;
 use world::{SAMPLE, START, ToolFault, World, event, host, rules};
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.roll(all.len() as u64) as usize]
-    }
-}
 
 const CIS: [&str; 14] = [
     "sw-cph1-a07",

@@ -12,6 +12,7 @@
     reason = "test support; each test uses a part of it"
 )]
 
+pub mod dice;
 pub mod estate;
 
 use correlated::engine::hands::CommandOutcome;
