@@ -79,8 +79,17 @@ fn json(output: &Output) -> Value {
 }
 
 fn predictions(folder: &Folder, config: &Path, recording: &Path) -> (Vec<u8>, Value) {
+    predictions_with(folder, config, recording, &[])
+}
+
+fn predictions_with(
+    folder: &Folder,
+    config: &Path,
+    recording: &Path,
+    more: &[&str],
+) -> (Vec<u8>, Value) {
     let file = folder.join("predictions.json");
-    let output = replay(&[
+    let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![
         &"--config",
         &config,
         &"--recording",
@@ -88,7 +97,9 @@ fn predictions(folder: &Folder, config: &Path, recording: &Path) -> (Vec<u8>, Va
         &"--predictions",
         &file,
         &"--json",
-    ]);
+    ];
+    arguments.extend(more.iter().map(|a| a as &dyn AsRef<std::ffi::OsStr>));
+    let output = replay(&arguments);
     assert!(
         output.status.success(),
         "{}",
@@ -104,6 +115,10 @@ fn the_same_recording_gives_the_same_bytes() {
     let (first, summary) = predictions(&folder, &config, &recording);
     let (again, _) = predictions(&folder, &config, &recording);
     assert_eq!(first, again);
+    let often = ["--restart-every", "2"];
+    let (restarted, other) = predictions_with(&folder, &config, &recording, &often);
+    assert_eq!(first, restarted);
+    assert_eq!(summary["digest"], other["digest"]);
     let told: Value = serde_json::from_slice(&first).unwrap();
     // Two alerts of one body: the first has its name, the second one like it.
     for id in ["am1", "am1#2", "am3", "n1", "n8"] {

@@ -43,6 +43,9 @@ pub(super) struct Options {
     /// Write what became of each event to this file.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
+    /// Lose the process after every N entries and start it again, from snapshots and the log: nothing may change.
+    #[arg(long, value_name = "N", requires = "recording", value_parser = clap::value_parser!(u32).range(1..))]
+    restart_every: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -59,6 +62,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     let mut regime = Regime {
         graphs: None,
         config,
+        restart_every: options.restart_every,
     };
     let tape = match (&options.recording, &options.store) {
         (Some(file), _) => {
@@ -96,10 +100,7 @@ fn checked(
 ) -> Result<ExitCode, String> {
     let checked = check::check(store, config.map(|c| &c.plumbing))?;
     if let Some(file) = &options.predictions {
-        let as_it_was = Regime {
-            config: None,
-            graphs: None,
-        };
+        let as_it_was = Regime::default();
         write(file, &Tape::log(store)?.play(&as_it_was)?.story)?;
     }
     print(&match options.json {
@@ -138,10 +139,7 @@ fn compared(
                     digests(&tape::graphs(config)?) == digests(&others)
                 }
             };
-            let as_it_was = Regime {
-                config: None,
-                graphs: None,
-            };
+            let as_it_was = Regime::default();
             (as_it_was, (!same).then_some(others))
         }
     };
@@ -149,6 +147,7 @@ fn compared(
     let after = tape.play(&Regime {
         config: Some(other),
         graphs,
+        restart_every: options.restart_every,
     })?;
     if let Some(file) = &options.predictions {
         write(file, &after.story)?;

@@ -5,7 +5,7 @@ use super::findings::watch::Watch;
 use super::story::Story;
 use crate::config::Plumbing;
 use crate::daemon::{chain, deliver};
-use crate::engine::{Answer, Delivery, Effects, Engine};
+use crate::engine::{Answer, Delivery, Effects, Engine, snapshot};
 use crate::graph::RawGraph;
 use crate::itsm::exchange::{Do, Exchange, outcome_of};
 use crate::itsm::{Content, Facts, ItsmSettings, Step, shadow};
@@ -32,6 +32,10 @@ pub(super) struct Player {
     pub(super) acted: Acted,
     /// What the findings need, if somebody asked for them.
     pub(super) watch: Option<Watch>,
+    /// Entries after which the process starts anew, if it does.
+    pub(super) restart_every: Option<u32>,
+    /// Entries so far, where that matters.
+    entries: u32,
 }
 
 impl Player {
@@ -73,6 +77,8 @@ impl Player {
             refused: 0,
             acted: Acted::default(),
             watch: None,
+            restart_every: None,
+            entries: 0,
         })
     }
 
@@ -130,7 +136,40 @@ impl Player {
             self.tick(due)?;
         }
         self.now = self.now.max(at);
-        self.entry(records)
+        let answers = self.entry(records)?;
+        if let Some(every) = self.restart_every {
+            self.entries = self.entries.saturating_add(1);
+            if self.entries.is_multiple_of(every) {
+                self.restart()?;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The process is lost and comes back: every other time from a snapshot of this moment, else from the last one
+    /// and the log behind it.
+    fn restart(&mut self) -> Result<(), String> {
+        let told = |e: crate::store::StoreError| chain(&e);
+        let every = self.restart_every.unwrap_or(1).saturating_mul(2);
+        let before = self.engine().digest();
+        if self.entries.is_multiple_of(every) {
+            let bytes = snapshot::encode(self.engine().state()).map_err(|e| e.to_string())?;
+            let head = self.node.opened().head;
+            node::put(self.node.store(), ChunkKind::Snapshot, head.0, &bytes).map_err(told)?;
+        }
+        let again = self.node.store().again();
+        let (node, found) = Node::recover(again).map_err(|e| chain(&e))?;
+        if let Some(why) = found.unused_snapshot {
+            return Err(why);
+        }
+        if node.engine().digest() != before {
+            return Err(format!(
+                "a restart after entry {} leads to another state; this is a defect, please report it with the recording",
+                self.entries
+            ));
+        }
+        self.node = node;
+        Ok(())
     }
 
     /// Goes on until nothing is due, or for [`AFTER`].

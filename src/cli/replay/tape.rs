@@ -45,11 +45,14 @@ pub(super) struct Log {
 }
 
 /// What decides while a tape is played.
+#[derive(Default)]
 pub(super) struct Regime {
     /// Sources, rules; `None`: the rules of the log.
     pub(super) config: Option<Config>,
     /// Graphs from the begin on; `None`: those of the log.
     pub(super) graphs: Option<Vec<RawGraph>>,
+    /// Entries of a recording after which the process starts anew.
+    pub(super) restart_every: Option<u32>,
 }
 
 impl Tape {
@@ -202,6 +205,7 @@ fn recorded(lines: &[Line], regime: &Regime, watch: Option<Watch>) -> Result<Pla
     let mut player = Player::empty()?;
     player.watch_rules(Some(&config.plumbing));
     player.watch = watch;
+    player.restart_every = regime.restart_every;
     player.started(begin)?;
     let rules = Record::Rules(RulesV1 {
         text: config.rules.canonical(),

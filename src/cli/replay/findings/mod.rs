@@ -55,18 +55,26 @@ pub(in crate::cli) fn run(options: &Options) -> Result<(), String> {
     let (tape, regime) = match (&options.recording, &options.store) {
         (Some(file), _) => {
             let graphs = config.as_ref().map(graphs).transpose()?;
-            (Tape::recording(file)?, Regime { config, graphs })
+            (
+                Tape::recording(file)?,
+                Regime {
+                    config,
+                    graphs,
+                    ..Regime::default()
+                },
+            )
         }
-        (None, Some(store)) => {
-            let as_it_was = Regime {
-                config: None,
-                graphs: None,
-            };
-            (Tape::log(store)?, as_it_was)
-        }
+        (None, Some(store)) => (Tape::log(store)?, Regime::default()),
         (None, None) => {
             let graphs = config.as_ref().map(graphs).transpose()?;
-            (Tape::nothing(), Regime { config, graphs })
+            (
+                Tape::nothing(),
+                Regime {
+                    config,
+                    graphs,
+                    ..Regime::default()
+                },
+            )
         }
     };
     let player = tape.play_watched(&regime, Watch::with(plumbing.as_ref()))?;
