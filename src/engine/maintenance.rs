@@ -226,7 +226,9 @@ impl Engine {
             let mut beside = places.clone();
             for (_, window) in windows.iter().filter(together) {
                 if let Some(ci) = self.ci_meant(&window.ci) {
-                    beside.retain(|place, began| !self.covers(window, ci, id, *place, *began));
+                    beside.retain(|place, began| {
+                        !covers(window, ci, *place, self.spot(id, *place), *began)
+                    });
                 }
             }
             let covered = |place: &CiId| !beside.contains_key(place);
@@ -322,22 +324,17 @@ impl Engine {
         })
     }
 
-    /// Whether a window on `ci` covers an alert of an incident. What needs the CI only through others that
-    /// alert is covered too: its place in the incident says so.
-    fn covers(
-        &self,
-        window: &Window,
-        ci: CiId,
-        incident: IncidentId,
-        place: CiId,
-        began: Millis,
-    ) -> bool {
-        let inside = began.plus(BEFORE) >= window.from && began <= window.to.plus(SETTLES);
-        let needs = || {
-            let spot = self.spot(incident, place);
-            spot.is_some_and(|s| s.weight(ci).is_some())
+    /// Whether a window covers anything of an incident that it keeps back, which may only have begun with it.
+    pub(in crate::engine) fn window_covers(&self, name: &Arc<str>, known: &Incident) -> bool {
+        let Some(window) = self.state.windows.get(name) else {
+            return true;
         };
-        inside && (place == ci || (window.include_dependents && needs()))
+        let ci = self.ci_meant(&window.ci);
+        let places = known.case.spots.iter();
+        ci.is_some_and(|ci| {
+            let mut places = places.map(|(place, spot)| (*place, Some(spot), spot.last));
+            places.any(|(place, spot, began)| covers(window, ci, place, spot, began))
+        })
     }
 
     /// Whether a place alerts like places of another incident (or of its own), and nothing is recorded that it
@@ -422,4 +419,12 @@ impl Engine {
             since <= SUSPECT && since >= Millis(-60_000)
         })
     }
+}
+
+/// Whether a window on `ci` covers an alert at a place of an incident. What needs the CI only through others that
+/// alert is covered too: its place in the incident says so.
+fn covers(window: &Window, ci: CiId, place: CiId, spot: Option<&Spot>, began: Millis) -> bool {
+    let inside = began.plus(BEFORE) >= window.from && began <= window.to.plus(SETTLES);
+    let needs = || spot.is_some_and(|s| s.weight(ci).is_some());
+    inside && (place == ci || (window.include_dependents && needs()))
 }

@@ -149,9 +149,10 @@ impl Engine {
     fn suppression_of(&self, known: &Incident) -> Option<String> {
         if let Some(window) = &known.maintenance {
             let until = self.state.windows.get(window).map(|w| w.to.rfc3339());
-            return Some(match until {
-                Some(until) => format!("maintenance {window} covers it until {until}"),
-                None => format!("maintenance {window} covers it"),
+            let until = until.map_or(String::new(), |until| format!(" until {until}"));
+            return Some(match self.window_covers(window, known) {
+                true => format!("maintenance {window} covers it{until}"),
+                false => format!("it began beside maintenance {window} and waits with it{until}"),
             });
         }
         if self.may_ticket(known) {
