@@ -71,7 +71,10 @@
 //!   incidents share a CI (no effect), a longer tail of delays without names (precision
 //!   -.04 to -.3), the gain over the alerting neighbour alone, moving each place at the end of the hold to where it
 //!   fits better (exact -.02), a name as a cause that competes with CIs (no effect), more fractions for placing
-//!   alerts (precision -.02), a bonus for late causes (precision -.1 where routers alert for each other).
+//!   alerts (precision -.02), a bonus for late causes (precision -.1 where routers alert for each other), words in
+//!   names that speak of the CI itself (disk, process) or of another one (timeout, neighbour): as evidence for the
+//!   root no effect, for placement precision -.03; a host that is down as a source of silence whatever the source
+//!   (precision -.02), a price of delay that is capped behind a hard path to what is down (precision -.01).
 //! * Alerts that a maintenance window does not cover are set aside from the incident that it covers, as an
 //!   incident of their own; small ones that begin with a large maintenance wait for its end.
 //! * A warning never explains a critical alert elsewhere.
