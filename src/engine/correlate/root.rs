@@ -44,6 +44,9 @@ const CLIMB_MIN: u16 = 150;
 const CLIMB_MARGIN: Nats = nats(15);
 /// Price of a cause that only warns where something worse is to be explained.
 const WARNING_AS_CAUSE: Nats = nats(10);
+/// What is worth to a silent cause that nothing monitors it: power, circuits and ducts fail as often as what they
+/// carry, and every fault of theirs is told by that alone.
+const CANNOT_SPEAK: Nats = nats(15);
 
 /// What a root cause explains.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +129,9 @@ impl Engine {
             }
             if outage && own.is_some_and(|s| only_warns(s.worst)) {
                 base -= WARNING_AS_CAUSE;
+            }
+            if own.is_none() && self.force.ci(cause).is_some_and(|ci| !ci.monitored) {
+                base += CANNOT_SPEAK;
             }
             ranked.push((cause, base + self.fine_worth(case, cause, &silences)));
         }
