@@ -67,6 +67,7 @@ impl Engine {
             return Some("find");
         }
         let over = Engine::is_over(known.state);
+        let severe = !row.joined.is_empty() && self.tells_severe_at(row, known) <= self.state.at;
         if row.ticket.is_none() {
             let wanted = match known.state {
                 IncidentState::Open | IncidentState::Recovering => true,
@@ -81,7 +82,7 @@ impl Engine {
             () if !over && row.resolved_by_us && failing => Some("reopen"),
             () if !row.duplicates.is_empty() => Some("resolve"),
             () if !row.notes.is_empty() => Some("note"),
-            () if !over && !row.joined.is_empty() => Some("read"),
+            () if !over && severe => Some("read"),
             () if !row.verify.is_empty() => Some("find"),
             () if failing => Some("update"),
             () => None,

@@ -102,7 +102,7 @@ pub struct Told {
 pub struct Merge {
     /// The other incident.
     pub from: IncidentId,
-    /// The CI whose alert joined them.
+    /// The cause that explains both.
     pub because: CiId,
     /// The person who merged them; `None` if it was us.
     pub by: Option<String>,

@@ -1,18 +1,26 @@
 //! Nothing severe is joined silently: a critical alert, or one on a service of the highest criticality, that
-//! comes into an incident whose ticket a person has touched is told there at once.
+//! comes into an incident whose ticket a person has touched is told there at once. In a storm the first is; what
+//! follows within the hour is told together, after 5 minutes and then every `note_every`: a person who is mailed
+//! 70 notes reads none.
 //!
 //! Whichever way it came (joined, merged, grown worse), it is found here: each row knows the severe alerts
 //! that its ticket knows of. For the others we look at the ticket first, and write if a person has it.
 
 use super::Engine;
 use super::correlate::impact::is_top_service;
-use super::rows::RowId;
+use super::rows::{Row, RowId};
+use super::state::Timer;
 use super::state::{Alert, Incident};
 use crate::invariant::{self, Invariant};
 use crate::itsm::Seen;
-use crate::model::{AlertId, IncidentId, Severity};
+use crate::model::{AlertId, IncidentId, Millis, Severity};
 use crate::ticket::{MAX_NAMES, NoteKind};
 use std::collections::BTreeSet;
+
+/// Severe alerts after the first are told together this much later.
+const AGAIN: Millis = Millis::mins(5);
+/// After this time without a note the next severe alert is the first again.
+const FORGOTTEN: Millis = Millis::mins(60);
 
 impl Engine {
     fn is_severe(&self, alert: &Alert) -> bool {
@@ -45,8 +53,8 @@ impl Engine {
             true => self.severe_of(known),
             false => BTreeSet::new(),
         };
-        for row in rows {
-            let Some(row) = self.state.outbox.get_mut(&row) else {
+        for id in &rows {
+            let Some(row) = self.state.outbox.get_mut(id) else {
                 continue;
             };
             row.severe.retain(|a| known.members.contains_key(a));
@@ -58,6 +66,35 @@ impl Engine {
                     row.joined.push(*alert);
                 }
             }
+        }
+        for id in &rows {
+            self.tell_later(id);
+        }
+    }
+
+    /// When severe alerts that wait may be told to a ticket. They do not wait until nothing fires any more.
+    pub(super) fn tells_severe_at(&self, row: &Row, known: &Incident) -> Millis {
+        let every = self.state.rules.ticket.note_every;
+        match row.told_severe {
+            None => row.since,
+            Some((last, _)) if known.live == 0 => last,
+            Some((last, 1)) => last.plus(AGAIN.min(every)),
+            Some((last, _)) => last.plus(every),
+        }
+    }
+
+    /// Looks at a row again when the severe alerts that wait may be told.
+    fn tell_later(&mut self, id: &RowId) {
+        let (row, known) = (
+            self.state.outbox.get(id),
+            self.state.incidents.get(&id.incident),
+        );
+        let Some((row, known)) = row.zip(known).filter(|(r, _)| !r.joined.is_empty()) else {
+            return;
+        };
+        let due = self.tells_severe_at(row, known);
+        if due > self.state.at {
+            self.set_timer(due, Timer::Row(id.clone()));
         }
     }
 
@@ -74,8 +111,19 @@ impl Engine {
                 incident: from,
                 target: id.target.clone(),
             };
-            let theirs = self.state.outbox.get(&theirs).map(|r| r.severe.clone());
-            let told = only.cloned().or(theirs).unwrap_or_default();
+            let told = match only {
+                Some(only) => only.clone(),
+                None => self
+                    .state
+                    .outbox
+                    .get_mut(&theirs)
+                    .map_or_else(BTreeSet::new, |row| {
+                        // What waited there for its note is news here.
+                        let waits = std::mem::take(&mut row.joined);
+                        let told = row.severe.iter().filter(|a| !waits.contains(a));
+                        told.copied().collect()
+                    }),
+            };
             if let Some(row) = self.state.outbox.get_mut(&id) {
                 row.severe.extend(told);
             }
@@ -98,10 +146,20 @@ impl Engine {
             return;
         };
         row.see(seen);
-        let joined = std::mem::take(&mut row.joined);
-        if !row.touched {
-            return;
+        let touched = row.touched;
+        let (row, known) = (
+            self.state.outbox.get(id),
+            self.state.incidents.get(&id.incident),
+        );
+        let waits = row
+            .zip(known)
+            .is_some_and(|(row, known)| self.tells_severe_at(row, known) > self.state.at);
+        if touched && waits {
+            return self.tell_later(id);
         }
+        let row = self.state.outbox.get_mut(id);
+        let joined = row.map(|row| std::mem::take(&mut row.joined));
+        let joined = joined.filter(|_| touched).unwrap_or_default();
         let alerts: Vec<Alert> = joined
             .iter()
             .filter_map(|a| self.state.alerts.get(a))
@@ -121,6 +179,10 @@ impl Engine {
         let Some(row) = self.state.outbox.get_mut(id) else {
             return;
         };
+        let before = row
+            .told_severe
+            .filter(|(last, _)| at.since(*last) < FORGOTTEN);
+        row.told_severe = Some((at, before.map_or(1, |(_, n)| n.saturating_add(1))));
         row.note_times.push(at);
         row.notes.push(crate::ticket::Note {
             at,

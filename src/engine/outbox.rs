@@ -293,7 +293,8 @@ impl Engine {
             }));
         }
         let over = Engine::is_over(incident.state);
-        if !over && !row.joined.is_empty() && self.quiet_until(id.incident).is_none() {
+        let severe = !row.joined.is_empty() && self.tells_severe_at(row, incident) <= at;
+        if !over && severe && self.quiet_until(id.incident).is_none() {
             return Ask::only(StepName::Read, ticket);
         }
         let only_told = self.state.rules.ticket.reopen.ours == Reopen::Note;
@@ -342,7 +343,9 @@ impl Engine {
         NoteKind::MergedInto {
             incident: into,
             ticket: self.ticket_of(into, target),
-            because: merge.map(|m| self.ci_name(m.because)).unwrap_or_default(),
+            because: merge
+                .map(|m| self.cause_name(m.because))
+                .unwrap_or_default(),
             by: merge.and_then(|m| m.by.clone()).unwrap_or_default(),
         }
     }

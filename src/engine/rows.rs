@@ -78,8 +78,10 @@ pub struct Row {
     pub since: Millis,
     /// The valve holds it back.
     pub valved: bool,
-    /// Severe alerts that came in since we last looked at the ticket, in their order.
+    /// Severe alerts that came in since we last looked at the ticket, or that wait for their note, in their order.
     pub joined: Vec<AlertId>,
+    /// When a note last told of severe alerts, and how many notes in a row did.
+    pub told_severe: Option<(Millis, u32)>,
     /// Severe alerts that the ticket was opened with, that were told, or that came in before a person touched
     /// it.
     pub severe: BTreeSet<AlertId>,
@@ -123,6 +125,7 @@ impl Row {
             since: at,
             valved: false,
             joined: Vec::new(),
+            told_severe: None,
             severe: BTreeSet::new(),
             opposed: None,
             opposed_once: false,

@@ -318,7 +318,7 @@ pub enum NoteKind {
         incident: IncidentId,
         /// Its ticket here, if it had one.
         ticket: String,
-        /// The CI whose alert joined them.
+        /// The cause that explains both.
         because: String,
         /// The person who merged them; empty if it was us.
         by: String,
@@ -329,7 +329,7 @@ pub enum NoteKind {
         incident: IncidentId,
         /// Its ticket here, if it has one.
         ticket: String,
-        /// The CI whose alert joined them.
+        /// The cause that explains both.
         because: String,
         /// The person who merged them; empty if it was us.
         by: String,

@@ -93,7 +93,7 @@ impl Engine {
             .filter(|_| by.is_none())
             .map(|root| (root, because));
         self.unite(stays, case, link);
-        let name = self.ci_name(because);
+        let name = self.cause_name(because);
         let why = match by {
             Some(by) => format!("by {by}"),
             None => format!("because of {name}"),

@@ -216,7 +216,7 @@ impl Engine {
         let touched = row.is_some_and(|r| r.touched);
         let how = match () {
             () if waits => {
-                "it is severe, and is told there as soon as the ticket has been looked at"
+                "it is severe, and is told there with the next note that tells of severe alerts"
             }
             () if severe && touched => "it is severe, and was told there in a note",
             () if touched => "a person has the ticket, and only what is severe is told there",
