@@ -430,7 +430,8 @@ fn base64(bytes: &[u8]) -> String {
         let at = |n: usize| u32::from(part.get(n).copied().unwrap_or(0));
         let all = at(0) << 16 | at(1) << 8 | at(2);
         for n in 0..=part.len() {
-            out.push(char::from(DIGITS[(all >> (18 - 6 * n) & 63) as usize]));
+            let six = all >> (18 - 6 * n) & 63;
+            out.push(char::from(DIGITS[usize::try_from(six).unwrap()]));
         }
     }
     out

@@ -49,7 +49,8 @@ enum Command {
         /// Start this version on a copy of this store as well, and say what would not go on.
         #[arg(long, value_name = "STORE")]
         upgrade_from: Option<PathBuf>,
-        /// Ask each ticket tool as well, without changing anything, whether it is as the file says.
+        /// Ask each ticket tool as well, without changing anything, whether it is as the file says; fails if
+        /// something is to be fixed.
         #[arg(long)]
         online: bool,
     },
