@@ -107,6 +107,8 @@
 //!   people, and paging goes on.
 //! * Owners who are told (`engine::inform`) get rows of the outbox like anybody else: the recovery contract, the valve and
 //!   restarts hold for their messages without a line of their own.
+//! * `check --online` is more than the probe (`itsm::selftest`): each kind has questions of its own that change nothing,
+//!   and says what cannot be found out without writing. The probe stays short, for it stands before deliveries.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 

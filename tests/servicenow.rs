@@ -537,6 +537,45 @@ fn nothing_is_written_where_searches_answer_other_tickets() {
     server.with(|i| assert_eq!((i.creates, i.tickets.len()), (0, 1)));
 }
 
+/// A query parser that ignores our clause: a poll answers tickets of others, one of another installation of ours with
+/// its key, and a copy of ours with our key. None of it is taken for a change by a person, and none of it is touched.
+#[test]
+fn tickets_of_others_that_a_poll_answers_are_no_news() {
+    let server = Server::start();
+    let daemon = Daemon::new("strangers", &(server.basic() + "poll = \"200ms\"\n"));
+    daemon.down("web1", "gone");
+    daemon.wait_log("ticket INC0010001 opened");
+    let (theirs, came) = server.with(|i| {
+        i.ignored_clauses = vec!["correlation_id"];
+        let key = i.tickets[0]["correlation_id"].clone();
+        for (key, state) in [
+            ("", "7"),
+            ("PRB-1", "2"),
+            ("cor-zzzzzzzz-1.1", "7"),
+            (&key, "6"),
+        ] {
+            let columns = [
+                ("correlation_id", key),
+                ("state", state),
+                ("assigned_to", PERSON),
+            ];
+            let columns = columns.map(|(n, v)| (n.to_owned(), v.to_owned()));
+            i.insert(PERSON, Ticket::from(columns));
+        }
+        (i.tickets[1..].to_vec(), i.came.len())
+    });
+    server.wait("polls", |i| i.came.len() > came + 5);
+    // What is told of a person is counted: after ours was taken it is one change, and it is ours.
+    server.with(|i| i.by(PERSON, 0, &[("assigned_to", PERSON)]));
+    daemon.wait_metric("correlated_ticket_changes_total{target=\"snow\"} 1");
+    server.wait("polls", |i| i.came.len() > came + 12);
+    daemon.wait_metric("correlated_ticket_changes_total{target=\"snow\"} 1");
+    server.with(|i| {
+        assert_eq!(i.tickets[1..], theirs);
+        assert_eq!((i.creates, i.tickets.len()), (1, 5));
+    });
+}
+
 #[test]
 fn what_fires_again_after_the_tool_closed_its_ticket_gets_the_next_one() {
     let server = Server::start();

@@ -286,3 +286,68 @@ fn the_top_level_is_what_the_house_has() {
         );
     }
 }
+
+/// One more kind of tool is its own file, its line and its row in `itsm/mod.rs`, and fixtures: no other file of `src`
+/// knows any kind by its name. (`shadow` is a word of the rules as well, and stands in for targets that are on trial.)
+#[test]
+fn a_kind_of_tool_is_known_in_its_own_file_and_its_row_alone() {
+    let word = |text: &str, at: usize, len: usize| {
+        let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        !is_part(text[..at].chars().next_back()) && !is_part(text[at + len..].chars().next())
+    };
+    let mut wrong = Vec::new();
+    let mut lines_of: Vec<(usize, &str)> = Vec::new();
+    for kind in correlated::itsm::KINDS.iter().map(|k| k.kind) {
+        // Both kinds of Jira are one file.
+        let file = kind.trim_end_matches("_dc");
+        let (mut own, mut others) = (0, 0);
+        for path in sources(&root().join("src")) {
+            let inner = path.strip_prefix(root().join("src/itsm"));
+            let inner = inner.map(|p| p.to_str().unwrap()).unwrap_or_default();
+            let text = std::fs::read_to_string(&path).unwrap();
+            if inner == format!("{file}.rs") || inner.starts_with(&format!("{file}/")) {
+                own += text.lines().count();
+                continue;
+            }
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for (n, line) in code.lines().enumerate() {
+                let line = line.split("//").next().unwrap();
+                let row = [
+                    format!("pub mod {file};"),
+                    format!("    {file}::ITSM,"),
+                    format!("    {file}::DATA_CENTER,"),
+                ];
+                if inner == "mod.rs" && row.iter().any(|r| r == line) {
+                    others += 1;
+                    continue;
+                }
+                let (quoted, path_to) = (format!("\"{kind}\""), format!("{file}::"));
+                let named = line.contains(&quoted)
+                    || line
+                        .match_indices(&path_to)
+                        .any(|(at, _)| word(line, at, file.len()) && line.contains("itsm"));
+                let constant = file.to_uppercase();
+                let named = named
+                    || line
+                        .match_indices(&constant)
+                        .any(|(at, found)| word(line, at, found.len()));
+                if named && kind != "shadow" {
+                    wrong.push(format!("{}:{}: {line}", path.display(), n + 1));
+                }
+            }
+        }
+        let fixtures = ["tests/fixtures/itsm", "tests/fixtures/selftest"].map(|f| root().join(f));
+        assert!(
+            fixtures[0].join(kind).is_dir() && fixtures[1].join(format!("{kind}.txt")).is_file()
+        );
+        println!("{kind}: {own} lines of its own, {others} in the table");
+        lines_of.push((own, kind));
+        assert!(
+            others == if file == "jira" { 3 } else { 2 },
+            "{kind}: {others}"
+        );
+    }
+    let smallest = lines_of.iter().min().unwrap();
+    println!("the smallest is {} with {} lines", smallest.1, smallest.0);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

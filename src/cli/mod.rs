@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod hands;
 mod log;
+mod online;
 mod replay;
 mod report;
 mod send;
@@ -48,6 +49,10 @@ enum Command {
         /// Start this version on a copy of this store as well, and say what would not go on.
         #[arg(long, value_name = "STORE")]
         upgrade_from: Option<PathBuf>,
+        /// Ask each ticket tool as well, without changing anything, whether it is as the file says; fails if
+        /// something is to be fixed.
+        #[arg(long)]
+        online: bool,
     },
     /// Show the main job on a sample estate, in a temporary store.
     Demo {
@@ -185,7 +190,8 @@ pub fn main() -> ExitCode {
             file,
             reference: false,
             upgrade_from,
-        } => check(&file, upgrade_from.as_deref()),
+            online,
+        } => check(&file, upgrade_from.as_deref(), online),
         Command::Demo { keep, language } => demo::run(keep, &language),
         Command::Incidents { state, json, admin } => {
             ask::incidents(&admin.admin, state.as_deref(), json)
@@ -294,7 +300,7 @@ fn run(file: &Path) -> Result<(), String> {
     runtime()?.block_on(daemon::run(config, Some(file.to_owned()), None))
 }
 
-fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
+fn check(file: &Path, upgrade_from: Option<&Path>, online: bool) -> Result<(), String> {
     let config = refresh::load_config(file)?;
     crate::rules::Rules::compile(config.rules.clone())?;
     let shown = file.display().to_string();
@@ -373,8 +379,17 @@ fn check(file: &Path, upgrade_from: Option<&Path>) -> Result<(), String> {
     let good = upgrade.as_ref().is_none_or(|(_, good)| *good);
     out.push_str(&upgrade.map(|(text, _)| text).unwrap_or_default());
     print(&out);
-    match good {
-        true => Ok(()),
-        false => Err("the store would not go on with this configuration".to_owned()),
+    let wrong = match online {
+        true => {
+            let (said, wrong) = online::check(&config)?;
+            print(&said);
+            wrong
+        }
+        false => 0,
+    };
+    match (good, wrong) {
+        (true, 0) => Ok(()),
+        (true, wrong) => Err(format!("to be fixed: {wrong}")),
+        (false, _) => Err("the store would not go on with this configuration".to_owned()),
     }
 }

@@ -59,7 +59,7 @@ fn leads_somewhere(
         let message = "tells nobody: set note, watch or targets".to_owned();
         walk.problem(at.clone(), path, message);
     }
-    if !watch.is_empty() && !plumbing.targets.iter().any(|t| t.kind.watches()) {
+    if !watch.is_empty() && !plumbing.targets.iter().any(|t| t.kind.watches) {
         let message =
             "no [[itsm]] here has a watch list that is written (rt, servicenow)".to_owned();
         walk.problem(at.clone(), &join(path, "watch"), message);

@@ -23,6 +23,7 @@ mod quarantine;
 pub mod recorder;
 pub mod refresh;
 mod reload;
+pub mod selftest;
 pub mod serve;
 mod unsaid;
 mod why;

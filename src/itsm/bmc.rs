@@ -17,6 +17,7 @@
 //! all requests, since sessions count against the licence.
 
 mod poll;
+mod selftest;
 
 use super::fill::Values;
 use super::life::{self, Tool};
@@ -66,9 +67,11 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
+    watches: false,
     next: |s, _, step, got| next_of(life::answer(&Bmc { s }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,
+    selftest: Some(selftest::SELFTEST),
 };
 
 /// Entries asked for in a search; there should be one.

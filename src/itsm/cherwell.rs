@@ -13,6 +13,8 @@
 //! The login is `auth = "oauth2"` with user, password as `token`, `client_id` and
 //! `oauth_path = "/CherwellAPI/token?auth_mode=Internal"`, without a client secret.
 
+mod selftest;
+
 use super::fill::Values;
 use super::life::{self, Tool};
 use super::wire::*;
@@ -59,9 +61,11 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
+    watches: false,
     next: |s, facts, step, got| next_of(life::answer(&Cherwell { s, facts }, step, got, probe, find, create)),
     poll: None,
     hint: None,
+    selftest: Some(selftest::SELFTEST),
 };
 
 /// Keys that name fields which every ticket must have.

@@ -12,6 +12,7 @@
 //! * K: a ticket that was deleted is still answered, with `deleted` or `spam` set.
 
 mod poll;
+mod selftest;
 
 use super::fill::Values;
 use super::life::{self, Tool};
@@ -58,9 +59,11 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
+    watches: false,
     next: |s, facts, step, got| next_of(life::answer(&Fresh { s, facts }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,
+    selftest: Some(selftest::SELFTEST),
 };
 
 /// Hits whose activities are read, to know who made them.

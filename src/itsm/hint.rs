@@ -2,7 +2,6 @@
 //!
 //! A webhook is only a hint where to look: what it says about a ticket is never believed, the ticket is read.
 
-use super::wire::{as_text, number, word};
 use serde_json::Value;
 
 /// How a kind of tool tells that something changed.
@@ -28,42 +27,6 @@ pub enum Digest {
     /// SHA-256.
     Sha256,
 }
-
-/// Jira, D: `X-Hub-Signature: sha256=...` of the raw body. K: Data Center signs in the same way.
-pub(super) const JIRA: Hint = Hint {
-    header: "x-hub-signature",
-    mark: "sha256=",
-    digest: Digest::Sha256,
-    names: |body| number(body.pointer("/issue/id")).into_iter().collect(),
-    needs: None,
-};
-
-/// Zammad, D: `X-Hub-Signature: sha1=...` of the raw body, with the ticket in it.
-pub(super) const ZAMMAD: Hint = Hint {
-    header: "x-hub-signature",
-    mark: "sha1=",
-    digest: Digest::Sha1,
-    names: |body| number(body.pointer("/ticket/id")).into_iter().collect(),
-    needs: None,
-};
-
-/// PagerDuty, D: `X-PagerDuty-Signature: v1=...,v1=...`, one for each secret in use; `event.data` of an incident
-/// holds its `incident_key`. What is told of notes and responders names no key, and changes no state.
-pub(super) const PAGERDUTY: Hint = Hint {
-    header: "x-pagerduty-signature",
-    mark: "v1=",
-    digest: Digest::Sha256,
-    names: |body| {
-        let data = body.pointer("/event/data").unwrap_or(&Value::Null);
-        let is_incident = word(data, "type") == "incident";
-        let key = as_text(data.get("incident_key"));
-        Some(key)
-            .filter(|k| is_incident && !k.is_empty())
-            .into_iter()
-            .collect()
-    },
-    needs: Some("rest_token"),
-};
 
 /// Signatures of one header that are looked at.
 const MAX_SIGNATURES: usize = 8;
@@ -108,17 +71,26 @@ fn bytes(digits: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::itsm;
+
+    fn of(kind: &str) -> Hint {
+        itsm::kind(kind).unwrap().hint.unwrap()
+    }
 
     #[test]
     fn signatures_are_read_as_each_tool_writes_them() {
         for (hint, header, found) in [
-            (JIRA, "sha256=00ff", vec![vec![0, 255]]),
-            (JIRA, "sha1=00ff", vec![]),
-            (JIRA, "sha256=0", vec![]),
-            (JIRA, "sha256=zz", vec![]),
-            (JIRA, "", vec![]),
-            (ZAMMAD, "sha1=A0", vec![vec![160]]),
-            (PAGERDUTY, "v1=01, v1=02,v0=03", vec![vec![1], vec![2]]),
+            (of("jira"), "sha256=00ff", vec![vec![0, 255]]),
+            (of("jira"), "sha1=00ff", vec![]),
+            (of("jira"), "sha256=0", vec![]),
+            (of("jira"), "sha256=zz", vec![]),
+            (of("jira"), "", vec![]),
+            (of("zammad"), "sha1=A0", vec![vec![160]]),
+            (
+                of("pagerduty"),
+                "v1=01, v1=02,v0=03",
+                vec![vec![1], vec![2]],
+            ),
         ] {
             assert_eq!(hint.signatures(header), found, "{header}");
         }
@@ -128,35 +100,40 @@ mod tests {
     fn a_body_names_tickets_and_nothing_else() {
         for (hint, body, found) in [
             (
-                JIRA,
+                of("jira"),
                 r#"{"issue": {"id": "10001", "key": "OPS-1"}}"#,
                 vec!["10001"],
             ),
-            (JIRA, r#"{"issue": {"id": "1 OR 1=1"}}"#, vec![]),
-            (JIRA, r#"{"webhookEvent": "user_created"}"#, vec![]),
+            (of("jira"), r#"{"issue": {"id": "1 OR 1=1"}}"#, vec![]),
+            (of("jira"), r#"{"webhookEvent": "user_created"}"#, vec![]),
             (
-                ZAMMAD,
+                of("zammad"),
                 r#"{"ticket": {"id": 7, "number": "70007"}}"#,
                 vec!["7"],
             ),
             (
-                PAGERDUTY,
+                of("pagerduty"),
                 r#"{"event": {"data": {"type": "incident", "incident_key": "cor-k7x2m9qd-3.1"}}}"#,
                 vec!["cor-k7x2m9qd-3.1"],
             ),
             (
-                PAGERDUTY,
+                of("pagerduty"),
                 r#"{"event": {"data": {"type": "incident", "incident_key": "a/../b"}}}"#,
                 vec![],
             ),
             (
-                PAGERDUTY,
+                of("pagerduty"),
                 r#"{"event": {"data": {"type": "incident_note", "content": "x"}}}"#,
                 vec![],
             ),
         ] {
             assert_eq!(hint.named(body.as_bytes()).unwrap(), found, "{body}");
         }
-        assert!(JIRA.named(b"issue=1").unwrap_err().contains("no JSON"));
+        assert!(
+            of("jira")
+                .named(b"issue=1")
+                .unwrap_err()
+                .contains("no JSON")
+        );
     }
 }

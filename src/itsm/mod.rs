@@ -12,6 +12,7 @@ mod life;
 pub mod pagerduty;
 pub mod poll;
 pub mod rt;
+pub mod selftest;
 pub mod servicenow;
 pub mod shadow;
 pub mod webhook;
@@ -50,19 +51,16 @@ pub struct Itsm {
     pub limits: Limits,
     /// What the kind can keep; printed in the README.
     pub promise: Promise,
+    /// Whether a ticket has a watch list that we write.
+    pub watches: bool,
     /// The story of a step: called with the answers so far, says what comes next. Pure; never panics.
     pub next: fn(&ItsmSettings, &Facts, &Step, &[Response]) -> Next,
     /// How it is asked what people changed, if it can be.
     pub poll: Option<poll::Poll>,
     /// How it tells that something changed, if it does.
     pub hint: Option<hint::Hint>,
-}
-
-impl Itsm {
-    /// Whether a ticket has a watch list that we write.
-    pub fn watches(&self) -> bool {
-        matches!(self.kind, "rt" | "servicenow")
-    }
+    /// What `check --online` asks it; without, only the probe is made.
+    pub selftest: Option<selftest::SelfTest>,
 }
 
 /// The kind named `kind`.

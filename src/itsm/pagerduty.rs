@@ -16,6 +16,7 @@
 //! The routing key is a secret, and stands in the body: `auth = "member"`, `auth_name = "routing_key"`.
 
 mod rest;
+mod selftest;
 
 use super::wire::*;
 use super::{
@@ -47,9 +48,11 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::OnceByTool,
+    watches: false,
     next: |s, _, step, got| next_of(answer(s, step, got)),
     poll: Some(rest::poll),
-    hint: Some(super::hint::PAGERDUTY),
+    hint: Some(rest::HINT),
+    selftest: Some(selftest::SELFTEST),
 };
 
 fn answer(s: &ItsmSettings, step: &Step, got: &[Response]) -> Verdict {

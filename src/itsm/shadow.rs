@@ -1,5 +1,6 @@
 //! Kind `shadow`: writes no ticket anywhere. The daemon shows what would have been done.
 
+use super::selftest::{SelfTest, good, over};
 use super::{
     Facts, Hit, Itsm, ItsmSettings, Limits, Markup, Next, Promise, Reply, Seen, Step, TicketState,
 };
@@ -18,9 +19,19 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Nothing,
+    watches: false,
     next,
     poll: None,
     hint: None,
+    selftest: Some(SelfTest {
+        questions: &[|_, _, _| {
+            over([good(
+                "writes no ticket anywhere, so there is nothing to ask",
+            )])
+        }],
+        unseen: &[],
+        rights: "none",
+    }),
 };
 
 fn next(_: &ItsmSettings, _: &Facts, step: &Step, _: &[Response]) -> Next {

@@ -9,6 +9,8 @@
 //! We do not see what people do in the tool: no ticket counts as touched. Its markup is not known either: alert
 //! text is freed of everything that any tool of our acquaintance acts upon.
 
+mod selftest;
+
 use super::fill::{self, Values};
 use super::wire::*;
 use super::{
@@ -53,9 +55,11 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Unknown,
     },
     promise: Promise::Declared,
+    watches: false,
     next: |s, _, step, got| next_of(answer(s, step, got)),
     poll: None,
     hint: None,
+    selftest: Some(selftest::SELFTEST),
 };
 
 /// Requests that have a body.

@@ -12,8 +12,10 @@
 //! * An article is `text/plain`, internal, a note: customers neither see it nor get a mail.
 
 mod poll;
+mod selftest;
 
 use super::fill::{self, Values};
+use super::hint::{Digest, Hint};
 use super::life::{self, Tool};
 use super::wire::*;
 use super::{
@@ -54,9 +56,20 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
+    watches: false,
     next: |s, facts, step, got| next_of(life::answer(&Zammad { s, facts }, step, got, probe, find, create)),
     poll: Some(poll::poll),
-    hint: Some(super::hint::ZAMMAD),
+    hint: Some(HINT),
+    selftest: Some(selftest::SELFTEST),
+};
+
+/// Zammad, D: `X-Hub-Signature: sha1=...` of the raw body, with the ticket in it.
+const HINT: Hint = Hint {
+    header: "x-hub-signature",
+    mark: "sha1=",
+    digest: Digest::Sha1,
+    names: |body| number(body.pointer("/ticket/id")).into_iter().collect(),
+    needs: None,
 };
 
 struct Zammad<'a> {

@@ -63,6 +63,8 @@ pub struct Instance {
     pub batches: u32,
     /// Clauses that name these are ignored, and their values are left out.
     pub hidden_columns: Vec<&'static str>,
+    /// Clauses that name these are ignored, though their values can be read.
+    pub ignored_clauses: Vec<&'static str>,
     /// An ACL takes out every row, after it was counted.
     pub hidden_rows: bool,
     /// An assignment rule acts after so many further requests.
@@ -235,6 +237,7 @@ impl Instance {
                 "{clause} would be executed"
             );
             let empty = String::new();
+            let ignored = |column: &str| ignored(column) || self.ignored_clauses.contains(&column);
             if let Some((column, value)) = clause.split_once("STARTSWITH") {
                 rows.retain(|r| {
                     ignored(column) || r.get(column).is_some_and(|v| v.starts_with(value))

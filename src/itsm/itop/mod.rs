@@ -14,6 +14,7 @@
 //!   log. The description is HTML: text is written as HTML that says just that text.
 
 mod poll;
+mod selftest;
 mod wire;
 
 use super::fill::{self, Values};
@@ -59,9 +60,11 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
+    watches: false,
     next: |s, _, step, got| next_of(life::answer(&ITop { s }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,
+    selftest: Some(selftest::SELFTEST),
 };
 
 /// What we want to know of a ticket.

@@ -21,6 +21,7 @@
 
 mod adf;
 mod poll;
+mod selftest;
 mod wire;
 
 use super::fill::Values;
@@ -69,6 +70,7 @@ pub const ITSM: Itsm = Itsm {
     keys: KEYS,
     limits: LIMITS,
     promise: Promise::Once,
+    watches: false,
     next: |s, facts, step, got| {
         next_of(answer(
             Jira {
@@ -81,7 +83,8 @@ pub const ITSM: Itsm = Itsm {
         ))
     },
     poll: Some(poll::cloud),
-    hint: Some(super::hint::JIRA),
+    hint: Some(wire::HINT),
+    selftest: Some(selftest::CLOUD),
 };
 
 /// The row of the Data Center kind.
@@ -103,6 +106,7 @@ pub const DATA_CENTER: Itsm = Itsm {
         ))
     },
     poll: Some(poll::data_center),
+    selftest: Some(selftest::DATA_CENTER),
     ..ITSM
 };
 

@@ -3,6 +3,7 @@
 use super::super::wire::*;
 use super::{Facts, ItsmSettings, Refusal, Seen, adf, state_of};
 use crate::itsm::Content;
+use crate::itsm::hint::{Digest, Hint};
 use crate::model::{Request, Response};
 use serde_json::{Value, json};
 
@@ -10,6 +11,15 @@ use serde_json::{Value, json};
 pub(super) const FIELDS: &str = "summary,status,labels,creator,assignee,priority,comment";
 /// Issues asked for in a search by key; there should be one.
 const HITS: &str = "20";
+
+/// Jira, D: `X-Hub-Signature: sha256=...` of the raw body. K: Data Center signs in the same way.
+pub(super) const HINT: Hint = Hint {
+    header: "x-hub-signature",
+    mark: "sha256=",
+    digest: Digest::Sha256,
+    names: |body| number(body.pointer("/issue/id")).into_iter().collect(),
+    needs: None,
+};
 
 /// A target of one of the two kinds.
 #[derive(Clone, Copy)]

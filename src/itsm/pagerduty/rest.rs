@@ -8,10 +8,29 @@
 
 use super::super::wire::*;
 use super::told;
+use crate::itsm::hint::{Digest, Hint};
 use crate::itsm::poll::{KEYS, PollNext, Polled, Row, day_before, gather, utc};
 use crate::itsm::{Facts, ItsmSettings, Refusal, Seen, TicketState};
 use crate::model::{Request, Response};
 use serde_json::Value;
+
+/// PagerDuty, D: `X-PagerDuty-Signature: v1=...,v1=...`, one for each secret in use; `event.data` of an incident
+/// holds its `incident_key`. What is told of notes and responders names no key, and changes no state.
+pub(super) const HINT: Hint = Hint {
+    header: "x-pagerduty-signature",
+    mark: "v1=",
+    digest: Digest::Sha256,
+    names: |body| {
+        let data = body.pointer("/event/data").unwrap_or(&Value::Null);
+        let is_incident = word(data, "type") == "incident";
+        let key = as_text(data.get("incident_key"));
+        Some(key)
+            .filter(|k| is_incident && !k.is_empty())
+            .into_iter()
+            .collect()
+    },
+    needs: Some("rest_token"),
+};
 
 /// Log entries of a page.
 const PER_PAGE: usize = 100;
@@ -26,7 +45,7 @@ pub(super) fn poll(_: &ItsmSettings, _: &Facts, cursor: &str, got: &[Response]) 
     }
 }
 
-fn ask(cursor: &str, page: usize) -> Request {
+pub(super) fn ask(cursor: &str, page: usize) -> Request {
     let since = day_before(cursor).map(|t| format!("{}Z", t.replace(' ', "T")));
     let (limit, offset) = (
         PER_PAGE.to_string(),

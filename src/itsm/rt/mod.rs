@@ -14,6 +14,7 @@
 //! * There is no uniqueness: two creates with one key make two tickets.
 
 mod poll;
+mod selftest;
 mod wire;
 
 use super::{
@@ -96,9 +97,11 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::Plain,
     },
     promise: Promise::Once,
+    watches: true,
     next,
     poll: Some(poll::poll),
     hint: None,
+    selftest: Some(selftest::SELFTEST),
 };
 
 const fn key(name: &'static str, default: Preset, doc: &'static str) -> Key {
@@ -157,22 +160,20 @@ fn probe(s: &ItsmSettings, got: &[Response]) -> Verdict {
                 &[("fields", "Name"), ("per_page", "100")],
             )
         }
-        [_, fields] => {
-            let body = json_of(fields).map_err(stop_if_rejected("its custom fields"))?;
-            let names: Vec<&str> = items(&body)
-                .filter_map(|f| f.get("Name")?.as_str())
-                .collect();
+        [queue, fields] => {
+            let names = field_names(queue, fields)?;
             let field = s.options.text("key_field");
-            // A user without the right to administer fields sees none: then the read-back of the first
-            // create is the proof, and this search says at least that we may search.
-            if !names.is_empty() && !names.contains(&field) {
+            // A user who may not see fields sees none: then the read-back of the first create is the proof, and
+            // this search says at least that we may search.
+            if !names.is_empty() && !names.iter().any(|n| n == field) {
                 return Err(Refusal::Stop(format!(
-                    "queue {queue:?} has no custom field {field:?}; add it, or name another one in key_field"
+                    "queue {:?} has no custom field {field:?}; add it, or name another one in key_field",
+                    s.options.text("queue")
                 )));
             }
             search(s, IMPOSSIBLE_KEY, 1)
         }
-        [_, fields, search, ..] => {
+        [queue, fields, search, ..] => {
             let rows = json_of(search).map_err(stop_if_rejected("the search"))?;
             if items(&rows).next().is_some() {
                 let text = format!(
@@ -180,10 +181,7 @@ fn probe(s: &ItsmSettings, got: &[Response]) -> Verdict {
                 );
                 return Err(Refusal::Stop(text));
             }
-            let body = json_of(fields)?;
-            let names: Vec<&str> = items(&body)
-                .filter_map(|f| f.get("Name")?.as_str())
-                .collect();
+            let names = field_names(queue, fields)?;
             let mut facts = Facts::default();
             for option in [
                 "root_ci_field",
@@ -192,13 +190,27 @@ fn probe(s: &ItsmSettings, got: &[Response]) -> Verdict {
                 "count_field",
             ] {
                 let name = s.options.text(option);
-                if !names.is_empty() && !name.is_empty() && !names.contains(&name) {
+                if !names.is_empty() && !name.is_empty() && !names.iter().any(|n| n == name) {
                     facts.0.insert(format!("missing:{name}"), "yes".to_owned());
                 }
             }
             Ok(Next::Done(Reply::Facts(facts)))
         }
     }
+}
+
+/// The custom fields of the queue, by the list of fields or by what the queue says of them.
+fn field_names(queue: &Response, fields: &Response) -> Result<Vec<String>, Refusal> {
+    let name = |f: &Value, name: &str| Some(f.get(name)?.as_str()?.to_owned());
+    let body = json_of(fields).map_err(stop_if_rejected("its custom fields"))?;
+    let listed: Vec<String> = items(&body).filter_map(|f| name(f, "Name")).collect();
+    if !listed.is_empty() {
+        return Ok(listed);
+    }
+    let queue = json_of(queue)?;
+    Ok(ticket_fields(&queue)
+        .filter_map(|f| name(f, "name"))
+        .collect())
 }
 
 fn find(s: &ItsmSettings, key: &str, got: &[Response]) -> Verdict {

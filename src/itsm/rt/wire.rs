@@ -264,6 +264,13 @@ pub(super) fn items(body: &Value) -> impl Iterator<Item = &Value> {
         .flatten()
 }
 
+/// What a queue says of the custom fields of its tickets: also to a user to whom the list of fields is empty, since it
+/// is for those who administer fields.
+pub(super) fn ticket_fields(queue: &Value) -> impl Iterator<Item = &Value> {
+    let all = queue.get("TicketCustomFields").and_then(Value::as_array);
+    all.into_iter().flatten()
+}
+
 /// An id is a string in some answers and a number in others; only digits are believed.
 pub(super) fn id_of(value: Option<&Value>) -> Option<String> {
     match value? {

@@ -50,7 +50,7 @@ pub(super) fn checked(s: &ItsmSettings) -> Result<(), Refusal> {
 }
 
 /// The default group and those of `groups`.
-fn all_groups(s: &ItsmSettings) -> Vec<&str> {
+pub(super) fn all_groups(s: &ItsmSettings) -> Vec<&str> {
     let more = s.options.map("groups").into_iter().flatten();
     let more = more.map(|(_, id)| id.as_str());
     let first = s.options.text("default_group");

@@ -25,6 +25,7 @@
 mod affected;
 mod fields;
 mod poll;
+mod selftest;
 mod wire;
 
 use super::{
@@ -86,9 +87,11 @@ pub const ITSM: Itsm = Itsm {
         markup: Markup::CodeTags,
     },
     promise: Promise::Once,
+    watches: true,
     next,
     poll: Some(poll::poll),
     hint: None,
+    selftest: Some(selftest::SELFTEST),
 };
 
 /// Rows asked for in a search by key; there should be one.
