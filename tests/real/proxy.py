@@ -97,7 +97,7 @@ class Proxy:
         self._hold = None
         self._held = threading.Event()
         self._release = threading.Event()
-        self._rules = []
+        self._rules, self._armed = [], []
         self._unread = False
         # What else shall happen: called with a request before it goes on (answers whether it does), and with its
         # answer there.
@@ -129,12 +129,19 @@ class Proxy:
     def meets(self, when, fault, times=1, seconds=3600):
         """The next so many requests meet a fault, for so long: those of a step, or "change", "read back", "any"."""
         with self._lock:
-            self._rules.append([when, fault, times, time.monotonic() + seconds])
+            rule = {"when": when, "fault": fault, "times": times, "until": time.monotonic() + seconds, "met": 0}
+            self._rules.append(rule)
+            self._armed.append(rule)
 
     def heal(self):
         """No request meets anything from now on."""
         with self._lock:
             self._rules.clear()
+
+    def unmet(self):
+        """Faults that no request has met: what was to be shown was not."""
+        with self._lock:
+            return [rule["when"] for rule in self._armed if not rule["met"]]
 
     def seen(self, *steps):
         """Requests of these steps so far."""
@@ -151,9 +158,9 @@ class Proxy:
                 self._unread = False
             self._unread = self._unread or step == "create"
             for rule in self._rules:
-                if rule[0] in kinds and rule[2] > 0 and time.monotonic() < rule[3]:
-                    rule[2] -= 1
-                    return rule[1]
+                if rule["when"] in kinds and rule["met"] < rule["times"] and time.monotonic() < rule["until"]:
+                    rule["met"] += 1
+                    return rule["fault"]
         return Fault()
 
     def close(self):
