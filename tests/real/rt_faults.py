@@ -35,7 +35,7 @@ LATE, TOO_LATE = (45, 90) if ALL else (7, 25)
 # What a step of the story may take: two settles, and pauses of the breaker.
 SLOW = 4 * SETTLE + 90
 # Lives at once: RT takes a tenth of a second of a processor for a ticket.
-AT_ONCE = 10
+AT_ONCE = 20 if ALL else 10
 # How long RT is stopped.
 STOPPED = 150 if ALL else 12
 
