@@ -28,6 +28,8 @@ mod memory;
 mod tools;
 #[path = "conformance/weather.rs"]
 mod weather;
+#[path = "conformance/wire.rs"]
+mod wire;
 mod world;
 
 use bench::Bench;
@@ -57,7 +59,8 @@ fn one_incident_has_one_ticket_in_every_tool_whatever_happens() {
         "# Tickets of one incident, by fault and kind\n\n\
          Written by `tests/conformance.rs`. An incident opens, grows, recovers, fires again after 8 minutes and\n\
          recovers. \"1\": one ticket for all of it. \"2 in turn\": the second was opened when the first was over\n\
-         or gone. \"at once\": open beside each other for a while, found and closed. \"said\": a warning says it.\n\n\
+         or gone. \"at once\": open beside each other for a while, found and closed. \"said\": a warning says it.\n\
+         What a real RT 5 made of the faults that a proxy can produce has to be the same (`tests/real/rt_faults.py`).\n\n\
          | fault | {} |\n| --- |{}\n",
         heads.join(" | "),
         " --- |".repeat(rows.len())

@@ -258,6 +258,38 @@ fn what_was_acknowledged_survives_a_kill_under_load() {
 }
 
 #[test]
+fn killed_again_and_again_it_does_not_start_more_slowly_each_time() {
+    let mut daemon = Daemon::new("again", "");
+    for n in 0..600 {
+        let answer = post(
+            daemon.intake,
+            "nagios",
+            FORM,
+            down(&format!("host-{n}")).as_bytes(),
+        );
+        assert!(answer.unwrap().starts_with("HTTP/1.1 200"));
+    }
+    let replayed = |daemon: &Daemon| -> u64 {
+        let log = daemon.log();
+        let last = log.lines().rfind(|l| l.contains("state restored")).unwrap();
+        let count = last.split("entries=").nth(1).unwrap();
+        count.split(' ').next().unwrap().parse().unwrap()
+    };
+    daemon.kill();
+    daemon.start();
+    assert!(replayed(&daemon) >= 600, "{}", daemon.log());
+    // The snapshot is written beside the work.
+    let begun = Instant::now();
+    while replayed(&daemon) >= 600 && begun.elapsed() < WAIT {
+        std::thread::sleep(Duration::from_millis(500));
+        daemon.kill();
+        daemon.start();
+    }
+    assert!(replayed(&daemon) < 100, "{}", daemon.log());
+    assert_eq!(daemon.live_hosts().len(), 600);
+}
+
+#[test]
 fn a_bad_reload_changes_nothing_and_says_so() {
     let daemon = Daemon::new("reload", "");
     let file = daemon.folder.join("correlated.toml");

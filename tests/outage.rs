@@ -160,3 +160,59 @@ fn a_restart_while_the_tool_is_away_loses_nothing() {
     world.advance(minutes(60));
     assert_eq!(world.tool.tickets.len(), 5);
 }
+
+#[test]
+fn a_resolve_whose_answer_was_lost_is_ours_however_late_we_look() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.advance(minutes(4));
+    fails(&mut world, "Payroll", EventState::Resolved);
+    world.tool.faults = vec![ToolFault::LostAnswer];
+    while world.tool.tickets[0].state != TicketState::Resolved {
+        world.advance(Millis::secs(1));
+        assert!(world.now < START.plus(minutes(20)), "{:?}", world.tool.log);
+    }
+    // Away for longer than anything may be under way: the first thing that is heard of the ticket is that it is over.
+    world.tool.away_until = world.now.plus(minutes(2));
+    world.advance(minutes(4));
+    let notes = &world.tool.tickets[0].notes;
+    let told = notes.iter().filter(|n| n.contains("RECOVERED")).count();
+    assert_eq!(told, 1, "{notes:?}");
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.advance(minutes(3));
+    assert_eq!(world.tool.tickets.len(), 1);
+    assert_eq!(
+        world.tool.tickets[0].state,
+        TicketState::Open,
+        "{:?}",
+        world.tool.log
+    );
+}
+
+#[test]
+fn a_reopening_whose_answer_was_lost_is_not_told_twice() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.advance(minutes(4));
+    fails(&mut world, "Payroll", EventState::Resolved);
+    world.advance(minutes(8));
+    assert_eq!(world.tool.tickets[0].state, TicketState::Resolved);
+    world.tool.faults = vec![ToolFault::LostAnswer];
+    fails(&mut world, "Payroll", EventState::Firing);
+    while world.tool.tickets[0].state != TicketState::Open {
+        world.advance(Millis::secs(1));
+        assert!(world.now < START.plus(minutes(40)), "{:?}", world.tool.log);
+    }
+    world.tool.away_until = world.now.plus(minutes(12));
+    fails(&mut world, "Payroll", EventState::Resolved);
+    world.advance(minutes(30));
+    let ticket = &world.tool.tickets[0];
+    let told = |word: &str| ticket.notes.iter().filter(|n| n.contains(word)).count();
+    assert_eq!(ticket.state, TicketState::Resolved);
+    assert_eq!(
+        (told("FIRING AGAIN"), told("RECOVERED")),
+        (1, 2),
+        "{:?}",
+        ticket.notes
+    );
+}

@@ -28,6 +28,9 @@ const REPEATS_BEFORE: Millis = Millis(200);
 pub(super) const MAX_REPEATS: usize = 2000;
 /// While nothing can be written it is tried this often.
 const PROBE: Duration = Duration::from_secs(1);
+/// A start that replayed so many entries leaves a snapshot: a process that is killed again and again before its
+/// first one is due would start more slowly each time.
+const REPLAYED: u64 = 500;
 
 /// A configured source, as the engine thread needs it.
 #[derive(Clone, Debug)]
@@ -56,6 +59,8 @@ pub struct Committer {
     pub deliveries: UnboundedSender<Delivery>,
     /// Time between snapshots.
     pub snapshot_every: Millis,
+    /// Entries that this start replayed.
+    pub replayed: u64,
     /// The intake as it came, if it is asked for.
     pub recorder: Option<Arc<Recorder>>,
 }
@@ -122,6 +127,9 @@ pub fn run(committer: Committer, first: Effects) -> Result<(), CommitError> {
     };
     this.c.board.fill(this.c.node.engine());
     this.after(first)?;
+    if this.c.replayed >= REPLAYED {
+        this.start_snapshot();
+    }
     while !this.stop {
         this.round()?;
     }

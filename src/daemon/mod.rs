@@ -137,6 +137,7 @@ pub async fn run(
         sources: plumbing.sources.iter().map(source_name).collect(),
         deliveries,
         snapshot_every: plumbing.store.snapshot_every,
+        replayed: found.replayed,
         recorder: recorder.clone(),
     };
     let (ended, mut engine_ended) = oneshot::channel();

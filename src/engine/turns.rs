@@ -6,6 +6,7 @@ use super::outbox::{Ask, Plan};
 use super::state::{RowId, Timer};
 use crate::itsm::{Seen, TicketState};
 use crate::record::StepName;
+use crate::ticket::NoteKind;
 
 impl Engine {
     pub(super) fn turn_unknown(&mut self, id: &RowId, step: StepName) {
@@ -55,8 +56,14 @@ impl Engine {
             return; // it is theirs
         }
         match seen.state {
-            TicketState::Resolved if lives => row.resolved_by_us = true,
-            TicketState::New | TicketState::Open if !lives => row.recovered = false,
+            // Nobody has touched it and our resolve was on its way: it is our doing, also if the incident is over.
+            TicketState::Resolved => row.resolved_by_us = true,
+            TicketState::New | TicketState::Open if !lives => {
+                row.recovered = false;
+                // It was told when the ticket was opened again.
+                row.notes
+                    .retain(|n| !matches!(n.what, NoteKind::Reopened { .. }));
+            }
             _ => {}
         }
     }

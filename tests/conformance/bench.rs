@@ -311,6 +311,7 @@ impl Tool {
         }
         let before = self.memory.tickets.len();
         let mut answer = self.wire.ask(&mut self.memory, request);
+        crate::wire::keep(self.conf.kind.kind, request, &answer);
         answer.at = now;
         for ticket in &mut self.memory.tickets[before..] {
             ticket.asked = key.to_owned();

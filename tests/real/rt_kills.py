@@ -18,7 +18,7 @@ import urllib.request
 
 import play
 from lab import Failure, Lab, wait
-from proxy import Proxy
+from proxy import Proxy, step_of
 from rtview import RtView
 
 KILLS = int(os.environ.get("CORRELATED_KILLS", "20"))
@@ -90,7 +90,7 @@ class KillLab(Lab):
         ports = self.ports
         environment = {**os.environ, "RT_DIR": str(self.folder / "rt"), "RT_PORT": str(ports["rt"])}
         rt = self.spawn("rt", [play.pathlib.Path(__file__).parent / "rt.sh", "run"], env=environment)
-        (self.folder / "cmdb.json").write_text(json.dumps(cmdb(max(40, KILLS))))
+        (self.folder / "cmdb.json").write_text(json.dumps(cmdb(map(name_of, range(max(40, KILLS))))))
         wait("RT makes its database", (self.folder / "rt" / "seeded").exists, 120, rt)
         self.rt = RtView(ports["rt"], (self.folder / "rt" / "password").read_text().strip())
         self.proxy = Proxy(ports["proxy"], ports["rt"], self.folder / "logs" / "proxy.log")
@@ -113,15 +113,14 @@ class KillLab(Lab):
         return (self.folder / "logs" / f"{name}.log").read_text(errors="replace")
 
 
-def cmdb(sites):
+def cmdb(sites, criticality="silver"):
     """Sites that have nothing in common: a server on a switch, and a service that needs it."""
     cis, relations = [], []
-    for n in range(sites):
-        site = name_of(n)
+    for site in sites:
         for name, kind in ((f"sw-{site}", "access_switch"), (f"srv-{site}", "server"),
                            (f"svc-{site}", "business_service")):
             cis.append({"id": name, "name": name, "class": kind, "monitored": True,
-                        "attributes": {"criticality": "silver"} if kind == "business_service" else {}})
+                        "attributes": {"criticality": criticality} if kind == "business_service" else {}})
         relations.append({"from": f"srv-{site}", "type": "connects-to", "to": f"sw-{site}"})
         relations.append({"from": f"svc-{site}", "type": "depends-on", "to": f"srv-{site}"})
     return {"cis": cis, "relations": relations}
@@ -176,26 +175,11 @@ def scene_poll(lab, _):
 
 # ---- kills ----------------------------------------------------------------------------------------------
 
-def step_of(method, path, body):
-    """What a request to RT is, in one word."""
-    path = path.split("?")[0].rstrip("/")
-    if method == "GET":
-        return "find or poll" if path.endswith("/tickets") else "read"
-    if path.endswith("/ticket"):
-        return "create"
-    if not path.endswith("/comment"):
-        return "update"
-    # Note and status are one request.
-    if b'"Status"' not in body:
-        return "note"
-    return "resolve" if b'"resolved"' in body else "reopen"
-
-
 class Killer:
     """Kills the daemon at the moment that the dice chose."""
 
     MODES = ("before", "under way", "at work", "answer held", "after", "start", "just so")
-    STEPS = ("create", "create", "create", "note", "resolve", "resolve", "reopen", "update", "read", "find or poll")
+    STEPS = ("create", "create", "create", "note", "resolve", "resolve", "reopen", "update", "read", "find", "poll")
 
     def __init__(self, lab, dice):
         self.lab, self.dice = lab, dice
@@ -220,7 +204,12 @@ class Killer:
             return self._strike(mode, "")
         with self._lock:
             self._armed = (mode, step)
-        if not self._dead.wait(self.dice.uniform(1, 2.5)):
+        if self._dead.wait(self.dice.uniform(0.3, 1.2)):
+            return None
+        # No such request comes: then the next one of whatever sort.
+        with self._lock:
+            self._armed = self._armed and (mode, "")
+        if not self._dead.wait(1.5):
             with self._lock:
                 missed, self._armed = self._armed, None
             if missed:
@@ -239,10 +228,11 @@ class Killer:
             if not self._armed or self._armed[0] not in modes:
                 return None
             mode, step = self._armed
-            if step_of(request.command, request.path, body) != step:
+            found = step_of(request.command, request.path, body)
+            if step not in ("", found):
                 return None
             self._armed = None
-            return mode, step
+            return mode, found
 
     def _on_request(self, request, body):
         """Answers whether the request goes on to RT."""

@@ -19,6 +19,9 @@ my $password = slurp("$folder/password");
 
 my $queue = RT::Queue->new($system);
 made('queue', $queue->Create(Name => 'Incidents', Description => 'Tickets of monitoring'));
+# A queue that somebody forgot to give the fields.
+my $bare = RT::Queue->new($system);
+made('queue', $bare->Create(Name => 'Bare', Description => 'No custom fields'));
 
 my %fields = (
     'Correlation Key'   => { Type => 'FreeformSingle' },
@@ -48,7 +51,7 @@ for my $name (sort keys %accounts) {
     made("account $name", $user->Create(Name => $name, EmailAddress => "$name\@lab.invalid",
                                         Privileged => 1, Password => $password));
     for my $right (@{ $accounts{$name} }) {
-        made("$right of $name", $user->PrincipalObj->GrantRight(Object => $queue, Right => $right));
+        made("$right of $name", $user->PrincipalObj->GrantRight(Object => $_, Right => $right)) for $queue, $bare;
     }
     next unless $name eq 'alertd';
     my $token = RT::AuthToken->new($system);

@@ -28,9 +28,9 @@ class RtView:
         except (OSError, ValueError):
             return False
 
-    def rows(self, fields):
+    def rows(self, fields, query="Queue = 'Incidents'"):
         """All tickets of the queue with a few of their fields, oldest first."""
-        query, found = urllib.parse.quote("Queue = 'Incidents'"), []
+        query, found = urllib.parse.quote(query), []
         for page in range(1, 1000):
             answer = self._call("root", "GET", f"/tickets?query={query}&orderby=id&order=ASC&per_page=100&page={page}"
                                 f"&fields={fields}")

@@ -217,8 +217,12 @@ impl Wire for Jira {
                 )
             }
             ("GET", ["issue", "createmeta", "OPS", "issuetypes", "10001"]) => {
-                let fields =
-                    json!([{"fieldId": "summary"}, {"fieldId": "labels"}, {"fieldId": "priority"}]);
+                let fields: Vec<Value> = ["summary", "labels", "priority"]
+                    .map(|f| {
+                        json!({"fieldId": f, "key": f, "name": f, "required": f == "summary",
+                            "operations": ["set"]})
+                    })
+                    .into();
                 reply(
                     200,
                     json!({if self.cloud { "fields" } else { "values" }: fields}),
@@ -259,7 +263,8 @@ impl Wire for Jira {
                     .insert(number.to_string(), fields["priority"].clone());
                 reply(
                     201,
-                    json!({"id": number.to_string(), "key": format!("OPS-{number}")}),
+                    json!({"id": number.to_string(), "key": format!("OPS-{number}"),
+                        "self": format!("https://jira.example/rest/api/3/issue/{number}")}),
                 )
             }
             ("PUT", ["issue", number]) => {
