@@ -4,9 +4,10 @@
 //! on many CIs. The name itself is the cause then. Only small incidents are gathered, those that no CI
 //! explained, so that a burst never joins what the graph keeps apart.
 
-use super::case::Case;
+use super::case::{Case, Spot};
 use super::index::Need;
 use crate::engine::Engine;
+use crate::engine::state::Incident;
 use crate::model::{AlertId, CiId, IncidentId, Millis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -40,21 +41,33 @@ impl Engine {
             return;
         };
         let (recent, seen) = self.remember_name(id, name);
-        let (mut cis, mut all) = (BTreeSet::new(), BTreeSet::new());
-        let mut small: BTreeSet<IncidentId> = BTreeSet::new();
-        let mut running = false;
-        for alert in recent.iter().filter_map(|id| self.state.alerts.get(id)) {
-            all.insert(alert.ci);
-            let incident = alert.incident.map(|i| self.incident_of(i));
-            let known = incident.and_then(|i| Some((i, self.state.incidents.get(&i)?)));
-            if let Some((incident, known)) = known
-                && known.state.lives()
+        // First what is cheap to ask: nearly no alert is part of a burst.
+        let gathers = |known: &Incident| {
+            known.state.lives()
                 && (known.case.spots.len() <= SMALL
                     || known.burst == Some(name)
                     || mostly(&known.case, name))
-            {
+        };
+        if !self.state.incidents.get(&mine).is_some_and(gathers)
+            || !self.is_burst(count(&recent), 0, seen - count(&recent))
+        {
+            return;
+        }
+        let alerts = recent.iter().filter_map(|id| self.state.alerts.get(id));
+        let mut shown: Vec<(Option<IncidentId>, CiId)> =
+            alerts.map(|alert| (alert.incident, alert.ci)).collect();
+        shown.sort_unstable();
+        let all: BTreeSet<CiId> = shown.iter().map(|(_, ci)| *ci).collect();
+        let mut cis: BTreeSet<CiId> = BTreeSet::new();
+        let mut small: BTreeSet<IncidentId> = BTreeSet::new();
+        let mut running = false;
+        for part in shown.chunk_by(|(a, _), (b, _)| a == b) {
+            let incident = part.first().and_then(|(i, _)| *i);
+            let incident = incident.map(|i| self.incident_of(i));
+            let known = incident.and_then(|i| Some((i, self.state.incidents.get(&i)?)));
+            if let Some((incident, known)) = known.filter(|(_, known)| gathers(known)) {
                 running |= known.burst == Some(name);
-                cis.insert(alert.ci);
+                cis.extend(part.iter().map(|(_, ci)| *ci));
                 small.insert(incident);
             }
         }
@@ -75,6 +88,7 @@ impl Engine {
             })
             .collect();
         chosen.sort_by_key(|i| self.seniority(*i));
+        let mut changed = chosen.len() > 1;
         let mut chosen = chosen.into_iter();
         let Some(mut first) = chosen.next() else {
             return;
@@ -86,12 +100,18 @@ impl Engine {
             return;
         };
         known.burst = Some(name);
-        for place in known.case.spots.keys().copied().collect::<Vec<CiId>>() {
+        let shows = |spot: &Spot| spot.weight(name).is_some_and(|w| w >= BY_NAME);
+        let spots = known.case.spots.iter();
+        let places = spots.filter(|(_, spot)| !shows(spot)).map(|(ci, _)| *ci);
+        for place in places.collect::<Vec<CiId>>() {
+            changed = true;
             if known.case.raise(place, name, BY_NAME) {
                 self.index.add_cause(name, first);
             }
         }
-        self.rescore(first);
+        if changed {
+            self.rescore(first);
+        }
     }
 
     /// The name of an alert as what it may need, while a burst of it goes on.

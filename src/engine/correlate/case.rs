@@ -1,13 +1,18 @@
 //! What an incident knows about its causes: where it alerts, by what each of these places may be explained,
 //! and how well each cause explains all of them.
 
-use super::scale::{self, Each, FRACTIONS, Nats};
+use super::join::unexplained;
+use super::scale::{self, Each, FRACTIONS, Nats, nats};
+use super::sums::Sums;
 use crate::model::{CiId, Millis, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Causes kept per alerting CI.
 pub const MAX_CAUSES: usize = 160;
+
+/// What no cause gains.
+const NOTHING: Nats = nats(-1_000_000_000);
 
 /// Names of alerts: how many alerts, and when the last of them began.
 pub type Names = BTreeMap<CiId, (u32, Millis)>;
@@ -48,12 +53,23 @@ impl Spot {
 pub struct Sum {
     /// Sum of the gains, for each fraction.
     pub gain: Each,
+    /// Sum of the highest gains of each place, none below 0: no part of the places gains more, at any fraction.
+    pub most: Nats,
     /// Begin of the first and the last alert that it explains, late ones left out; first > last: none.
     pub first: Millis,
     /// See `first`.
     pub last: Millis,
     /// Places that it explains.
     pub places: u32,
+}
+
+/// What the causes of a case gain at most, less what they pay for the places that they do not explain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leads {
+    /// The highest, and whose it is.
+    pub first: (Nats, CiId),
+    /// The next.
+    pub others: Nats,
 }
 
 /// See the module.
@@ -77,7 +93,13 @@ pub struct Case {
     pub hiders: Vec<CiId>,
     /// How well each cause explains all places. A sum over `spots`, so it is not stored.
     #[serde(skip)]
-    pub sums: BTreeMap<CiId, Sum>,
+    pub sums: Sums,
+    /// Worst severity of its places. Not stored either.
+    #[serde(skip)]
+    pub worst: Option<Severity>,
+    /// Not stored either; none where the case changed since it was asked for.
+    #[serde(skip)]
+    leads: Option<Leads>,
     /// The names of its alerts. A sum over `spots`, so it is not stored.
     #[serde(skip)]
     pub named: Names,
@@ -89,6 +111,11 @@ fn gain_of(cause: CiId, place: CiId, weight: u16, chance: Nats) -> Each {
         true => scale::own_gain(chance),
         false => scale::gain(weight, chance),
     }
+}
+
+/// The highest of the gains at a place, none below 0.
+pub(super) fn most(gain: Each) -> Nats {
+    gain.into_iter().fold(0, Nats::max)
 }
 
 impl Case {
@@ -106,6 +133,8 @@ impl Case {
         if let Some(name) = name {
             add_name(&mut self.named, name, 1, began);
         }
+        self.leads = None;
+        self.worst = Some(self.worst.map_or(severity, |worst| worst.min(severity)));
         if self.spots.is_empty() {
             (self.first, self.last) = (began, began);
         } else if !late {
@@ -163,57 +192,112 @@ impl Case {
 
     /// Raises the weight by which `cause` explains `place`. Answers whether the cause is new to the incident.
     pub fn raise(&mut self, place: CiId, cause: CiId, weight: u16) -> bool {
+        !self.raise_all(place, &[(cause, weight)]).is_empty()
+    }
+
+    /// Raises the weights by which causes, in order, explain `place`. Answers which are new to the incident.
+    pub fn raise_all(&mut self, place: CiId, causes: &[(CiId, u16)]) -> Vec<CiId> {
         let Some(spot) = self.spots.get_mut(&place) else {
-            return false;
+            return Vec::new();
         };
-        self.version = self.version.wrapping_add(1);
-        let old = match spot.causes.binary_search_by_key(&cause, |(c, _)| *c) {
-            Ok(at) => {
-                let Some((_, known)) = spot.causes.get_mut(at) else {
-                    return false;
-                };
-                if *known >= weight {
-                    return false;
+        let asked = u32::try_from(causes.len()).unwrap_or(u32::MAX);
+        self.version = self.version.wrapping_add(asked);
+        self.leads = None;
+        let mut here: Vec<(CiId, u16)> = Vec::new();
+        let mut new: Vec<(CiId, Sum)> = Vec::new();
+        for (cause, weight) in causes.iter().copied() {
+            let gain = gain_of(cause, place, weight, spot.chance);
+            match spot.causes.binary_search_by_key(&cause, |(c, _)| *c) {
+                Ok(at) => {
+                    let known = spot.causes.get_mut(at);
+                    let Some((_, known)) = known.filter(|(_, known)| *known < weight) else {
+                        continue;
+                    };
+                    let old = std::mem::replace(known, weight);
+                    if let Some(sum) = self.sums.get_mut(&cause) {
+                        let less = gain_of(cause, place, old, spot.chance);
+                        sum.gains(gain);
+                        sum.loses(less);
+                    }
                 }
-                Some(std::mem::replace(known, weight))
+                Err(_) if spot.causes.len().saturating_add(here.len()) >= MAX_CAUSES => {}
+                Err(_) => {
+                    here.push((cause, weight));
+                    let mut first = Sum::default();
+                    let known = self.sums.get_mut(&cause);
+                    let is_new = known.is_none();
+                    let sum = known.unwrap_or(&mut first);
+                    sum.gains(gain);
+                    sum.count(spot);
+                    if is_new {
+                        new.push((cause, first));
+                    }
+                }
             }
-            Err(_) if spot.causes.len() >= MAX_CAUSES => return false,
-            Err(at) => {
-                spot.causes.insert(at, (cause, weight));
-                None
-            }
-        };
-        let new = !self.sums.contains_key(&cause);
-        let sum = self.sums.entry(cause).or_default();
-        let gain = gain_of(cause, place, weight, spot.chance);
-        sum.gain = scale::plus(sum.gain, gain);
-        if let Some(old) = old {
-            sum.gain = scale::minus(sum.gain, gain_of(cause, place, old, spot.chance));
-            return new;
         }
-        sum.count(spot);
-        new
+        match spot.causes.is_empty() {
+            true => spot.causes = here,
+            false if here.is_empty() => {}
+            false => {
+                spot.causes.extend(here);
+                spot.causes.sort_unstable_by_key(|(cause, _)| *cause);
+            }
+        }
+        let causes = new.iter().map(|(cause, _)| *cause).collect();
+        self.sums.add(new);
+        causes
     }
 
     /// Makes the sums anew from the places.
     pub fn sum_up(&mut self) {
-        self.sums.clear();
+        let mut sums: BTreeMap<CiId, Sum> = BTreeMap::new();
         self.named.clear();
         for (place, spot) in &self.spots {
             for (name, (n, last)) in &spot.named {
                 add_name(&mut self.named, *name, *n, *last);
             }
             for (cause, weight) in &spot.causes {
-                let sum = self.sums.entry(*cause).or_default();
-                sum.gain = scale::plus(sum.gain, gain_of(*cause, *place, *weight, spot.chance));
+                let sum = sums.entry(*cause).or_default();
+                sum.gains(gain_of(*cause, *place, *weight, spot.chance));
                 sum.count(spot);
             }
         }
+        self.leads = None;
+        self.sums.clear();
+        self.sums.add(sums.into_iter().collect());
+        self.worst = self.spots.values().map(|s| s.worst).min();
         let counted = || self.spots.values().filter(|s| !s.late);
         let first = counted().map(|s| s.first).min();
         if let (Some(first), Some(last)) = (first, counted().map(|s| s.last).max()) {
             (self.first, self.last) = (first, last);
         }
+    }
+
+    /// What a cause with this sum gains at most here, see [`Leads`].
+    pub fn could(&self, sum: &Sum) -> Nats {
+        sum.most - unexplained(self.spots.len(), sum.places)
+    }
+
+    /// See [`Leads`].
+    pub fn leads(&mut self) -> Leads {
+        if let Some(known) = self.leads {
+            return known;
+        }
+        let mut leads = Leads {
+            first: (NOTHING, CiId::default()),
+            others: NOTHING,
+        };
+        for (cause, sum) in &self.sums {
+            let could = self.could(sum);
+            if could > leads.first.0 {
+                leads.others = leads.first.0;
+                leads.first = (could, *cause);
+            } else {
+                leads.others = leads.others.max(could);
+            }
+        }
+        self.leads = Some(leads);
+        leads
     }
 
     /// The names of the alerts at some of the places.
@@ -248,6 +332,14 @@ pub fn add_name(names: &mut Names, name: CiId, n: u32, last: Millis) {
 }
 
 impl Sum {
+    fn gains(&mut self, gain: Each) {
+        self.gain = scale::plus(self.gain, gain);
+        self.most = self.most.saturating_add(most(gain));
+    }
+    fn loses(&mut self, gain: Each) {
+        self.gain = scale::minus(self.gain, gain);
+        self.most = self.most.saturating_sub(most(gain));
+    }
     fn count(&mut self, spot: &Spot) {
         if !spot.late {
             self.reaches(spot);
@@ -267,6 +359,7 @@ impl Default for Sum {
     fn default() -> Sum {
         Sum {
             gain: [0; FRACTIONS],
+            most: 0,
             first: Millis(i64::MAX),
             last: Millis(i64::MIN),
             places: 0,

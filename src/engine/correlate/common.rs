@@ -71,16 +71,16 @@ impl Engine {
         if counted {
             less += new.chance;
         }
-        for (cause, sum) in &case.sums {
-            let own = case.spots.get(cause);
-            let fits = own.is_none_or(|s| can_explain(s.worst, new.severity))
-                && (small || case.root == *cause)
-                && about.weight(*cause).is_some();
-            if !fits {
+        for (cause, (), sum) in case.sums.of(about.cone.iter().map(|n| (n.ci, ()))) {
+            if !small && case.root != cause {
+                continue;
+            }
+            let own = case.spots.get(&cause);
+            if !own.is_none_or(|s| can_explain(s.worst, new.severity)) {
                 continue;
             }
             let less = less + unexplained(case.spots.len(), sum.places);
-            parts.0.entry(*cause).or_default().push(Part {
+            parts.0.entry(cause).or_default().push(Part {
                 incident,
                 gain: scale::minus(sum.gain, [less; FRACTIONS]),
                 opened,

@@ -80,12 +80,12 @@ impl Engine {
     /// Live incidents in which an alert of this name came lately.
     pub(super) fn incidents_with_name(&self, name: Option<CiId>) -> BTreeSet<IncidentId> {
         let recent = name.and_then(|n| self.state.names.get(&n));
-        recent
-            .into_iter()
-            .flat_map(|stat| &stat.recent)
-            .filter_map(|(_, alert)| self.state.alerts.get(alert)?.incident)
-            .map(|id| self.incident_of(id))
-            .collect()
+        let alerts = recent.into_iter().flat_map(|stat| &stat.recent);
+        let own = alerts.filter_map(|(_, alert)| self.state.alerts.get(alert)?.incident);
+        let mut own: Vec<IncidentId> = own.collect();
+        own.sort_unstable();
+        own.dedup();
+        own.into_iter().map(|id| self.incident_of(id)).collect()
     }
 
     /// The way of an alert whose CI the CMDB does not know into an incident of known CIs that shows its name just

@@ -1,6 +1,6 @@
 //! What an incident gains from one more alert: its best explanation with the alert, less its best without.
 
-use super::case::{Case, Spot};
+use super::case::{Case, Spot, Sum, most};
 use super::hidden;
 use super::index::About;
 use super::learn::chained;
@@ -72,10 +72,16 @@ impl Engine {
         }
         let began = case.first.min(new.began);
         let mature = maturity(began, self.state.at);
-        let explained = explained_by(case, new.ci);
+        let explained = explained_by(case, new.ci, MIN_LINK);
+        let inherits = |(_, link, spot): &(CiId, u16, &Spot)| {
+            most(scale::gain(chained(*link, 1000), spot.chance))
+        };
+        // What a cause gains at most by all that inherit its path.
+        let bonus: Nats = explained.iter().map(inherits).sum();
+        let inheritors = u32::try_from(explained.len()).unwrap_or(u32::MAX);
         // Warnings become the effects of an outage, but no outage joins them.
         let outage_among_warnings =
-            new.severity == Severity::Critical && case.spots.values().all(|s| only_warns(s.worst));
+            new.severity == Severity::Critical && case.worst.is_none_or(only_warns);
         let places = case.spots.len().saturating_add(1);
         let mut hiders = case.hiders.clone();
         hidden::add(&mut hiders, new.hider.as_slice());
@@ -86,11 +92,19 @@ impl Engine {
             None => Box::new(own_paths()),
             Some(paths) => Box::new(paths.iter().map(|(cause, path)| (*cause, *path))),
         };
-        for (cause, (weight, via)) in paths {
-            let known = case.spots.get(&cause);
-            if !case.sums.contains_key(&cause) && explained.is_empty() {
-                continue;
+        // What neither explains the case nor could, because the alert explains some of it, is passed over.
+        let paths: Vec<(CiId, (u16, Option<CiId>), Option<&Sum>)> = match explained.is_empty() {
+            true => {
+                let both = case.sums.of(paths);
+                both.map(|(cause, path, sum)| (cause, path, Some(sum)))
+                    .collect()
             }
+            false => paths
+                .map(|(cause, path)| (cause, path, case.sums.get(&cause)))
+                .collect(),
+        };
+        for (cause, (weight, via), sum) in paths {
+            let known = case.spots.get(&cause);
             if cause != new.ci && known.is_some_and(|s| !can_explain(s.worst, new.severity)) {
                 continue;
             }
@@ -98,19 +112,27 @@ impl Engine {
             if !own && outage_among_warnings {
                 continue;
             }
-            let with = with_alert(case, cause, weight, own, &explained);
             let gain = match own {
                 true => scale::own_gain(new.chance),
                 false => scale::gain(weight, new.chance),
             };
+            let beaten = |most: Nats| {
+                most - case.score + fit <= floor || best.is_some_and(|(b, _, _)| most <= b)
+            };
+            let (gains, explains) = sum.map_or((0, 0), |s| (s.most, s.places));
+            let explains = explains.saturating_add(inheritors).saturating_add(1);
+            let could = at_most([0; FRACTIONS]) + gains + bonus + most(gain);
+            if beaten(could - unexplained(places, explains)) {
+                continue;
+            }
+            let with = with_alert(cause, sum, (weight, own), &explained);
             let first = match own {
                 true => Some(new.began),
                 false => known.map(|s| s.first),
             };
             let gain = scale::plus(with.gain, gain);
             let unexplained = unexplained(places, with.places.saturating_add(1));
-            let most = at_most(gain) - unexplained;
-            if most - case.score + fit <= floor || best.is_some_and(|(b, _, _)| most <= b) {
+            if beaten(at_most(gain) - unexplained) {
                 continue;
             }
             let silence = self.silence(&hiders, cause, with.places);
@@ -156,8 +178,9 @@ pub(super) fn delay(case: &Case, new: New, about: &About) -> Millis {
         follows(spot);
     }
     if case.sums.contains_key(&new.ci) {
-        let needs = |spot: &&Spot| spot.weight(new.ci).is_some_and(|w| w >= NEIGHBOUR);
-        case.spots.values().filter(needs).for_each(follows);
+        for (_, spot, _) in needing(case, new.ci).filter(|(_, _, w)| *w >= NEIGHBOUR) {
+            follows(spot);
+        }
     }
     delay
 }
@@ -199,7 +222,7 @@ fn inherited(case: &Case, new: New, about: &About) -> Option<BTreeMap<CiId, (u16
 }
 
 /// Places of a case that an alert needs, itself included, with the weight.
-fn alerting_needs<'a>(
+pub(super) fn alerting_needs<'a>(
     case: &'a Case,
     about: &'a About,
 ) -> Box<dyn Iterator<Item = (CiId, &'a Spot, u16)> + 'a> {
@@ -218,27 +241,32 @@ fn alerting_needs<'a>(
     }
 }
 
-/// Places of a case that an alert on `ci` would explain.
-fn explained_by(case: &Case, ci: CiId) -> Vec<(CiId, u16)> {
-    let weight = |spot: &Spot| spot.weight(ci).filter(|w| *w >= MIN_LINK);
-    if !case.sums.contains_key(&ci) {
-        return Vec::new();
-    }
-    case.spots
-        .iter()
-        .filter_map(|(place, spot)| Some((*place, weight(spot)?)))
-        .collect()
+/// Other places of a case that an alert on `ci` explains, over paths of a weight.
+pub(super) fn explained_by(case: &Case, ci: CiId, least: u16) -> Vec<(CiId, u16, &Spot)> {
+    let others = needing(case, ci).filter(|(place, _, weight)| *place != ci && *weight >= least);
+    others.map(|(place, spot, w)| (place, w, spot)).collect()
+}
+
+/// Places of a case that need `ci`, itself included, with the weight.
+fn needing(case: &Case, ci: CiId) -> impl Iterator<Item = (CiId, &Spot, u16)> {
+    let known = case.sums.get(&ci).map_or(0, |s| s.places);
+    let own = case.spots.get_key_value(&ci);
+    let own = own.and_then(|(place, spot)| Some((*place, spot, spot.weight(ci)?)));
+    // So many there are; the rest of the places need not be asked.
+    let others = known.saturating_sub(u32::from(own.is_some()));
+    let all = case.spots.iter().filter(move |(place, _)| **place != ci);
+    let needs = all.filter_map(move |(place, spot)| Some((*place, spot, spot.weight(ci)?)));
+    let others = needs.take(usize::try_from(others).unwrap_or(usize::MAX));
+    own.into_iter().chain(others)
 }
 
 /// What `cause` explains of a case if an alert joins that explains some of its places: these inherit the path.
 fn with_alert(
-    case: &Case,
     cause: CiId,
-    weight: u16,
-    own: bool,
-    explained: &[(CiId, u16)],
+    sum: Option<&Sum>,
+    (weight, own): (u16, bool),
+    explained: &[(CiId, u16, &Spot)],
 ) -> Explained {
-    let sum = case.sums.get(&cause);
     let mut with = Explained {
         gain: sum.map_or([0; FRACTIONS], |s| s.gain),
         places: sum.map_or(0, |s| s.places),
@@ -246,10 +274,7 @@ fn with_alert(
     if own {
         return with;
     }
-    for (place, link) in explained.iter().filter(|(p, _)| *p != cause) {
-        let Some(spot) = case.spots.get(place) else {
-            continue;
-        };
+    for (_, link, spot) in explained.iter().filter(|(p, _, _)| *p != cause) {
         let path = chained(*link, weight);
         let more = scale::gain(path, spot.chance);
         match spot.weight(cause) {

@@ -1,16 +1,15 @@
 //! Two incidents that one fault explains better than two do: a silent cause behind both, or the cause of one
 //! that needs a CI which alerts in the other.
 
-use super::case::Case;
+use super::case::{Case, Leads};
 use super::fit::alerts;
 use super::hidden;
-use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, unexplained};
+use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, alerting_needs, unexplained};
 use super::place::{MAX_SHARED, New, can_explain, only_warns};
-use super::scale::{self, NAT, Nats, nats};
-use super::value::maturity;
+use super::scale::{self, FRACTIONS, NAT, Nats, nats};
+use super::value::{at_most, maturity};
 use crate::engine::Engine;
 use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
-use std::collections::BTreeSet;
 
 /// What a merge must be worth.
 const MARGIN: Nats = nats(15);
@@ -65,19 +64,22 @@ impl Engine {
             let Some(spot) = self.spot(mine, new.ci) else {
                 return mine;
             };
-            let mut near: BTreeSet<IncidentId> = BTreeSet::new();
+            let mut near: Vec<IncidentId> = Vec::new();
             for (cause, _) in &spot.causes {
                 near.extend(self.index.explained_by(*cause).rev().take(MAX_SHARED));
             }
             near.extend(self.incidents_with_name(new.name));
-            near.remove(&mine);
+            near.retain(|other| *other != mine);
+            near.sort_unstable();
+            near.dedup();
             let mut best: Option<(Nats, IncidentId)> = None;
             for other in near {
                 if !self.may_link(mine, other, new) {
                     continue;
                 }
-                let gain = self.gain_of_merge(mine, other, came);
-                if gain > margin && best.is_none_or(|(b, _)| gain > b) {
+                let least = best.map_or(margin, |(best, _)| best);
+                let gain = self.gain_of_merge(mine, other, came, least);
+                if gain > least {
                     best = Some((gain, other));
                 }
             }
@@ -111,7 +113,14 @@ impl Engine {
         }
     }
 
-    fn gain_of_merge(&mut self, mine: IncidentId, other: IncidentId, came: Option<CiId>) -> Nats {
+    /// What it gains to make two incidents one; what is not more than `least` may be less.
+    fn gain_of_merge(
+        &mut self,
+        mine: IncidentId,
+        other: IncidentId,
+        came: Option<CiId>,
+        least: Nats,
+    ) -> Nats {
         let opened = |e: &Engine, id| {
             let known = e.state.incidents.get(&id);
             known.is_some_and(|i| i.opened.is_some())
@@ -126,7 +135,8 @@ impl Engine {
         let mut b = self.take_case(other).unwrap_or_default();
         self.refresh(&mut a);
         self.refresh(&mut b);
-        let gain = self.gain_of_cases(&a, &b, came);
+        let leads = (a.leads(), b.leads());
+        let gain = self.gain_of_cases(&a, &b, leads, came, least + toll);
         self.put_case(mine, a);
         self.put_case(other, b);
         gain - toll
@@ -137,15 +147,31 @@ impl Engine {
         known.map_or(0, |i| i.case.spots.len())
     }
 
-    fn gain_of_cases(&mut self, a: &Case, b: &Case, came: Option<CiId>) -> Nats {
+    fn gain_of_cases(
+        &mut self,
+        a: &Case,
+        b: &Case,
+        leads: (Leads, Leads),
+        came: Option<CiId>,
+        least: Nats,
+    ) -> Nats {
+        let (lag, late) = (lag_of_younger(a, b), late_alerts(a, b));
+        let fit = self.fit_of_both(a, b);
+        let least = least - fit;
         // Nothing silent is behind an outage and a warning: the warning may have come by itself.
         let one = match outage_and_warnings(a, b) || outage_and_warnings(b, a) {
             true => NEVER,
-            false => self.worth_of_one(a, b) - a.score - b.score,
+            false => {
+                let scores = a.score + b.score;
+                let least = least + scores + lag.saturating_mul(late);
+                match most_of_one((a, leads.0), (b, leads.1)) > least {
+                    true => self.worth_of_one(a, b, least) - scores,
+                    false => NEVER,
+                }
+            }
         };
         let named = self.gain_by_name(a, b).max(self.gain_by_name(b, a));
         let named = named.unwrap_or(NEVER);
-        let (lag, late) = (lag_of_younger(a, b), late_alerts(a, b));
         let mut link = NEVER;
         for (cause, effect) in [(a, b), (b, a)] {
             // A cause that is detected late has one alert that is late.
@@ -159,17 +185,21 @@ impl Engine {
         if best <= NEVER / 2 {
             return NEVER;
         }
-        best + self.fit_of_both(a, b)
+        best + fit
     }
 
-    /// Worth of the best cause of both cases together.
-    fn worth_of_one(&mut self, a: &Case, b: &Case) -> Nats {
+    /// Worth of the best cause of both cases together; one that is worth no more than `least` may be missing.
+    fn worth_of_one(&mut self, a: &Case, b: &Case, least: Nats) -> Nats {
         let began = a.first.min(b.first);
         let mature = maturity(began, self.state.at);
-        let shared: Vec<CiId> = a
+        let (few, many) = match a.spots.len() <= b.spots.len() {
+            true => (a, b),
+            false => (b, a),
+        };
+        let shared: Vec<CiId> = few
             .spots
             .keys()
-            .filter(|place| b.spots.contains_key(place))
+            .filter(|place| many.spots.contains_key(place))
             .copied()
             .collect();
         let places = (a.spots.len() + b.spots.len()).saturating_sub(shared.len());
@@ -180,27 +210,27 @@ impl Engine {
         let mut hiders = big.hiders.clone();
         hidden::add(&mut hiders, &small.hiders);
         let mut best = NEVER;
-        for (cause, sum) in &small.sums {
-            let Some(other) = big.sums.get(cause) else {
-                continue;
-            };
+        for (cause, sum, other) in small.sums.shared(&big.sums) {
             let mut gain = scale::plus(sum.gain, other.gain);
             let mut explained = sum.places.saturating_add(other.places);
             for place in &shared {
                 let twice = small
                     .spots
                     .get(place)
-                    .is_some_and(|s| s.weight(*cause).is_some());
+                    .is_some_and(|s| s.weight(cause).is_some());
                 if twice {
                     explained = explained.saturating_sub(1);
-                    gain = scale::minus(gain, small.gain_from(*cause, &[*place]));
+                    gain = scale::minus(gain, small.gain_from(cause, &[*place]));
                 }
             }
-            let spots = [a, b].map(|case| case.spots.get(cause).map(|s| s.first));
+            let unexplained = unexplained(places, explained);
+            if at_most(gain) - unexplained <= best.max(least) {
+                continue;
+            }
+            let spots = [a, b].map(|case| case.spots.get(&cause).map(|s| s.first));
             let first = spots.into_iter().flatten().min();
-            let silence = self.silence(&hiders, *cause, explained);
-            let value = self.worth(*cause, first, began, (gain, silence), mature)
-                - unexplained(places, explained);
+            let silence = self.silence(&hiders, cause, explained);
+            let value = self.worth(cause, first, began, (gain, silence), mature) - unexplained;
             best = best.max(value);
         }
         best
@@ -211,24 +241,19 @@ impl Engine {
     fn gain_of_link(&mut self, cause: &Case, effect: &Case, came: Option<CiId>) -> Nats {
         let root = effect.root;
         let about = self.about(root);
-        let worst = effect.spots.values().map(|s| s.worst).min();
-        let worst = worst.unwrap_or(Severity::Info);
+        let worst = effect.worst.unwrap_or(Severity::Info);
         let alerts = effect.spots.contains_key(&root);
         let mut best = NEVER;
-        for need in about.cone.iter().filter(|n| n.weight >= MIN_LINK) {
-            let Some(spot) = cause.spots.get(&need.ci).filter(|_| need.ci != root) else {
-                continue;
-            };
-            if !can_explain(spot.worst, worst) {
+        for (need, spot, weight) in alerting_needs(cause, &about) {
+            if weight < MIN_LINK || need == root || !can_explain(spot.worst, worst) {
                 continue;
             }
-            let late = came == Some(need.ci);
+            let late = came == Some(need);
             let at = match late {
                 true => self.state.at,
                 false => Millis(i64::MAX),
             };
-            let mut gain =
-                scale::ln(need.weight) + self.takes_down_with(cause, need.ci, at, effect);
+            let mut gain = scale::ln(weight) + self.takes_down_with(cause, need, at, effect);
             gain -= self.base(root, effect.first, alerts);
             if only_warns(spot.worst) && !only_warns(worst) {
                 gain -= WARNS_ONLY;
@@ -239,9 +264,19 @@ impl Engine {
     }
 }
 
+/// The most that a cause of both cases can be worth as one, whichever it is, however many places they share.
+fn most_of_one((a, x): (&Case, Leads), (b, y): (&Case, Leads)) -> Nats {
+    let with = |(own, cause): (Nats, CiId), other: &Case| {
+        let sum = other.sums.get(&cause);
+        sum.map_or(NEVER, |sum| own + other.could(sum))
+    };
+    let best = with(x.first, b).max(with(y.first, a));
+    let shared = a.spots.len().min(b.spots.len());
+    best.max(x.others + y.others) + unexplained(shared, 0) + at_most([0; FRACTIONS])
+}
+
 fn outage_and_warnings(a: &Case, b: &Case) -> bool {
-    let critical = |s: &super::case::Spot| s.worst == Severity::Critical;
-    a.spots.values().any(critical) && b.spots.values().all(|s| only_warns(s.worst))
+    a.worst == Some(Severity::Critical) && b.worst.is_none_or(only_warns)
 }
 
 /// What an alert pays for the delay of the younger of two cases behind the older one, or behind an alert of one of

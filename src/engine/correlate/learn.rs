@@ -1,11 +1,10 @@
 //! What an incident learns from an alert that joined it: a place, and what may be behind it.
 
-use super::case::Case;
 use super::index::About;
+use super::join::explained_by;
 use super::place::New;
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId};
-use std::collections::BTreeMap;
 
 impl Engine {
     /// Puts the alert's place, and what may be behind it, into an incident's case.
@@ -20,58 +19,44 @@ impl Engine {
         via: Option<CiId>,
         late: bool,
     ) {
-        let mut causes: BTreeMap<CiId, bool> = BTreeMap::new();
+        let mut causes: Vec<CiId> = Vec::new();
         let Some(known) = self.state.incidents.get_mut(&incident) else {
             return;
         };
         let case = &mut known.case;
-        if case.count(new.ci, new.began, new.severity, new.chance, late, new.name) {
-            let mut raise = |case: &mut Case, place, cause, weight| {
-                if case.raise(place, cause, weight) {
-                    causes.insert(cause, true);
-                }
-            };
-            for need in &about.cone {
-                raise(case, new.ci, need.ci, need.weight);
-            }
+        let is_new = case.count(new.ci, new.began, new.severity, new.chance, late, new.name);
+        let needs: Vec<(CiId, u16)> = about.cone.iter().map(|n| (n.ci, n.weight)).collect();
+        causes.extend(case.raise_all(new.ci, &needs));
+        if is_new {
             let inherited = via
                 .filter(|v| *v != new.ci)
-                .and_then(|v| Some((about.weight(v)?, case.spots.get(&v)?.causes.clone(), v)));
+                .and_then(|v| Some((about.weight(v)?, &case.spots.get(&v)?.causes, v)));
             if let Some((link, behind, via)) = inherited {
-                for (cause, weight) in behind {
-                    let weight = match cause == via {
-                        true => link,
-                        false => chained(link, weight),
-                    };
-                    raise(case, new.ci, cause, weight);
-                }
+                let weight = |cause, weight| match cause == via {
+                    true => link,
+                    false => chained(link, weight),
+                };
+                let behind = behind.iter().map(|(cause, w)| (*cause, weight(*cause, *w)));
+                let behind: Vec<(CiId, u16)> = behind.collect();
+                causes.extend(case.raise_all(new.ci, &behind));
             }
-            let behind = case.spots.get(&new.ci).map(|s| s.causes.clone());
-            let explained: Vec<(CiId, u16)> = case
-                .spots
-                .iter()
-                .filter(|(place, _)| **place != new.ci)
-                .filter_map(|(place, spot)| Some((*place, spot.weight(new.ci)?)))
-                .collect();
+            let explained = explained_by(case, new.ci, 0).into_iter();
+            let explained: Vec<(CiId, u16)> = explained.map(|(place, w, _)| (place, w)).collect();
+            let behind = case.spots.get(&new.ci).into_iter().flat_map(|s| &s.causes);
+            let behind: Vec<CiId> = behind.map(|(c, _)| *c).filter(|c| *c != new.ci).collect();
             for (place, link) in explained {
-                for (cause, _) in behind.iter().flatten().filter(|(c, _)| *c != new.ci) {
-                    raise(case, place, *cause, chained(link, 1000));
-                }
+                let weight = chained(link, 1000);
+                let behind: Vec<(CiId, u16)> = behind.iter().map(|c| (*c, weight)).collect();
+                causes.extend(case.raise_all(place, &behind));
             }
             self.index.add_place(new.ci, incident);
-        } else {
-            for need in &about.cone {
-                if case.raise(new.ci, need.ci, need.weight) {
-                    causes.insert(need.ci, true);
-                }
-            }
         }
         self.heard_behind(incident, new.alert);
         if let Some(hider) = new.hider {
             self.note_hider(incident, hider);
         }
-        for cause in causes.keys() {
-            self.index.add_cause(*cause, incident);
+        for cause in causes {
+            self.index.add_cause(cause, incident);
         }
         self.rescore(incident);
     }

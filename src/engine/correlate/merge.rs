@@ -131,11 +131,7 @@ impl Engine {
         for (place, spot) in &other.spots {
             case.take_over(*place, spot);
             self.index.add_place(*place, stays);
-            for (cause, weight) in &spot.causes {
-                if case.raise(*place, *cause, *weight) {
-                    causes.push(*cause);
-                }
-            }
+            causes.extend(case.raise_all(*place, &spot.causes));
         }
         if let Some((root, because)) = link
             && let Some(behind) = case.spots.get(&because).map(|s| s.causes.clone())
@@ -146,11 +142,9 @@ impl Engine {
                 .filter_map(|(place, spot)| Some((*place, spot.weight(root)?)))
                 .collect();
             for (place, weight) in explained {
-                for (cause, _) in &behind {
-                    if case.raise(place, *cause, chained(weight, 1000)) {
-                        causes.push(*cause);
-                    }
-                }
+                let weight = chained(weight, 1000);
+                let behind: Vec<(CiId, u16)> = behind.iter().map(|(c, _)| (*c, weight)).collect();
+                causes.extend(case.raise_all(place, &behind));
             }
         }
         for cause in causes {

@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `scale` | integer scores and their tables |
 //! | `index`, `absence` | where to look: places, causes, cones, silence |
-//! | `case` | what one incident knows about its causes |
+//! | `case`, `sums` | what one incident knows about its causes |
 //! | `value` | what a hypothesis is worth |
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
 //! | `common` | one cause behind an alert and several incidents |
@@ -50,6 +50,7 @@ mod root;
 pub mod scale;
 pub mod seen;
 mod settle;
+pub mod sums;
 mod under;
 mod value;
 pub mod why;

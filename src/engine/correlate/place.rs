@@ -12,7 +12,6 @@ use super::value::{self, FIRST, maturity};
 use crate::engine::Engine;
 use crate::engine::state::How;
 use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
-use std::collections::BTreeSet;
 
 /// ln .1: a warning seldom stands for what takes others down.
 pub const ONLY_WARNINGS: Nats = -2358;
@@ -59,10 +58,12 @@ impl Engine {
 
     /// The best way into any incident; one that is worth no more than `floor` may be missing.
     pub(super) fn best_of_all(&mut self, new: New, about: &About, floor: Nats) -> Option<Way> {
-        let mut near: BTreeSet<IncidentId> = BTreeSet::new();
+        let mut near: Vec<IncidentId> = Vec::new();
         for need in &about.cone {
             near.extend(self.index.explained_by(need.ci).rev().take(MAX_SHARED));
         }
+        near.sort_unstable();
+        near.dedup();
         let mut parts = Parts::default();
         let mut best: Option<Way> = None;
         for incident in near {

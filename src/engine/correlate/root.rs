@@ -2,8 +2,8 @@
 
 use super::case::Case;
 use super::place::{ONLY_WARNINGS, only_warns};
-use super::scale::{self, Nats, nats};
-use super::value::{ALSO_FIRST, FIRST};
+use super::scale::{self, Each, Nats, nats};
+use super::value::{ALSO_FIRST, FIRST, at_most};
 use super::{Engine, MAX_TURNS, Turn};
 use crate::engine::state::IncidentState;
 use crate::model::{CiId, IncidentId, Millis, Severity};
@@ -108,17 +108,8 @@ impl Engine {
     }
 
     fn ranked_in(&mut self, case: &Case) -> Vec<(CiId, Nats)> {
-        let mut values: Vec<(Nats, CiId)> = Vec::new();
-        for (cause, sum) in &case.sums {
-            if self.is_name(*cause) {
-                continue;
-            }
-            let value = self.value(case, *cause, sum.gain, Millis(i64::MAX));
-            values.push((value, *cause));
-        }
-        values.sort_unstable_by_key(|(value, cause)| (Reverse(*value), *cause));
-        values.truncate(MAX_LOOKED_AT);
-        let outage = case.spots.values().any(|s| !only_warns(s.worst));
+        let values = self.most_valued(case);
+        let outage = case.worst.is_some_and(|worst| !only_warns(worst));
         let silences = self.fine_silences(case);
         let mut ranked: Vec<(CiId, Nats)> = Vec::new();
         for (_, cause) in values {
@@ -147,6 +138,39 @@ impl Engine {
         }
         ranked.truncate(MAX_RANKED);
         ranked
+    }
+
+    /// The causes of a case of the highest value, at most [`MAX_LOOKED_AT`]. Those that could be worth most come first,
+    /// so that few of many are looked at.
+    fn most_valued(&mut self, case: &Case) -> Vec<(Nats, CiId)> {
+        let all = case.sums.into_iter();
+        let mut could: Vec<(Reverse<Nats>, CiId, Each)> = all
+            .map(|(cause, sum)| (Reverse(at_most(sum.gain)), *cause, sum.gain))
+            .collect();
+        let first = could.len().saturating_sub(1).min(MAX_LOOKED_AT * 4);
+        if first > 0 {
+            could.select_nth_unstable_by_key(first, |(most, cause, _)| (*most, *cause));
+        }
+        if let Some(first) = could.get_mut(..first) {
+            first.sort_unstable_by_key(|(most, cause, _)| (*most, *cause));
+        }
+        let mut best: BTreeSet<(Reverse<Nats>, CiId)> = BTreeSet::new();
+        for (most, cause, gain) in could {
+            let last = best.last().filter(|_| best.len() >= MAX_LOOKED_AT);
+            if last.is_some_and(|(last, _)| most > *last) {
+                continue;
+            }
+            if self.is_name(cause) {
+                continue;
+            }
+            let value = self.value(case, cause, gain, Millis(i64::MAX));
+            best.insert((Reverse(value), cause));
+            if best.len() > MAX_LOOKED_AT {
+                best.pop_last();
+            }
+        }
+        let best = best.into_iter();
+        best.map(|(Reverse(value), cause)| (value, cause)).collect()
     }
 
     /// From the best hypothesis up to the alerting cause that explains it.

@@ -101,7 +101,8 @@ impl Engine {
         let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
         let alone = scale::plus(scale::plus(RARITY, gains), scale::part(absence, mature));
         let mut seen = [0; FRACTIONS];
-        for (place, spot) in &effect.spots {
+        let effects = effect.sums.contains_key(&ci).then_some(&effect.spots);
+        for (place, spot) in effects.into_iter().flatten() {
             if let Some(weight) = spot.weight(ci)
                 && !case.spots.contains_key(place)
             {
@@ -197,7 +198,7 @@ pub fn maturity(first: Millis, at: Millis) -> i64 {
 
 /// What a cause with these gains is worth at most, whatever is silent under it.
 pub fn at_most(gains: Each) -> Nats {
-    let gain = gains.into_iter().max().unwrap_or(0);
+    let gain = scale::plus(RARITY, gains).into_iter().max().unwrap_or(0);
     gain - PRIOR + CHANGED + FIRST
 }
 
