@@ -384,6 +384,7 @@ pub fn step(delivery: &Delivery, style: &Style) -> Result<Step, ticket::TextErro
     let content = || -> Result<Content, ticket::TextError> {
         let mut content = ticket::content(&delivery.wanted, style)?;
         content.watch.clone_from(&delivery.watch);
+        content.main.clone_from(&delivery.main);
         Ok(content)
     };
     let (n, text) = match &delivery.note {

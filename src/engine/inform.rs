@@ -7,7 +7,7 @@
 use super::Engine;
 use super::rows::{Row, RowId};
 use super::state::{Incident, IncidentState};
-use crate::model::{CiId, IncidentId};
+use crate::model::{CiId, IncidentId, Millis};
 use crate::rules::{InformRule, Mode};
 use crate::ticket::{MAX_NAMES, NoteKind};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Owners that one incident tells: a fault under everything concerns everybody, and is told otherwise.
 const MAX_OWNERS: usize = 20;
+
+/// A ticket of an owner waits this long for the incident's own, which it may name.
+const FOR_MAIN: Millis = Millis::mins(2);
 
 /// How an owner was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,23 @@ impl Engine {
     pub(super) fn informs(&self, target: &str) -> bool {
         let mut rules = self.state.rules.inform.iter();
         rules.any(|r| r.targets.iter().any(|t| t == target))
+    }
+
+    /// The incident's own ticket, for a target where owners only hear of it.
+    pub(super) fn main_ticket(&self, id: &RowId) -> Option<String> {
+        if !self.informs(&id.target) {
+            return None;
+        }
+        let rows = self.rows_of(id.incident);
+        let mut own = rows.iter().filter(|row| !self.informs(&row.target));
+        own.find_map(|row| self.state.outbox.get(row)?.ticket.clone())
+    }
+
+    /// Until when the ticket of an owner waits for the incident's own.
+    pub(super) fn waits_for_main(&self, id: &RowId, row: &Row) -> Option<Millis> {
+        let until = row.since.plus(FOR_MAIN);
+        let waits = self.informs(&id.target) && until > self.state.at;
+        (waits && self.main_ticket(id).is_none()).then_some(until)
     }
 
     /// Tells the owners who are not yet told.

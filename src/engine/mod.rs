@@ -136,6 +136,8 @@ pub struct Delivery {
     pub wanted: Box<Wanted>,
     /// Who is on its watch list, besides those whom the tool puts there.
     pub watch: Vec<String>,
+    /// The incident's own ticket, for a target where its owners only hear of it; empty if there is none.
+    pub main: String,
     /// The note to write, with its number.
     pub note: Option<(u32, Note)>,
     /// Resolve only if no person has touched the ticket.

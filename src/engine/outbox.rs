@@ -233,6 +233,9 @@ impl Engine {
             self.leave_strays(id);
             return Plan::Drop;
         }
+        if let Some(until) = self.waits_for_main(id, row) {
+            return Plan::Wait(Some(until));
+        }
         if !row.may_create {
             return Ask::only(StepName::Find, "");
         }
@@ -455,6 +458,7 @@ impl Engine {
         let key = correlation_key(epoch, id.incident, generation);
         let content = self.content_of(id.incident);
         let watch = self.watchers(id.incident, &id.target);
+        let main = self.main_ticket(id).unwrap_or_default();
         let Some(wanted) = self.wanted(id.incident, key.clone(), &id.target) else {
             return;
         };
@@ -484,6 +488,7 @@ impl Engine {
             ticket: ask.ticket,
             wanted: Box::new(wanted),
             watch,
+            main,
             note: ask.note.map(|note| (number, note)),
             unless_touched: ask.unless_touched,
             opening,

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub(super) struct Values(BTreeMap<&'static str, String>);
 
 /// Names that a template may use.
-pub(super) const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 18] = [
     "alert_count",
     "ci",
     "cis",
@@ -23,6 +23,8 @@ pub(super) const NAMES: [&str; 16] = [
     "group",
     "id",
     "key",
+    "main",
+    "main_id",
     "n",
     "other",
     "priority",
@@ -54,6 +56,8 @@ impl Values {
             ("alert_count", content.alert_count.to_string()),
             ("cis", content.cis.join(", ")),
             ("class", content.class.clone()),
+            ("main", super::shown(&content.main).to_owned()),
+            ("main_id", super::address(&content.main).to_owned()),
         ]))
     }
 
@@ -162,6 +166,7 @@ mod tests {
             title: "a \"b\" {{key}} \\".into(),
             alert_count: 7,
             priority: "P1".into(),
+            main: "INC0061912#9d38".into(),
             ..Content::default()
         };
         let values = Values::of(&ItsmSettings::default(), "cor-1", &content);
@@ -176,6 +181,7 @@ mod tests {
             r#"{"a":"a \"b\" {{key}} \\","b":[7,true]}"#,
         );
         check("{{=title}}", r#""a \"b\" {{key}} \\""#);
+        check("{{main}} {{main_id}}", r#""INC0061912 9d38""#);
         check("{{open", r#""{{open""#);
         check("{not json", r#""{not json""#);
         assert_eq!(

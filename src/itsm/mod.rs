@@ -74,6 +74,11 @@ pub fn shown(id: &str) -> &str {
     id.split('#').next().unwrap_or(id)
 }
 
+/// By what its API knows a ticket; see [`shown`].
+fn address(id: &str) -> &str {
+    id.split_once('#').map_or(id, |(_, address)| address)
+}
+
 /// Exchanges that one step may take; a step that wants more is refused as a bug of the kind.
 pub const MAX_EXCHANGES: usize = 8;
 
@@ -237,6 +242,8 @@ pub struct Content {
     pub class: String,
     /// Mail addresses of those who watch the ticket, where the kind [`watches`](Itsm::watches).
     pub watch: Vec<String>,
+    /// Id of the incident's own ticket, where this one tells an owner of it; else empty.
+    pub main: String,
 }
 
 /// What the daemon does next for a step.

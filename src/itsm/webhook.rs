@@ -28,7 +28,7 @@ const NONE: Preset = Preset::Toml("\"\"");
 pub const ITSM: Itsm = Itsm {
     kind: "webhook",
     keys: &[
-        text("create", Preset::Required, "method and path of a new ticket, as \"POST tasks\"; {{...}} stands for key, title, description, priority, severity, ci, root_ci, services, group, alert_count, cis, class, id, n, text"),
+        text("create", Preset::Required, "method and path of a new ticket, as \"POST tasks\"; {{...}} stands for key, title, description, priority, severity, ci, root_ci, services, group, alert_count, cis, class, id, n, text; main and main_id for the incident's own ticket, where this one tells an owner of it"),
         text("create_body", Preset::Required, "its body in JSON; texts may hold {{...}}, and \"{{=alert_count}}\" becomes a number"),
         key("id", KeyKind::Pick, Preset::Absent, "where the id of the new ticket stands in the answer, as /data/gid; without it, the correlation key is the id"),
         text("update", NONE, "method and path of a change of what a ticket says, as \"PUT tasks/{{id}}\"; \"\" sends none"),

@@ -37,6 +37,7 @@ pub fn content(wanted: &Wanted, style: &Style) -> Result<Content, TextError> {
         cis: wanted.listed.iter().map(|c| page.name(c)).collect(),
         class: page.name(&wanted.subject.class),
         watch: Vec::new(),
+        main: String::new(),
     })
 }
 

@@ -85,6 +85,8 @@ pub struct Ticket {
     pub touched: bool,
     pub notes: Vec<String>,
     pub by_us: bool,
+    /// The incident's own ticket, where this one tells an owner of it.
+    pub main: String,
 }
 
 /// What the next exchange with the tool meets.
@@ -246,6 +248,7 @@ impl Tool {
                     touched: false,
                     notes: Vec::new(),
                     by_us: true,
+                    main: delivery.main.clone(),
                 };
                 self.tickets.push(new.clone());
                 let mut seen = self.seen(&new);

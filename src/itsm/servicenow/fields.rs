@@ -2,6 +2,7 @@
 
 use super::Verdict;
 use super::wire::*;
+use crate::itsm::fill::Values;
 use crate::itsm::{Content, Facts, ItsmSettings, Next, Refusal};
 use crate::model::Response;
 use serde_json::{Map, Value};
@@ -238,9 +239,10 @@ pub(super) fn new_ticket(
 ) -> (Map<String, Value>, Vec<String>) {
     let (group, wrong) = group(s, facts, content);
     let mut dropped: Vec<String> = wrong.into_iter().collect();
+    let values = Values::of(s, key, content);
     let fields = s.options.map("fields").into_iter().flatten();
     let mut out: Map<String, Value> = fields
-        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+        .map(|(name, value)| (name.clone(), values.text(value, str::to_owned).into()))
         .collect();
     let (impact, urgency) = (level(s, "impact", content), level(s, "urgency", content));
     out.extend(body(&[

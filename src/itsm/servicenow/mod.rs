@@ -75,7 +75,7 @@ pub const ITSM: Itsm = Itsm {
         key("affected_cis", KeyKind::Bool, Preset::Toml("true"), "up to 50 alerting CIs are added to the ticket's own table of them (task_ci), none is removed"),
         key("category", KeyKind::Map, Preset::Toml("{}"), "category of a new ticket by the class of its CI, as { server = \"hardware\" }"),
         key("subcategory", KeyKind::Map, Preset::Toml("{}"), "subcategory, likewise"),
-        key("fields", KeyKind::Map, Preset::Toml("{}"), "further columns of a new ticket with their values, as { u_origin = \"monitoring\" }"),
+        key("fields", KeyKind::Map, Preset::Toml("{}"), "further columns of a new ticket with their values, as { u_origin = \"monitoring\" }; {{...}} is filled in, so that { incident = \"{{main_id}}\" } makes tasks of the incident's own ticket in table incident_task"),
     ],
     limits: Limits {
         title: 100,
