@@ -67,7 +67,10 @@ impl Daemon {
             metrics,
         };
         let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", intake)).is_err() {
+        let admin = daemon.folder.join("admin.sock");
+        while TcpStream::connect(("127.0.0.1", intake)).is_err()
+            || UnixStream::connect(&admin).is_err()
+        {
             assert!(begun.elapsed() < WAIT, "not ready: {}", daemon.log());
             std::thread::sleep(Duration::from_millis(20));
         }
