@@ -93,7 +93,7 @@ impl Engine {
             Some(paths) => Box::new(paths.iter().map(|(cause, path)| (*cause, *path))),
         };
         // What neither explains the case nor could, because the alert explains some of it, is passed over.
-        let paths: Vec<(CiId, (u16, Option<CiId>), Option<&Sum>)> = match explained.is_empty() {
+        let paths: Vec<(CiId, Path, Option<&Sum>)> = match explained.is_empty() {
             true => {
                 let both = case.sums.of(paths);
                 both.map(|(cause, path, sum)| (cause, path, Some(sum)))
@@ -185,11 +185,14 @@ pub(super) fn delay(case: &Case, new: New, about: &About) -> Millis {
     delay
 }
 
-/// The paths of an alert to its causes: of each the weight, and the alerting CI that it leads through.
-type Paths<'a> = Box<dyn Iterator<Item = (CiId, (u16, Option<CiId>))> + 'a>;
+/// A path of an alert to a cause: its weight, and the alerting CI that it leads through.
+type Path = (u16, Option<CiId>);
+
+/// The paths of an alert to its causes.
+type Paths<'a> = Box<dyn Iterator<Item = (CiId, Path)> + 'a>;
 
 /// The paths of the CI of an alert, and those inherited through alerting CIs that it needs; `None` if it needs none.
-fn inherited(case: &Case, new: New, about: &About) -> Option<BTreeMap<CiId, (u16, Option<CiId>)>> {
+fn inherited(case: &Case, new: New, about: &About) -> Option<BTreeMap<CiId, Path>> {
     let link = |(place, spot, weight): (CiId, &Spot, u16)| {
         let links = weight >= MIN_LINK && can_explain(spot.worst, new.severity);
         links.then_some((weight, place))
@@ -201,7 +204,7 @@ fn inherited(case: &Case, new: New, about: &About) -> Option<BTreeMap<CiId, (u16
     links.sort_unstable_by_key(|(weight, place)| (std::cmp::Reverse(*weight), *place));
     links.truncate(MAX_LINKS);
     let own = about.cone.iter().map(|n| (n.ci, (n.weight, None)));
-    let mut paths: BTreeMap<CiId, (u16, Option<CiId>)> = own.collect();
+    let mut paths: BTreeMap<CiId, Path> = own.collect();
     for (link, place) in links {
         if let Some(path) = paths.get_mut(&place) {
             path.1 = Some(place);
