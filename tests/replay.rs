@@ -98,7 +98,9 @@ fn predictions_with(
         &file,
         &"--json",
     ];
-    arguments.extend(more.iter().map(|a| a as &dyn AsRef<std::ffi::OsStr>));
+    for argument in more {
+        arguments.push(argument);
+    }
     let output = replay(&arguments);
     assert!(
         output.status.success(),
