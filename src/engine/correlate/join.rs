@@ -93,7 +93,7 @@ impl Engine {
             Some(paths) => Box::new(paths.iter().map(|(cause, path)| (*cause, *path))),
         };
         // What neither explains the case nor could, because the alert explains some of it, is passed over.
-        let paths: Vec<(CiId, (u16, Option<CiId>), Option<&Sum>)> = match explained.is_empty() {
+        let paths: Vec<(CiId, Path, Option<&Sum>)> = match explained.is_empty() {
             true => {
                 let both = case.sums.of(paths);
                 both.map(|(cause, path, sum)| (cause, path, Some(sum)))
@@ -185,8 +185,9 @@ pub(super) fn delay(case: &Case, new: New, about: &About) -> Millis {
     delay
 }
 
-/// The paths of an alert to its causes: of each the weight, and the alerting CI that it leads through.
-type Paths<'a> = Box<dyn Iterator<Item = (CiId, (u16, Option<CiId>))> + 'a>;
+/// A path of an alert to a cause: its weight, and the alerting CI that it leads through.
+type Path = (u16, Option<CiId>);
+type Paths<'a> = Box<dyn Iterator<Item = (CiId, Path)> + 'a>;
 
 /// The paths of the CI of an alert, and those inherited through alerting CIs that it needs; `None` if it needs none.
 fn inherited(case: &Case, new: New, about: &About) -> Option<BTreeMap<CiId, (u16, Option<CiId>)>> {
