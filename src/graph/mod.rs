@@ -47,6 +47,8 @@ pub struct Graph {
     kinds: Vec<String>,
     classes: BTreeSet<String>,
     findings: Vec<Finding>,
+    /// Where the relations of each CI begin in the data, and where those of the last end.
+    begins: Vec<u32>,
 }
 
 impl Graph {
@@ -67,6 +69,7 @@ impl Graph {
             kinds: weighed.kinds,
             classes: raw.cis.iter().map(|ci| ci.class.clone()).collect(),
             findings: weighed.findings,
+            begins: begins(&raw),
             raw,
         }
     }
@@ -99,6 +102,14 @@ impl Graph {
     /// How many relations it has, those that carry no faults included.
     pub fn relations(&self) -> usize {
         self.raw.relations.len()
+    }
+
+    /// The relations of a CI to others as the CMDB has them, those that carry no faults included.
+    pub fn relations_of(&self, ix: Ix) -> &[Relation] {
+        let at = |n: usize| self.begins.get(n).map(|begin| wide(*begin));
+        let own = at(wide(ix.0)).zip(at(wide(ix.0).saturating_add(1)));
+        let own = own.and_then(|(begin, end)| self.raw.relations.get(begin..end));
+        own.unwrap_or_default()
     }
 
     /// What was found while it was built: relation types without a weight, one finding per type.
@@ -147,6 +158,22 @@ impl Graph {
     pub fn path(&self, from: Ix, to: Ix, min_weight: u16) -> Vec<Ix> {
         cones::path(&self.up, from, to, min_weight)
     }
+}
+
+/// Where the relations of each CI begin; they are in the order of the CIs.
+fn begins(raw: &RawGraph) -> Vec<u32> {
+    let mut begins = vec![0_u32; raw.cis.len().saturating_add(1)];
+    for relation in &raw.relations {
+        if let Some(next) = begins.get_mut(wide(relation.from).saturating_add(1)) {
+            *next = next.saturating_add(1);
+        }
+    }
+    let mut sum = 0_u32;
+    for begin in &mut begins {
+        sum = sum.saturating_add(*begin);
+        *begin = sum;
+    }
+    begins
 }
 
 /// Whether `text` is an IP address in any spelling that [`Graph::lookup`] reads: with brackets, zone, prefix

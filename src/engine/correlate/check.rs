@@ -169,6 +169,11 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
         if fresh.sums != case.sums {
             out.push(format!("I4: the sums of {id} are not those of its places"));
         }
+        if fresh.worst != case.worst || fresh.leads() != case.clone().leads() {
+            out.push(format!(
+                "I4: what bounds {id} is not that of its places and sums"
+            ));
+        }
         if (fresh.first, fresh.last) != (case.first, case.last) {
             out.push(format!(
                 "I4: {id} is open for another time than its places say"

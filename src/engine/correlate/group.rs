@@ -90,21 +90,25 @@ impl Engine {
         let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) else {
             return Vec::new();
         };
-        let relations = &graph.raw().relations;
-        let begin = relations.partition_point(|r| r.from < ix.0);
-        let own = relations.get(begin..).unwrap_or_default().iter();
-        own.take_while(|r| r.from == ix.0)
-            .filter(|r| r.kind == MEMBER_OF)
+        let own = graph.relations_of(ix).iter();
+        own.filter(|r| r.kind == MEMBER_OF)
             .filter_map(|r| self.force.id(Ix(r.to)))
             .collect()
     }
 
     /// Members of a group that alert.
     fn members_alerting(&self, case: &Case, group: CiId) -> Vec<CiId> {
-        let alerting = case.spots.keys().filter(|ci| **ci != group);
+        let (Some(graph), Some(group_ix)) = (&self.force.graph, self.force.ix(group)) else {
+            return Vec::new();
+        };
+        let is_member = |ci: &CiId| {
+            let own = self.force.ix(*ci).map(|ix| graph.relations_of(ix));
+            let mut own = own.unwrap_or_default().iter();
+            own.any(|r| r.to == group_ix.0 && r.kind == MEMBER_OF)
+        };
+        let alerting = case.spots.keys().copied();
         alerting
-            .filter(|ci| self.groups_of(**ci).contains(&group))
-            .copied()
+            .filter(|ci| *ci != group && is_member(ci))
             .collect()
     }
 }
