@@ -233,7 +233,7 @@ const TICKET: &[Key] = &[
     key("open_when_over", Bool, Toml("true"), "open (and resolve) a ticket for a fault that was over before the tool could be reached"),
     key("quiet_reroot", Duration, Toml("\"3m\""), "time in which an untouched ticket may get another cause without a note"),
     key("update_every", Duration, Toml("\"5m\""), "least time between two updates for counts alone"),
-    key("note_every", Duration, Toml("\"15m\""), "least time between two notes that are not urgent"),
+    key("note_every", Duration, Toml("\"15m\""), "least time between two notes that are not urgent, and between those of severe alerts in a storm"),
     key("notes_per_hour", Integer(1, 1000), Toml("6"), "notes in an hour of a ticket"),
     key("notes_per_day", Integer(1, 10_000), Toml("12"), "notes in a day of a ticket"),
     key("link_base", Text, Toml("\"\""), "base of links to our pages; none is printed while it is empty"),
