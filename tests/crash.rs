@@ -444,7 +444,7 @@ fn tokens_and_tls_keep_strangers_out() {
     std::fs::write(folder.join("token"), "s3cret\n").unwrap();
     let more =
         format!("[[source]]\nname = \"guarded\"\nkind = \"nagios\"\ntoken_file = \"{at}/token\"\n");
-    let daemon = Daemon::new("token", &more);
+    let daemon = Daemon::new("guarded", &more);
     let answer = post(daemon.intake, "guarded", FORM, down("a").as_bytes()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
     let body = down("a");
