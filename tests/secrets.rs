@@ -9,11 +9,14 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod asked;
+
+use asked::Asked;
 use correlated::itsm;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write as _};
+use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -108,32 +111,16 @@ fn server(count: Count) -> u16 {
         let stories: BTreeMap<&str, Story> = kinds().into_iter().map(|k| (k, story(k))).collect();
         for stream in listener.incoming() {
             let stream = stream.unwrap();
-            let said = answer(&stream, &stories, &count);
+            let said = answer(&Asked::read(&stream), &stories, &count);
             (&stream).write_all(said.as_bytes()).ok();
         }
     });
     port
 }
 
-fn answer(stream: &TcpStream, stories: &BTreeMap<&str, Story>, count: &Count) -> String {
-    let mut reader = BufReader::new(stream);
-    let (mut whole, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().unwrap();
-        }
-        whole.push_str(&line);
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    let mut first = whole.lines().next().unwrap_or_default().split(' ');
+fn answer(asked: &Asked, stories: &BTreeMap<&str, Story>, count: &Count) -> String {
+    let Asked { head: whole, body } = asked;
+    let mut first = asked.first().split(' ');
     let (method, address) = (first.next().unwrap(), first.next().unwrap_or("/"));
     let url = reqwest::Url::parse(&format!("http://x{address}")).unwrap();
     let (kind, path) = url.path()[1..]
@@ -142,7 +129,7 @@ fn answer(stream: &TcpStream, stories: &BTreeMap<&str, Story>, count: &Count) ->
     let mut all = count.lock().unwrap();
     let (reads, echoes) = all.entry(kind.to_owned()).or_default();
     // What tells of a refusal is cut: a secret in the body has to stand at its begin.
-    let member: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+    let member: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let member = member["routing_key"]
         .as_str()
         .unwrap_or_default()

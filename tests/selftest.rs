@@ -13,6 +13,7 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod asked;
 #[path = "selftest/online.rs"]
 mod online;
 

@@ -1,6 +1,7 @@
 //! The real program against small servers on this machine.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use crate::asked::Asked;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,28 +23,14 @@ fn fake(answer: fn(&str) -> Option<(u16, String)>) -> Fake {
         let mut kept = Vec::new();
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut first, mut all, mut length) = (String::new(), String::new(), 0);
-            reader.read_line(&mut first).unwrap();
-            loop {
-                let mut line = String::new();
-                if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
-                    break;
-                }
-                if let Some((name, value)) = line.split_once(':')
-                    && name.eq_ignore_ascii_case("content-length")
-                {
-                    length = value.trim().parse().unwrap();
-                }
-                all.push_str(&line);
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            lines.lock().unwrap().push(first.trim_end().to_owned());
-            match answer(&first) {
+            let asked = Asked::read(&stream);
+            lines.lock().unwrap().push(asked.first().to_owned());
+            match answer(asked.first()) {
                 // Some tools quote the request in their errors: whoever asked must not say it on.
                 Some((status, body)) => {
-                    let body = body.replace("HEADERS", &all.replace(['\r', '\n', '"'], " "));
+                    let quoted = [asked.head, asked.body].concat();
+                    let quoted = quoted.replace(['\r', '\n', '"'], " ");
+                    let body = body.replace("REQUEST", &quoted);
                     let answer = format!(
                         "HTTP/1.1 {status} x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
                         body.len()
@@ -84,7 +71,7 @@ fn page(_: &str) -> Option<(u16, String)> {
 }
 
 fn refuses(_: &str) -> Option<(u16, String)> {
-    Some((403, r#"{"error":"Not authorized: HEADERS"}"#.into()))
+    Some((403, r#"{"error":"Not authorized: REQUEST"}"#.into()))
 }
 
 fn silent(_: &str) -> Option<(u16, String)> {
