@@ -245,6 +245,11 @@ fn completions_and_manual_pages_know_every_command() {
         page.starts_with(".ie") && page.contains("correlated\\-explain(1)"),
         "{page}"
     );
+    // A folder that is not there yet is made.
+    let folder = std::env::temp_dir().join(format!("correlated-man-{}", std::process::id()));
+    out(&correlated(&["man", "--dir", folder.to_str().unwrap()]));
+    assert!(folder.join("correlated-explain.1").is_file());
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

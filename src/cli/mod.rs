@@ -281,7 +281,8 @@ fn logging(level: &str) {
 fn man(dir: Option<&Path>) -> Result<(), String> {
     let told = |e: std::io::Error| e.to_string();
     match dir {
-        Some(dir) => clap_mangen::generate_to(Arguments::command(), dir)
+        Some(dir) => std::fs::create_dir_all(dir)
+            .and_then(|()| clap_mangen::generate_to(Arguments::command(), dir))
             .map_err(|e| format!("{}: {e}", dir.display())),
         None => {
             let mut out = Vec::new();
