@@ -8,6 +8,9 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod ports;
+
+use ports::free_port;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -25,14 +28,6 @@ struct Daemon {
     child: Child,
     intake: u16,
     metrics: u16,
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 impl Daemon {

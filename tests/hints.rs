@@ -15,6 +15,7 @@
 mod daemon;
 #[path = "conformance/memory.rs"]
 mod memory;
+mod ports;
 #[path = "hints/server.rs"]
 mod server;
 #[path = "conformance/tools/mod.rs"]

@@ -10,6 +10,8 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod ports;
+
 use correlated::daemon::{listen, refresh};
 use correlated::engine::{ENGINE, snapshot};
 use correlated::model::{Millis, Seq};
@@ -21,6 +23,7 @@ use correlated::redact::Redaction;
 use correlated::source::Body;
 use correlated::store::ChunkKind;
 use correlated::store::sqlite::{Options, SqliteStore};
+use ports::free_port;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -525,11 +528,6 @@ struct Daemon {
     folder: Folder,
     child: Child,
     intake: u16,
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 impl Daemon {

@@ -10,9 +10,11 @@
 )]
 
 mod asked;
+mod ports;
 
 use asked::Asked;
 use correlated::itsm;
+use ports::free_port;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -274,10 +276,7 @@ fn no_tool_makes_us_say_a_secret() {
         .unwrap();
     }
     let at = folder.display().to_string();
-    let metrics = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let metrics = free_port();
     let mut config = format!(
         "[listen]\nintake = [\"{at}/intake.sock\"]\nmetrics = [\"127.0.0.1:{metrics}\"]\nadmin = \"{at}/admin.sock\"\n\
          [store]\npath = \"{at}/store\"\n[log]\nlevel = \"trace\"\n\

@@ -8,8 +8,11 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod ports;
+
 use correlated::model::{Event, Millis};
 use correlated::source::{self, Body, Decoded, SourceSettings};
+use ports::free_port;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -642,11 +645,6 @@ struct Daemon {
     child: Option<Child>,
     intake: u16,
     metrics: u16,
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 impl Daemon {

@@ -13,6 +13,7 @@
 mod daemon;
 #[path = "servicenow/instance.rs"]
 mod instance;
+mod ports;
 
 use correlated::config;
 use correlated::itsm::{

@@ -14,6 +14,7 @@
 mod daemon;
 #[path = "servicenow/instance.rs"]
 mod instance;
+mod ports;
 
 use correlated::config;
 use correlated::itsm::poll::{Changed, PollNext};
