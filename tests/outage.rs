@@ -216,3 +216,32 @@ fn a_reopening_whose_answer_was_lost_is_not_told_twice() {
         ticket.notes
     );
 }
+
+#[test]
+fn a_tool_that_asks_for_years_is_asked_again_within_the_hour() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.tool.faults = vec![ToolFault::BusyFor(minutes(60 * 24 * 365 * 30))];
+    world.advance(minutes(90));
+    assert_eq!(world.tool.tickets.len(), 1, "{:?}", world.tool.asked);
+    let (first, _) = world.tool.asked[0];
+    let (again, _) = world.tool.asked[1];
+    assert!(again.since(first) >= minutes(59), "{:?}", world.tool.asked);
+}
+
+#[test]
+fn a_last_note_promises_no_reopening_where_the_tool_has_none() {
+    for (reopens, promised) in [(true, true), (false, false)] {
+        let mut rules = rules();
+        rules.targets.get_mut("rt").unwrap().reopens = reopens;
+        let mut world = World::new(&rules, Some(SAMPLE));
+        fails(&mut world, "Payroll", EventState::Firing);
+        world.advance(minutes(4));
+        fails(&mut world, "Payroll", EventState::Resolved);
+        world.advance(minutes(8));
+        let notes = &world.tool.tickets[0].notes;
+        let last = notes.last().unwrap();
+        assert!(last.contains("RECOVERED"), "{notes:?}");
+        assert_eq!(last.contains("is reopened"), promised, "{last}");
+    }
+}

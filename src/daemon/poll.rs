@@ -29,6 +29,8 @@ const ASK: Duration = Duration::from_secs(10);
 /// A cursor is a moment.
 const MAX_CURSOR: u64 = 64;
 
+/// The longest wait that a tool may ask for.
+const MAX_ASKED: Duration = Duration::from_secs(3600);
 /// Tickets that one poll reads one by one; the rest is for the next.
 const MAX_READS: usize = 50;
 /// A ticket is read so often for one moment of change: later changes of that second would else be missed.
@@ -139,7 +141,7 @@ impl Due {
         let longer = every.saturating_mul(1 << self.failures.min(10));
         let wait = longer.min(MAX_WAIT.max(every));
         let named = named.map(|at| duration(at.since(super::clock::wall())));
-        named.map_or(wait, |named| named.max(every))
+        named.map_or(wait, |named| named.min(MAX_ASKED).max(every))
     }
 }
 

@@ -17,7 +17,7 @@ const BREAK: u32 = 5;
 /// The first pause, and the longest: a P1 that comes while it is open waits no longer.
 const PAUSE: [Millis; 2] = [Millis::secs(5), Millis::secs(30)];
 /// The longest pause that a tool may ask for.
-const MAX_ASKED: Millis = Millis::mins(60);
+pub(super) const MAX_ASKED: Millis = Millis::mins(60);
 /// One that was let through and had nothing to ask makes room for the next after this.
 const NEXT: Millis = Millis::secs(1);
 /// A row whose turn is forgotten looks again after this.

@@ -1,6 +1,7 @@
 //! What tools refused, and what nobody knows the outcome of: wait, park, stop, go on with the next ticket.
 
 use super::Engine;
+use super::breaker::MAX_ASKED;
 use super::identity::short_hash;
 use super::receipt::note_written;
 use super::state::{InFlight, RowId, Timer, Unknown};
@@ -66,7 +67,8 @@ impl Engine {
             v.waiting.insert(id.clone());
             v.not_before
         });
-        row.not_before = due.max(not_before.unwrap_or(at));
+        // A tool that asks for years has made a mistake, and the ticket must not pay for it.
+        row.not_before = due.max(not_before.unwrap_or(at).min(at.plus(MAX_ASKED)));
         why.clone_into(&mut row.trouble);
         if first {
             self.warn(

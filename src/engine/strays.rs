@@ -51,7 +51,7 @@ impl Engine {
             })));
         }
         let stray = row.duplicates.first().filter(|_| row.ticket.is_none())?;
-        let ended = self.last_word(id.incident, false, true);
+        let ended = self.last_word(id, false, true);
         let what = ended.unwrap_or_else(|| NoteKind::Duplicate {
             ticket: id.incident.to_string(),
         });

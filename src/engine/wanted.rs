@@ -349,6 +349,7 @@ impl Engine {
         id: IncidentId,
         touched: bool,
         resolves: bool,
+        reopens: bool,
     ) -> Option<Recovery> {
         let known = self.state.incidents.get(&id)?;
         let rules = &self.state.rules;
@@ -384,7 +385,7 @@ impl Engine {
             outages,
             touched,
             resolves,
-            reopen_within: (resolves && rules.ticket.reopen.ours == Reopen::Reopen)
+            reopen_within: (resolves && reopens && rules.ticket.reopen.ours == Reopen::Reopen)
                 .then_some(rules.correlate.reopen_within),
         })
     }

@@ -1,7 +1,7 @@
 //! An incident that a person ends, or wants quiet.
 
 use super::super::Engine;
-use super::super::state::{IncidentState, Timer};
+use super::super::state::{IncidentState, RowId, Timer};
 use super::{CommandDone, CommandRefused, alerts, done};
 use crate::model::{IncidentId, Millis};
 use crate::ticket::NoteKind;
@@ -66,11 +66,14 @@ impl Engine {
     /// The last word to a ticket: the recovery, or who ended the incident.
     pub(in crate::engine) fn last_word(
         &self,
-        id: IncidentId,
+        row: &RowId,
         touched: bool,
         resolves: bool,
     ) -> Option<NoteKind> {
+        let id = row.incident;
         let known = self.state.incidents.get(&id)?;
+        let target = self.state.rules.targets.get(&*row.target);
+        let reopens = target.is_none_or(|t| t.reopens);
         match &known.hands.ended {
             Some(by) => Some(NoteKind::Ended {
                 by: by.clone(),
@@ -79,7 +82,7 @@ impl Engine {
                 resolves,
             }),
             None => self
-                .recovery(id, touched, resolves)
+                .recovery(id, touched, resolves, reopens)
                 .map(NoteKind::Recovered),
         }
     }
