@@ -10,7 +10,7 @@
 
 use correlated::config;
 use correlated::daemon::http::Client;
-use correlated::model::Request;
+use correlated::model::{Request, Response};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
@@ -70,6 +70,10 @@ fn ask(url: &str, more: &str) -> Result<u16, String> {
 }
 
 fn send(url: &str, more: &str, body: &str) -> Result<u16, String> {
+    exchange(url, more, body).map(|answer| answer.status)
+}
+
+fn exchange(url: &str, more: &str, body: &str) -> Result<Response, String> {
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
@@ -98,7 +102,42 @@ fn send(url: &str, more: &str, body: &str) -> Result<u16, String> {
         .build()
         .unwrap();
     let answer = runtime.block_on(client.send(&request));
-    answer.map(|a| a.status).map_err(|e| e.why)
+    answer.map_err(|e| e.why)
+}
+
+/// Answers once with a body.
+fn answers(body: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&body).ok(); // who has read enough hangs up
+    });
+    url
+}
+
+#[test]
+fn a_mark_of_the_byte_order_is_no_part_of_an_answer() {
+    let url = answers(b"\xef\xbb\xbf{\"id\": 7}".to_vec());
+    assert_eq!(exchange(&url, "", "").unwrap().body, b"{\"id\": 7}");
+    let url = answers(b"\xef\xbb".to_vec());
+    assert_eq!(exchange(&url, "", "").unwrap().body, b"\xef\xbb");
+}
+
+#[test]
+fn an_answer_may_be_long_but_not_without_bounds() {
+    let long = vec![b' '; 10 << 20];
+    assert_eq!(exchange(&answers(long.clone()), "", "").unwrap().body, long);
+    let why = exchange(&answers(vec![b' '; 20 << 20]), "", "").unwrap_err();
+    assert!(why.contains("16 MiB"), "{why}");
 }
 
 #[test]
