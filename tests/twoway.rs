@@ -191,6 +191,45 @@ fn requests_are_no_more_than_are_allowed_and_evenly_spaced() {
     assert!(span >= least, "{} requests in {span:?}", came.len());
 }
 
+#[test]
+fn a_moment_in_the_future_hides_nothing_that_comes_after_it() {
+    let server = Server::start();
+    let daemon = Daemon::new("ahead", &(server.basic() + POLL));
+    for host in ["web1", "web2"] {
+        daemon.down(host, "gone");
+    }
+    server.wait("two tickets", |i| i.tickets.len() == 2);
+    daemon.wait_log("ticket INC0010002 opened");
+    // An import, or a clock that was wrong for a moment.
+    server.with(|i| {
+        i.by("jane", 0, &[("state", "2")]);
+        i.tickets[0].insert("sys_updated_on".into(), "2099-01-01 00:00:00".into());
+    });
+    daemon.wait_log("INC0010001 was taken by a person");
+    std::thread::sleep(Duration::from_secs(1));
+    server.with(|i| i.by("jane", 1, &[("state", "2")]));
+    daemon.wait_log("INC0010002 was taken by a person");
+}
+
+#[test]
+fn why_a_poll_fails_is_told_to_people() {
+    let server = Server::start();
+    let daemon = Daemon::new("unpolled", &(server.basic() + POLL));
+    daemon.down("web1", "gone");
+    daemon.wait_log("ticket INC0010001 opened");
+    server.with(|i| i.sleeps = true);
+    daemon.wait_log("snow cannot be polled, what people change is seen later: ");
+    let log = daemon.log();
+    let line = log
+        .lines()
+        .find(|l| l.contains("cannot be polled"))
+        .unwrap();
+    assert!(
+        !line.contains("Retry {") && !line.contains("not_before"),
+        "{line}"
+    );
+}
+
 // ---- the polls alone -----------------------------------------------------------------------------------
 
 fn target(kind: &str, keys: &str) -> ItsmSettings {
@@ -305,6 +344,61 @@ fn a_poll_that_is_refused_says_when_it_may_come_again() {
             matches!(busy, Err(Refusal::Retry { not_before: Some(at), .. }) if at == expected),
             "{kind}: {busy:?}"
         );
+    }
+    // A tool whose clock is an hour ahead, and says so: its moment is meant by its own clock.
+    for (kind, keys) in [
+        ("rt", RT),
+        ("servicenow", instance::KEYS),
+        ("jira", "project = \"OPS\"\n"),
+    ] {
+        let poll = itsm::kind(kind).unwrap().poll.unwrap();
+        let busy = Response {
+            status: 503,
+            headers: vec![
+                ("retry-after".into(), "Sun, 22 Nov 2026 08:00:30 GMT".into()),
+                ("date".into(), "Sun, 22 Nov 2026 08:00:00 GMT".into()),
+            ],
+            body: b"{}".to_vec(),
+            at: Millis(1_795_330_800_000), // 07:00
+        };
+        let answer = poll(&target(kind, keys), &Facts::default(), "", &[busy]);
+        let expected = Millis(1_795_330_830_000);
+        assert!(
+            matches!(answer, PollNext::Refused(Refusal::Retry { not_before: Some(at), .. }) if at == expected),
+            "{kind}: {answer:?}"
+        );
+    }
+    // What stands in the log is understood by people: where we are sent, and what is meant where nothing is said.
+    for (kind, keys) in [
+        ("rt", RT),
+        ("servicenow", instance::KEYS),
+        ("jira", "project = \"OPS\"\n"),
+    ] {
+        let poll = itsm::kind(kind).unwrap().poll.unwrap();
+        let said = |status: u16, body: &str| {
+            let headers = vec![(
+                "location".into(),
+                "https://login.example/x?session=s3cret".into(),
+            )];
+            let (body, at) = (body.as_bytes().to_vec(), Millis(0));
+            let answer = Response {
+                status,
+                headers,
+                body,
+                at,
+            };
+            match poll(&target(kind, keys), &Facts::default(), "", &[answer]) {
+                PollNext::Refused(refusal) => refusal.to_string(),
+                other => panic!("{kind}: {other:?}"),
+            }
+        };
+        let sent = said(302, "");
+        assert!(
+            sent.contains("302: sends us on to https://login.example/x: ")
+                && !sent.contains("s3cret"),
+            "{kind}: {sent}"
+        );
+        assert_eq!(said(429, "{}"), "429: too many requests", "{kind}");
     }
     let (_, login) = polled("servicenow", instance::KEYS, "", |_| (401, json!({})));
     assert_eq!(login, Err(Refusal::Login));

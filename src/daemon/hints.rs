@@ -292,7 +292,7 @@ impl Hints {
             Err(Refusal::Retry { .. }) => return Followed::Again,
             Err(refusal) => {
                 tracing::warn!(
-                    "{of}: ticket {} cannot be read after a webhook, what people changed is seen later: {refusal:?}",
+                    "{of}: ticket {} cannot be read after a webhook, what people changed is seen later: {refusal}",
                     shown(&ticket)
                 );
                 return Followed::Failed;

@@ -10,8 +10,11 @@ use crate::itsm::exchange::unsent;
 use crate::itsm::poll::{Changed, Poll, PollNext, Polled};
 use crate::itsm::{MAX_EXCHANGES, Refusal};
 use crate::metrics::Metrics;
-use crate::model::Seq;
+use crate::model::{Millis, Seq};
 use crate::record::Record;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,11 +29,11 @@ const LOOK: Duration = Duration::from_millis(250);
 const MAX_WAIT: Duration = Duration::from_secs(600);
 /// Time for an answer of the engine thread.
 const ASK: Duration = Duration::from_secs(10);
+/// The longest wait that a tool may ask for.
+const MAX_ASKED: Duration = Duration::from_secs(3600);
 /// A cursor is a moment.
 const MAX_CURSOR: u64 = 64;
 
-/// The longest wait that a tool may ask for.
-const MAX_ASKED: Duration = Duration::from_secs(3600);
 /// Tickets that one poll reads one by one; the rest is for the next.
 const MAX_READS: usize = 50;
 /// A ticket is read so often for one moment of change: later changes of that second would else be missed.
@@ -133,9 +136,7 @@ impl Due {
             return every;
         };
         if self.failures == 0 {
-            tracing::warn!(
-                "{name} cannot be polled, what people change is seen later: {refusal:?}"
-            );
+            tracing::warn!("{name} cannot be polled, what people change is seen later: {refusal}");
         }
         self.failures = self.failures.saturating_add(1);
         let longer = every.saturating_mul(1 << self.failures.min(10));
@@ -166,7 +167,7 @@ impl Asked<'_> {
         let Some(Some(began)) = begin.await else {
             return Ok(()); // nothing there that anybody could have changed
         };
-        let cursor = read(file);
+        let cursor = credible(read(file), super::clock::wall());
         let changed = match query(self.target, poll, &cursor).await {
             // Once more with a secret that is read anew.
             Err(Refusal::Login) if !self.target.renews() => {
@@ -308,6 +309,29 @@ fn read(file: &Path) -> String {
     }
     let text = std::fs::read_to_string(file).unwrap_or_default();
     text.trim().to_owned()
+}
+
+/// A moment that is yet to come would hide all changes until then: the last day is looked at again instead. (No tool is
+/// further ahead than its time zone.)
+fn credible(cursor: String, now: Millis) -> String {
+    let plain = cursor.trim_end_matches('Z').replace('T', " ");
+    let day = SignedDuration::from_hours(24);
+    let (Ok(moment), Ok(now)) = (
+        plain.parse::<DateTime>(),
+        Timestamp::from_millisecond(now.0),
+    ) else {
+        return cursor;
+    };
+    let now = Offset::UTC.to_datetime(now);
+    if now.checked_add(day).is_ok_and(|latest| moment <= latest) {
+        return cursor;
+    }
+    let form = match cursor.contains('T') {
+        true => "%Y-%m-%dT%H:%M:%SZ",
+        false => "%Y-%m-%d %H:%M:%S",
+    };
+    let before = now.checked_sub(day);
+    before.map_or(String::new(), |t| t.strftime(form).to_string())
 }
 
 fn write(file: &Path, cursor: &str) {

@@ -23,6 +23,7 @@ use crate::config::keys::{Key, Settings};
 use crate::model::{Millis, Request, Response};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The kinds of ITSM tool.
 pub static KINDS: &[Itsm] = &[
@@ -344,4 +345,19 @@ pub enum Refusal {
     Gone(String),
     /// Nothing can be done at this target until a person acts.
     Stop(String),
+}
+
+/// As people are told.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Retry { why, .. } | Refusal::Reject(why) | Refusal::Stop(why) => {
+                f.write_str(why)
+            }
+            Refusal::Login => f.write_str("the login is refused"),
+            Refusal::Closed => f.write_str("the ticket is closed"),
+            Refusal::Gone(other) if other.is_empty() => f.write_str("not found"),
+            Refusal::Gone(other) => write!(f, "merged into {}", shown(other)),
+        }
+    }
 }

@@ -84,7 +84,9 @@ pub(super) fn refusal(
         true => String::from_utf8_lossy(&response.body).into_owned(),
         false => said,
     };
-    let why = format!("{}: {}", response.status, one_line(&said));
+    let said =
+        sent_on(response).unwrap_or_else(|| said_or_meant(response.status, &one_line(&said)));
+    let why = format!("{}: {said}", response.status);
     match response.status {
         401 => Refusal::Login,
         404 | 410 if !is_page(response) => Refusal::Gone(String::new()),
@@ -95,6 +97,28 @@ pub(super) fn refusal(
         },
         _ => Refusal::Reject(why),
     }
+}
+
+/// Where an answer sends us, without what may be secret: we follow none.
+pub(super) fn sent_on(response: &Response) -> Option<String> {
+    let sends = (300..=399).contains(&response.status);
+    let to = response.header("location").filter(|_| sends)?;
+    let to = to.split(['?', '#']).next().unwrap_or_default();
+    Some(format!(
+        "sends us on to {}: a page to log in at, a site that sleeps, or another url than ours",
+        one_line(to)
+    ))
+}
+
+/// What a tool says, or means where it says nothing.
+pub(super) fn said_or_meant(status: u16, said: &str) -> String {
+    let meant = match (status, said) {
+        (429, "" | "{}" | "[]") => "too many requests",
+        (502..=504, "" | "{}" | "[]") => "the tool is away",
+        (_, "") => "nothing is said about it",
+        (_, said) => said,
+    };
+    meant.to_owned()
 }
 
 /// A page for people where an answer should be.
@@ -135,27 +159,35 @@ pub(super) fn not_searchable(key: &str, mend: &str) -> Refusal {
 /// period that `X-RateLimit-Reset` or `RateLimit-Reset` names (a moment in ISO 8601 or since 1970, or seconds).
 pub(super) fn retry_after(response: &Response) -> Option<Millis> {
     if let Some(text) = response.header("retry-after") {
-        return moment(text.trim(), response.at);
+        return moment(text.trim(), response);
     }
     let reset = response
         .header("x-ratelimit-reset")
         .or_else(|| response.header("ratelimit-reset"))?;
-    moment(reset.trim(), response.at)
+    moment(reset.trim(), response)
 }
 
-fn moment(text: &str, now: Millis) -> Option<Millis> {
+fn moment(text: &str, response: &Response) -> Option<Millis> {
+    let now = response.at;
+    let theirs = response.header("date").and_then(date).unwrap_or(now);
+    let ours = |moment: Millis| now.plus(moment.since(theirs));
     if let Ok(seconds) = text.parse::<u32>() {
         let span = Millis::secs(i64::from(seconds));
         // Nobody waits for years: so large a number counts from 1970.
         return Some(match seconds > 1_000_000_000 {
-            true => span,
+            true => ours(span),
             false => now.plus(span),
         });
     }
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
-        return Some(Millis(moment.as_millisecond()));
+        return Some(ours(Millis(moment.as_millisecond())));
+/// A moment is meant by the tool's clock, which `Date` tells.
     }
-    let time = jiff::fmt::rfc2822::parse(text).ok()?;
+    date(text).map(ours)
+}
+
+fn date(text: &str) -> Option<Millis> {
+    let time = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
     Some(Millis(time.timestamp().as_millisecond()))
 }
 

@@ -1,8 +1,9 @@
 //! What RT's bytes say: requests, answers, tickets, custom fields.
 
+use super::super::wire::{retry_after, said_or_meant, sent_on};
 use super::Verdict;
 use crate::itsm::{Content, Facts, ItsmSettings, Next, Refusal, Reply, Seen, TicketState};
-use crate::model::{Millis, Request, Response, cut};
+use crate::model::{Request, Response, cut};
 use serde_json::{Map, Value, json};
 
 pub(super) fn done(id: &str, read_back: Seen) -> Next {
@@ -70,7 +71,12 @@ pub(super) fn json_of(response: &Response) -> Result<Value, Refusal> {
             .map(str::to_owned)
             .unwrap_or_else(|| String::from_utf8_lossy(&response.body).into_owned());
         let line: Vec<&str> = text.split_whitespace().collect();
-        format!("{}: {}", response.status, cut(&line.join(" "), 200))
+        let said = || said_or_meant(response.status, &cut(&line.join(" "), 200));
+        format!(
+            "{}: {}",
+            response.status,
+            sent_on(response).unwrap_or_else(said)
+        )
     };
     match response.status {
         200..=299 => body.map_err(|e| retry(&format!("{} without JSON: {e}", response.status))),
@@ -104,16 +110,6 @@ pub(super) fn stop_if_rejected(what: &str) -> impl Fn(Refusal) -> Refusal + '_ {
         Refusal::Gone(_) => Refusal::Stop(format!("{what}: not found")),
         other => other,
     }
-}
-
-/// `Retry-After` in seconds or as an HTTP date.
-fn retry_after(response: &Response) -> Option<Millis> {
-    let text = response.header("retry-after")?.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(response.at.plus(Millis::secs(i64::from(seconds))));
-    }
-    let time = jiff::fmt::rfc2822::parse(text).ok()?;
-    Some(Millis(time.timestamp().as_millisecond()))
 }
 
 /// Judges a ticket that was read by its number.

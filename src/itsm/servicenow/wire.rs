@@ -1,8 +1,9 @@
 //! What the Table API's bytes say: requests, answers, rows.
 
+use super::super::wire::{retry_after, said_or_meant, sent_on};
 use super::{HITS, Verdict};
 use crate::itsm::{Facts, ItsmSettings, Next, Refusal, Reply, Seen, TicketState};
-use crate::model::{Millis, Request, Response, cut};
+use crate::model::{Request, Response, cut};
 use serde_json::{Map, Value};
 
 /// The column that holds the correlation key.
@@ -202,7 +203,7 @@ fn result(response: &Response) -> Result<Value, Refusal> {
         // A page with 404 is that of a proxy, or of an instance that is away; the API tells why.
         404 if parsed.is_err() => Err(retry(&told(response, None))),
         300..=399 | 408 | 425 | 429 | 500..=599 => Err(Refusal::Retry {
-            not_before: not_before(response),
+            not_before: retry_after(response),
             why: told(response, parsed.ok().as_ref()),
         }),
         _ => Err(Refusal::Reject(told(response, parsed.ok().as_ref()))),
@@ -222,23 +223,18 @@ fn told(response: &Response, body: Option<&Value>) -> String {
         (false, false) => format!("{message}: {detail}"),
         (false, true) => message,
         (true, false) => detail,
+        (true, true) if response.status >= 300 && body.is_some_and(is_empty) => {
+            said_or_meant(response.status, "")
+        }
         (true, true) if body.is_some() => "an answer without result".to_owned(),
         (true, true) => "no JSON; an instance that sleeps, or a page to log in at".to_owned(),
     };
-    format!("{}: {}", response.status, cut(&text, 300))
+    let text = sent_on(response).unwrap_or_else(|| cut(&text, 300));
+    format!("{}: {text}", response.status)
 }
 
-/// `Retry-After` in seconds or as an HTTP date, else `X-RateLimit-Reset` in seconds since 1970.
-fn not_before(response: &Response) -> Option<Millis> {
-    let number = |name: &str| response.header(name)?.trim().parse::<u32>().ok();
-    let after = number("retry-after").map(|s| response.at.plus(Millis::secs(i64::from(s))));
-    let date = || {
-        let time = jiff::fmt::rfc2822::parse(response.header("retry-after")?.trim()).ok()?;
-        Some(Millis(time.timestamp().as_millisecond()))
-    };
-    let after = after.or_else(date);
-    let reset = number("x-ratelimit-reset").map(|s| Millis::secs(i64::from(s)));
-    after.or(reset)
+fn is_empty(body: &Value) -> bool {
+    body.as_object().is_some_and(Map::is_empty)
 }
 
 /// The rows of an answer.
