@@ -107,10 +107,12 @@ fn find(bmc: &Bmc<'_>, key: &str, got: &[Response]) -> Verdict {
     let all = entries(found)?;
     let mut hits = Vec::new();
     for entry in all.iter().filter(|e| bmc.carries(e, key)) {
+        let id = id_of(entry).ok_or_else(|| retry("a ticket without id"))?;
+        let who = value(entry, "Submitter");
         hits.push(Hit {
-            id: id_of(entry).ok_or_else(|| retry("a ticket without id"))?,
+            by_us: made_by(&id, &who, "Submitter", |who| bmc.is_us(who))?,
+            id,
             key: key.to_owned(),
-            by_us: bmc.is_us(&value(entry, "Submitter")),
             seen: bmc.judge(entry)?,
         });
     }

@@ -158,10 +158,12 @@ fn find(cherwell: &Cherwell<'_>, key: &str, got: &[Response]) -> Verdict {
             others = true;
             continue;
         }
+        let id = id_of(row).ok_or_else(|| retry("a ticket without id"))?;
+        let who = cherwell.field(row, "created_by_field");
         hits.push(Hit {
-            id: id_of(row).ok_or_else(|| retry("a ticket without id"))?,
+            by_us: made_by(&id, &who, "created_by_field", |who| cherwell.is_us(who))?,
+            id,
             key: key.to_owned(),
-            by_us: cherwell.is_us(&cherwell.field(row, "created_by_field")),
             seen: cherwell.judge(row)?,
         });
     }

@@ -153,14 +153,30 @@ fn find(fresh: &Fresh<'_>, key: &str, got: &[Response]) -> Verdict {
         };
         let acts = match (fresh.s.options.bool("activities"), rest.get(n)) {
             (true, None) => return Ok(Next::Send(fresh.activities(&id)?)),
-            (true, Some(acts)) => Some(json_of(acts, told)?),
+            (true, Some(acts)) => {
+                let acts = activities_of(acts)?;
+                // Whose it is must not be guessed: a second ticket would be opened beside our own.
+                if list(&acts, "activities").next().is_none() {
+                    let mend = "may our user read its activities; else set activities = false";
+                    return Err(nobody_made(&id, mend));
+                }
+                Some(acts)
+            }
             (false, _) => None,
+        };
+        let seen = match fresh.judge(row, acts.as_ref()) {
+            // In the bin, or taken for spam: the create was executed, and the ticket is over.
+            Err(Refusal::Gone(_)) => Seen {
+                touched: true,
+                ..untouched(TicketState::Closed)
+            },
+            other => other?,
         };
         hits.push(Hit {
             id,
             key: key.to_owned(),
             by_us: acts.as_ref().is_none_or(|a| fresh.made_by_us(a)),
-            seen: fresh.judge(row, acts.as_ref())?,
+            seen,
         });
     }
     Ok(Next::Done(Reply::Found(hits)))
@@ -319,6 +335,15 @@ impl Fresh<'_> {
     }
 }
 
+/// The activities of a ticket: without them nobody knows whose hand it was.
+fn activities_of(response: &Response) -> Result<Value, Refusal> {
+    let body = json_of(response, told)?;
+    match body.get("activities") {
+        Some(Value::Array(_)) => Ok(body),
+        Some(_) | None => Err(retry("an answer without activities")),
+    }
+}
+
 fn path(id: &str) -> Result<String, Refusal> {
     let id = digits(id).ok_or_else(|| Refusal::Reject(format!("{id:?} is no ticket")))?;
     Ok(format!("api/v2/tickets/{id}"))
@@ -351,7 +376,7 @@ impl Tool for Fresh<'_> {
             return Err(retry("the answer is about another ticket"));
         }
         let activities = match reads {
-            [_, activities, ..] => Some(json_of(activities, told)?),
+            [_, activities, ..] => Some(activities_of(activities)?),
             [_] | [] => None,
         };
         self.judge(&ticket, activities.as_ref())

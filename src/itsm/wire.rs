@@ -155,8 +155,30 @@ pub(super) fn not_searchable(key: &str, mend: &str) -> Refusal {
     ))
 }
 
+/// Whether a ticket with our key is ours, by whoever made it. Where nobody says so, none is opened beside it.
+pub(super) fn made_by(
+    id: &str,
+    who: &str,
+    column: &str,
+    is_us: impl Fn(&str) -> bool,
+) -> Result<bool, Refusal> {
+    match who {
+        "" => Err(nobody_made(id, &format!("may our user read {column}"))),
+        who => Ok(is_us(who)),
+    }
+}
+
+/// A ticket carries our key and nothing says who made it.
+pub(super) fn nobody_made(id: &str, mend: &str) -> Refusal {
+    Refusal::Reject(format!(
+        "ticket {} carries our key, and nothing says who made it; a second one is not opened: {mend}",
+        super::shown(id)
+    ))
+}
+
 /// When a tool wants to be asked again: `Retry-After` in seconds or as an HTTP date, else the end of the
 /// period that `X-RateLimit-Reset` or `RateLimit-Reset` names (a moment in ISO 8601 or since 1970, or seconds).
+/// A moment is meant by the tool's clock, which `Date` tells.
 pub(super) fn retry_after(response: &Response) -> Option<Millis> {
     if let Some(text) = response.header("retry-after") {
         return moment(text.trim(), response);
@@ -181,7 +203,6 @@ fn moment(text: &str, response: &Response) -> Option<Millis> {
     }
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
         return Some(ours(Millis(moment.as_millisecond())));
-/// A moment is meant by the tool's clock, which `Date` tells.
     }
     date(text).map(ours)
 }

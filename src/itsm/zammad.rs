@@ -137,10 +137,11 @@ fn find(zammad: &Zammad<'_>, key: &str, got: &[Response]) -> Verdict {
     for ticket in all.iter().filter(|t| zammad.carries(t, key)) {
         let state = zammad.judge(ticket)?;
         if let (Some(id), Some(seen)) = (number(ticket.get("id")), state) {
+            let who = word(ticket, "created_by");
             hits.push(Hit {
+                by_us: made_by(&id, &who, "created_by", |who| zammad.is_us(who))?,
                 id: shown_id(ticket, &id),
                 key: key.to_owned(),
-                by_us: zammad.is_us(&word(ticket, "created_by")),
                 seen,
             });
         }

@@ -135,7 +135,15 @@ fn find(itop: &ITop<'_>, key: &str, got: &[Response]) -> Verdict {
             (false, _) => None,
         };
         hits.push(Hit {
-            by_us: history.as_ref().is_none_or(|h| itop.made_by_us(h)),
+            by_us: match &history {
+                Some(history) if history.is_empty() => {
+                    return Err(nobody_made(
+                        &id,
+                        "may our user read CMDBChangeOp; else set history = false",
+                    ));
+                }
+                history => history.as_ref().is_none_or(|h| itop.made_by_us(h)),
+            },
             seen: itop.judge(ticket, history.as_deref())?,
             id,
             key: key.to_owned(),

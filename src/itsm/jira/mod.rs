@@ -185,10 +185,13 @@ fn find(jira: &Jira<'_>, key: &str, got: &[Response]) -> Verdict {
         let Some(id) = jira.id_of(issue) else {
             continue;
         };
+        let creator = issue.pointer("/fields/creator").unwrap_or(&Value::Null);
         hits.push(Hit {
+            by_us: made_by(&id, &jira.account(creator), "creator", |_| {
+                jira.is_us(creator)
+            })?,
             id,
             key: key.to_owned(),
-            by_us: jira.is_us(issue.pointer("/fields/creator").unwrap_or(&Value::Null)),
             seen: jira.judge(issue)?,
         });
     }

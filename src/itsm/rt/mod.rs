@@ -17,6 +17,7 @@ mod poll;
 mod selftest;
 mod wire;
 
+use super::wire::made_by;
 use super::{
     Content, Facts, Hit, IMPOSSIBLE_KEY, Itsm, ItsmSettings, Limits, Markup, Next, Promise,
     Refusal, Reply, Step, TicketState,
@@ -226,10 +227,13 @@ fn find(s: &ItsmSettings, key: &str, got: &[Response]) -> Verdict {
             let Some(id) = id_of(row.get("id")) else {
                 continue;
             };
+            let ours = s.options.text("account");
             hits.push(Hit {
+                by_us: made_by(&id, &user(row, "Creator"), "Creator", |who| {
+                    same_user(who, ours)
+                })?,
                 id,
                 key: key.to_owned(),
-                by_us: same_user(&user(row, "Creator"), s.options.text("account")),
                 seen: judge(s, row)?,
             });
         }

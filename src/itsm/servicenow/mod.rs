@@ -28,6 +28,7 @@ mod poll;
 mod selftest;
 mod wire;
 
+use super::wire::made_by;
 use super::{
     Content, Facts, Hit, IMPOSSIBLE_KEY, Itsm, ItsmSettings, Limits, Markup, Next, Promise,
     Refusal, Reply, Seen, Step, TicketState,
@@ -186,10 +187,11 @@ fn find(s: &ItsmSettings, facts: &Facts, key: &str, got: &[Response]) -> Verdict
         let Some(id) = id_of(row) else {
             continue;
         };
+        let who = field(row, "sys_created_by");
         hits.push(Hit {
+            by_us: made_by(&id, who, "sys_created_by", |who| is_us(s, facts, who))?,
             id,
             key: key.to_owned(),
-            by_us: is_us(s, facts, field(row, "sys_created_by")),
             seen: judge(s, facts, row)?,
         });
     }
