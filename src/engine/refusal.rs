@@ -188,8 +188,11 @@ impl Engine {
             StepName::Create => self.outcome_unknown(id, settle),
             // At most once: a note twice is worse than a note less, except the one that tells of recovery.
             StepName::Note if !flight.recovery => note_written(row, flight),
-            StepName::Note
-            | StepName::Update
+            StepName::Note => {
+                self.back_off(id, None, why);
+                self.after_settle(id);
+            }
+            StepName::Update
             | StepName::Resolve
             | StepName::Reopen
             | StepName::Link

@@ -1,5 +1,6 @@
 //! A resolve or a reopening of ours whose outcome is not known: executed late, it undoes what was said since, and
-//! looks like a person's doing. So the ticket is looked at, now and when nothing of it can come any more.
+//! looks like a person's doing. So the ticket is looked at, now and when nothing of it can come any more. Until then the
+//! recovery is not written again, or people would read it twice.
 
 use super::Engine;
 use super::outbox::{Ask, Plan};
@@ -31,8 +32,22 @@ impl Engine {
         let (since, looked) = row.turning?;
         let ticket = row.ticket.as_deref()?;
         let lives = self.state.incidents.get(&id.incident)?.state.lives();
-        let settled = since.plus(self.settle_of(&id.target)) <= self.state.at;
-        (settled || (lives && !looked)).then(|| Ask::only(StepName::Read, ticket))
+        let due = since.plus(self.settle_of(&id.target));
+        if due <= self.state.at || !looked {
+            return Some(Ask::only(StepName::Read, ticket));
+        }
+        let waits = !lives && !row.recovered && !row.touched;
+        waits.then_some(Plan::Wait(Some(due)))
+    }
+
+    /// A last note may still be on its way: a tool that can be read is asked later whether it stands there.
+    pub(super) fn after_settle(&mut self, id: &RowId) {
+        let due = self.state.at.plus(self.settle_of(&id.target));
+        let target = self.state.rules.targets.get(&*id.target);
+        let reads = target.is_some_and(|t| t.reopens);
+        if let Some(row) = self.state.outbox.get_mut(id).filter(|_| reads) {
+            row.not_before = row.not_before.max(due);
+        }
     }
 
     /// The ticket was read.
@@ -57,7 +72,10 @@ impl Engine {
         }
         match seen.state {
             // Nobody has touched it and our resolve was on its way: it is our doing, also if the incident is over.
-            TicketState::Resolved => row.resolved_by_us = true,
+            TicketState::Resolved => {
+                row.resolved_by_us = true;
+                row.recovered |= !lives; // its note went with it
+            }
             TicketState::New | TicketState::Open if !lives => {
                 row.recovered = false;
                 // It was told when the ticket was opened again.

@@ -64,6 +64,18 @@ pub const FAULTS: &[Fault] = &[
     fault("create executed 45 s late", At::Start, |b| {
         b.meets(When::Create, 1, Meets::Late(Millis::secs(45)));
     }),
+    fault("resolve executed 45 s late", At::Ending, |b| {
+        b.meets(When::Change, 1, Meets::Late(Millis::secs(45)));
+    }),
+    fault("last note executed 45 s late", At::Ending, |b| {
+        let ticket = b.newest();
+        b.habits(|m| {
+            if let Some(t) = m.change(&ticket, PERSON) {
+                t.owner = PERSON.into();
+            }
+        });
+        b.meets(When::Change, 1, Meets::Late(Millis::secs(45)));
+    }),
     Fault {
         beyond: true,
         ..fault("create executed 20 min late", At::Start, |b| {
