@@ -8,9 +8,10 @@ use correlated::config::{self, TargetConf};
 use correlated::daemon::deliver;
 use correlated::engine::Delivery;
 use correlated::itsm::exchange::{Do, End, Exchange, Failure, outcome_of};
-use correlated::itsm::{self, Facts, Itsm, Refusal, Reply, Step, TicketState};
-use correlated::model::{EventState, Millis, Request, Response};
-use correlated::record::OutcomeV1;
+use correlated::itsm::poll::{Changed, Poll, PollNext, Polled};
+use correlated::itsm::{self, Facts, Itsm, Refusal, Reply, Seen, Step, TicketState};
+use correlated::model::{EventState, Millis, Request, Response, Seq};
+use correlated::record::{OutcomeV1, Record};
 use correlated::ticket::Style;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -339,7 +340,56 @@ impl Tool {
         let (due, rest): (Vec<_>, Vec<_>) = self.late.drain(..).partition(|(at, ..)| *at <= now);
         self.late = rest;
         for (at, request, key) in due {
+            let hands = |tool: &Tool| -> Vec<usize> {
+                let all = tool.memory.tickets.iter();
+                all.map(|t| t.hands.len()).collect()
+            };
+            let before = hands(self);
             self.ask(at, &request, &key);
+            for (n, count) in before.into_iter().enumerate() {
+                self.memory.tickets[n].late |= self.memory.tickets[n].hands.len() > count;
+            }
+        }
+    }
+
+    fn known(&mut self, now: Millis, took: &mut Millis) -> Option<Facts> {
+        if self.facts.is_none()
+            && let End::Reply(Reply::Facts(facts)) =
+                self.run(now, &Facts::default(), &Step::Probe, took)
+        {
+            self.facts = Some(facts);
+        }
+        self.facts.clone()
+    }
+
+    /// How a ticket stands, as the daemon reads it after a poll or a hint; `None` if it cannot be read now.
+    fn read(&mut self, now: Millis, id: &str) -> Option<Back> {
+        let mut took = Millis(0);
+        let facts = self.known(now, &mut took)?;
+        let step = Step::Read { id: id.to_owned() };
+        match self.run(now, &facts, &step, &mut took) {
+            End::Reply(Reply::State(seen)) => Some(Back::Seen(seen)),
+            End::Refused(Refusal::Gone(into)) => Some(Back::Gone(into)),
+            _ => None,
+        }
+    }
+
+    /// What changed since a moment of the tool's own time; `None` if nobody can tell now.
+    fn poll(&mut self, now: Millis, poll: Poll, cursor: &str) -> Option<Changed> {
+        let mut took = Millis(0);
+        self.pass_time(now);
+        let facts = self.known(now, &mut took)?;
+        let settings = self.conf.settings.clone();
+        let step = Step::Read { id: String::new() };
+        let mut got = Vec::new();
+        loop {
+            match poll(&settings, &facts, cursor, &got) {
+                PollNext::Done(changed) => return Some(changed),
+                PollNext::Refused(_) => return None,
+                PollNext::Send(request) => {
+                    got.push(self.send(now, When::Any, &request, &step, &mut took).ok()?);
+                }
+            }
         }
     }
 
@@ -357,6 +407,15 @@ impl Tool {
     }
 }
 
+/// What a read of a ticket found.
+enum Back {
+    Seen(Seen),
+    Gone(String),
+}
+
+/// The target of owners who are told (`[[inform]]`); sorts behind the others.
+pub const UNDER: &str = "under";
+
 /// A kind, its tool, and the engine.
 pub struct Bench {
     pub world: World,
@@ -365,6 +424,8 @@ pub struct Bench {
     /// All targets, by their names; the first is `tool`.
     pub tools: BTreeMap<String, Rc<RefCell<Tool>>>,
     pub began: BTreeMap<&'static str, Millis>,
+    /// The tool's time up to which people's changes are known, by target.
+    pub cursors: BTreeMap<String, String>,
     strangers: Vec<String>,
 }
 
@@ -375,9 +436,18 @@ impl Bench {
 
     /// Several targets; every incident has a ticket at each.
     pub fn with(rows: &[&tools::Row]) -> Bench {
+        Bench::informing(rows, false)
+    }
+
+    /// The same; the last may be there for owners only, who get a ticket of their own.
+    pub fn informing(rows: &[&tools::Row], owners: bool) -> Bench {
         let mut text = "[[source]]\nname = \"nagios\"\nkind = \"nagios\"\n".to_owned();
+        if owners {
+            text += &format!("[[inform]]\nname = \"owners\"\ntargets = [\"{UNDER}\"]\n");
+        }
         for (n, row) in rows.iter().enumerate() {
             let name = match n {
+                n if owners && n + 1 == rows.len() => UNDER.to_owned(),
                 0 => "tool".to_owned(),
                 n => format!("tool{n}"),
             };
@@ -410,8 +480,90 @@ impl Bench {
             tool,
             tools,
             began: BTreeMap::new(),
+            cursors: BTreeMap::new(),
             strangers,
         }
+    }
+
+    /// What people changed at a target is looked for, as the daemon does: nothing is handed in twice.
+    pub fn poll(&mut self, target: &str) {
+        let tool = self.tools[target].clone();
+        let Some(poll) = tool.borrow().conf.kind.poll else {
+            return;
+        };
+        let (now, began) = (self.world.now, self.world.node.engine().state().seq);
+        let cursor = self.cursors.get(target).cloned().unwrap_or_default();
+        let changed = tool.borrow_mut().poll(now, poll, &cursor);
+        let Some(changed) = changed else {
+            return;
+        };
+        let (mut seen, mut gone, mut all) = (changed.tickets, Vec::new(), true);
+        for unread in changed.unread {
+            if !self.world.node.engine().has_ticket(target, &unread.id) {
+                continue;
+            }
+            match tool.borrow_mut().read(now, &unread.id) {
+                Some(Back::Seen(s)) => seen.push(Polled {
+                    id: unread.id,
+                    seen: s,
+                }),
+                Some(Back::Gone(into)) => gone.push((unread.id, into)),
+                None => all = false,
+            }
+        }
+        if self.judged(target, began, &seen, &gone) && all {
+            self.cursors.insert(target.to_owned(), changed.cursor);
+        }
+    }
+
+    /// A tool tells that a ticket changed.
+    pub fn hint(&mut self, target: &str, name: &str) {
+        let tool = self.tools[target].clone();
+        if tool.borrow().conf.kind.hint.is_none() {
+            return;
+        }
+        let (now, began) = (self.world.now, self.world.node.engine().state().seq);
+        let ticket = self.world.node.engine().ticket_named(target, name);
+        let Some(ticket) = ticket.map(str::to_owned) else {
+            return;
+        };
+        let back = tool.borrow_mut().read(now, &ticket);
+        match back {
+            Some(Back::Seen(seen)) => {
+                let seen = [Polled { id: ticket, seen }];
+                self.judged(target, began, &seen, &[]);
+            }
+            Some(Back::Gone(into)) => {
+                self.judged(target, began, &[], &[(ticket, into)]);
+            }
+            None => {}
+        }
+    }
+
+    fn judged(
+        &mut self,
+        target: &str,
+        began: Seq,
+        seen: &[Polled],
+        gone: &[(String, String)],
+    ) -> bool {
+        let engine = self.world.node.engine();
+        let (changes, mut sure) = engine.person_changes(target, began, seen);
+        let mut records: Vec<Record> = changes.into_iter().map(Record::TicketChange).collect();
+        for (ticket, into) in gone {
+            let (record, clear) = engine.ticket_is_gone(target, began, ticket, into);
+            records.extend(record.map(Record::TicketGone));
+            sure &= clear;
+        }
+        if !records.is_empty() {
+            self.world.commit(&records);
+            // What was handed in is no news any more.
+            let engine = self.world.node.engine();
+            let (again, _) = engine.person_changes(target, engine.state().seq, seen);
+            assert!(again.is_empty(), "news again at {target}: {again:?}");
+            self.world.deliver();
+        }
+        sure
     }
 
     pub fn meets(&mut self, when: When, times: u32, meets: Meets) {

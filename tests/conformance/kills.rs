@@ -1,15 +1,17 @@
 //! Kill points: the process ends between any two writes to the store or exchanges with a tool, or with a request
 //! of ours under way, and starts again over what is on disk. Alerts come and go meanwhile, people and rules of the
 //! tool change tickets, tools fail in every way of the kit, one is away for two hours, some incidents have two
-//! targets.
+//! targets, some have tickets for the owners of services beside their own (`[[inform]]`). What people did is found by
+//! polls and hints between the kill points, whose cursor is lost now and then.
 //!
 //! No ticket is lost, none is opened twice, every ticket hears of its end; where a request comes later than
-//! `settle`, every duplicate is found, and closed if no person has touched it.
+//! `settle`, every duplicate is found, and closed if no person has touched it. An owner is told once, and has one
+//! ticket. A person's change is a record once, and from then on nothing of it is undone by us.
 //!
 //! `CORRELATED_KILLS=10000` plays so many kill points, over all kinds; without it some are played. A
 //! failure names its seed: `CORRELATED_SEED=17 cargo test --test conformance killed` plays that story alone.
 
-use crate::bench::{Bench, Meets, Tool, When, strangers};
+use crate::bench::{Bench, Meets, Tool, UNDER, When, strangers};
 use crate::memory::{PERSON, RULE, Ticket, US};
 use crate::tools::{Row, TOOLS};
 use crate::weather::{CIS, Dice};
@@ -19,7 +21,7 @@ use correlated::engine::{Engine, snapshot};
 use correlated::graph::RawGraph;
 use correlated::itsm::{Promise, TicketState};
 use correlated::model::{EventState, IncidentId, Millis, Seq};
-use correlated::record::{CommandV1, OperatorV1, PairV1, Record, decode_entry};
+use correlated::record::{CommandV1, OperatorV1, PairV1, Record, TicketChangeV1, decode_entry};
 use correlated::store::{ChunkKind, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -60,16 +62,36 @@ struct Story {
     before: BTreeMap<String, Vec<String>>,
     /// Tools whose workflow let us resolve nothing for a while.
     stuck: BTreeSet<String>,
+    /// What people do is looked for.
+    seen: bool,
+    /// Tickets that we know a person has: the turns of ours so far, and what it says; by target and number.
+    theirs: BTreeMap<(String, usize), (usize, String)>,
 }
 
+/// A line of the log that tells an owner.
+const TOLD: &str = "is told, by [[inform]]";
+
 impl Story {
+    /// A story of before polls and owners, which found something then.
+    fn old(seed: u64, beyond: bool) -> Story {
+        Story::made(seed, beyond, None)
+    }
+
     fn new(seed: u64, beyond: bool) -> Story {
+        let mut dice = Dice(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let owners = (dice.roll(3) == 0).then(|| dice.pick(TOOLS));
+        Story::made(seed, beyond, Some(owners))
+    }
+
+    fn made(seed: u64, beyond: bool, seen: Option<Option<&'static Row>>) -> Story {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut rows = vec![&TOOLS[seed as usize % TOOLS.len()]];
         if dice.roll(3) == 0 {
             rows.push(dice.pick(TOOLS));
         }
-        let bench = Bench::with(&rows);
+        let owners = seen.flatten();
+        rows.extend(owners);
+        let bench = Bench::informing(&rows, owners.is_some());
         let gap = *dice.pick(&[8, 20, 40, 100]);
         let mut before = BTreeMap::new();
         let mut stuck = BTreeSet::new();
@@ -95,6 +117,8 @@ impl Story {
             beyond,
             before,
             stuck,
+            seen: seen.is_some(),
+            theirs: BTreeMap::new(),
         }
     }
 
@@ -269,6 +293,78 @@ impl Story {
         }
     }
 
+    /// A person's hand in a ticket, of the sort that must not be undone; and deletions and merges.
+    fn person(&mut self) -> Option<(String, String)> {
+        let name = self.any_tool();
+        let (what, pick) = (self.dice.roll(9), self.dice.roll(1000) as usize);
+        let mut tool = self.bench.tools[&name].borrow_mut();
+        let now = self.bench.world.now;
+        tool.pass_time(now);
+        tool.memory.now = now;
+        let memory = &mut tool.memory;
+        let ours = memory.tickets.iter().filter(|t| t.by == US);
+        let numbers: Vec<String> = ours.map(|t| t.number.to_string()).collect();
+        // The newest are open as a rule.
+        let number = numbers.iter().rev().nth(pick % numbers.len().clamp(1, 4))?;
+        let turn = |memory: &mut crate::memory::Memory, state| {
+            memory.turn(number, PERSON, state);
+        };
+        match what {
+            0 => turn(memory, TicketState::Open),
+            1 => turn(memory, TicketState::OnHold),
+            2 => turn(memory, TicketState::Resolved),
+            3 if memory.get(number).is_some() => {
+                let into = memory.create(PERSON, "", "the database is slow", "");
+                memory.change(number, PERSON).unwrap().merged_into = Some(into);
+            }
+            4 => {
+                if let Some(t) = memory.change(number, PERSON) {
+                    t.gone = true;
+                }
+            }
+            5 => {
+                if let Some(t) = memory.change(number, PERSON) {
+                    t.owner.clear();
+                }
+            }
+            6 => {
+                if let Some(t) = memory.change(number, PERSON) {
+                    t.title = format!("anna: {}", t.title); // the key may stand at its end
+                }
+            }
+            _ => {
+                if let Some(t) = memory.change(number, PERSON) {
+                    t.owner = PERSON.into();
+                }
+            }
+        }
+        Some((name.clone(), number.clone()))
+    }
+
+    /// A poll or a hint; the cursor of a poll is harmless to lose.
+    fn look(&mut self) {
+        let name = self.any_tool();
+        if self.dice.roll(8) == 0 {
+            self.bench.cursors.remove(&name);
+        }
+        let pick = self.dice.roll(1000) as usize;
+        let ours = {
+            let tool = self.bench.tools[&name].borrow();
+            let ours = tool.memory.tickets.iter().filter(|t| t.by == US);
+            ours.map(|t| t.number.to_string()).collect::<Vec<_>>()
+        };
+        let number = ours.get(pick % ours.len().max(1));
+        match number.filter(|_| self.dice.roll(2) == 0) {
+            Some(number) => {
+                // Webhooks come twice, as senders repeat what was not answered in time.
+                for _ in 0..=self.dice.roll(2) {
+                    self.does(|bench| bench.hint(&name, number));
+                }
+            }
+            None => self.does(|bench| bench.poll(&name)),
+        }
+    }
+
     /// A person merges two incidents.
     fn merge(&mut self) {
         let state = self.bench.world.node.engine().state();
@@ -323,6 +419,21 @@ impl Story {
     }
 
     fn act(&mut self) {
+        if self.seen {
+            match self.dice.roll(10) {
+                0..=1 => {
+                    if let Some((name, number)) = self.person() {
+                        match self.dice.roll(3) {
+                            0 => self.does(|bench| bench.hint(&name, &number)),
+                            1 => self.does(|bench| bench.poll(&name)),
+                            _ => {} // found later
+                        }
+                    }
+                }
+                2..=3 => self.look(),
+                _ => {}
+            }
+        }
         match self.dice.roll(20) {
             0..=4 => {
                 let ci = *self.dice.pick(&CIS);
@@ -361,6 +472,7 @@ impl Story {
         }
         self.heal();
         self.bench.world.fuse.lay(None);
+        self.nothing_is_news();
         // The last look for what came late is 60 settles after the create.
         let long = if self.beyond { 600 } else { 180 };
         self.wait(Millis::mins(long));
@@ -381,6 +493,119 @@ impl Story {
             tool.pass_time(now);
             tool.memory.lag = Millis(0);
             tool.memory.no_resolving = false;
+        }
+    }
+
+    /// After a poll of all that a tool tells, nothing is news any more.
+    fn nothing_is_news(&mut self) {
+        if !self.seen {
+            return;
+        }
+        self.wait(Millis::mins(30));
+        let names: Vec<String> = self.bench.tools.keys().cloned().collect();
+        for name in &names {
+            self.bench.cursors.remove(name);
+            self.bench.poll(name);
+        }
+        self.check();
+        let changes = self.changes().len();
+        for name in &names {
+            self.bench.poll(name);
+        }
+        let again = self.changes();
+        let tool = self.bench.tool.borrow();
+        assert!(
+            again.len() == changes,
+            "{}",
+            self.told(&tool, &format!("news twice: {again:?}"))
+        );
+    }
+
+    /// The records of what people did.
+    fn changes(&self) -> Vec<TicketChangeV1> {
+        let mut store = self.bench.world.store.again();
+        let entries = store.read(Seq(1), usize::MAX).unwrap();
+        let records = entries
+            .iter()
+            .flat_map(|e| decode_entry(&e.body).unwrap().records);
+        let change = |r: Record| match r {
+            Record::TicketChange(change) => Some(change),
+            _ => None,
+        };
+        records.filter_map(change).collect()
+    }
+
+    /// Nothing that a person did, and we know of, is undone by us.
+    fn nothing_is_undone(&mut self) {
+        let state = self.bench.world.node.engine().state();
+        let rows = state.outbox.iter().filter(|(_, row)| row.touched);
+        let known: BTreeSet<(String, String)> = rows
+            .filter_map(|(id, row)| Some((id.target.to_string(), row.ticket.clone()?)))
+            .collect();
+        let mut undone = None;
+        for (name, tool) in &self.bench.tools {
+            let tool = tool.borrow();
+            let ours = tool.memory.tickets.iter().filter(|t| t.by == US && !t.late);
+            for ticket in ours {
+                let mine = |(who, state): &&(String, TicketState)| {
+                    who == US && matches!(state, TicketState::Resolved | TicketState::Closed)
+                };
+                let ends = ticket.turns.iter().filter(mine).count();
+                let now = (ends, ticket.title.clone());
+                let at = (name.clone(), ticket.number);
+                let end = ticket.number.to_string();
+                let is = |(target, id): &(String, String)| target == name && is_number(id, &end);
+                if !known.iter().any(is) {
+                    self.theirs.remove(&at); // a row that goes on with another ticket knows no more of it
+                    continue;
+                }
+                // People's words may change, ours may not stand over them.
+                let theirs = ticket.last() != US;
+                match self.theirs.get(&at) {
+                    Some(before) if *before != now && !theirs => {
+                        undone = Some(format!("{end} of {name}: {before:?}, now {now:?}"));
+                    }
+                    _ => drop(self.theirs.insert(at, now)),
+                }
+            }
+        }
+        if let Some(what) = undone {
+            let tool = self.bench.tool.borrow();
+            panic!("{}", self.told(&tool, &format!("undone by us: {what}")));
+        }
+    }
+
+    /// Each owner of an incident was told once, and by one note in a ticket.
+    fn owners_are_told_once(&self) {
+        let mut lines: BTreeMap<&str, u32> = BTreeMap::new();
+        for (_, line) in &self.bench.world.lines {
+            if line.contains(TOLD) {
+                *lines.entry(line.as_str()).or_default() += 1;
+            }
+        }
+        let twice = lines.iter().find(|(_, count)| **count > 1);
+        let tool = self.bench.tool.borrow();
+        assert!(
+            twice.is_none(),
+            "{}",
+            self.told(&tool, &format!("told twice: {twice:?}"))
+        );
+        for tool in self.bench.tools.values() {
+            let tool = tool.borrow();
+            for ticket in tool.memory.tickets.iter().filter(|t| t.by == US) {
+                let mut owners: BTreeMap<&str, u32> = BTreeMap::new();
+                for note in ticket.notes.iter().filter(|n| n.starts_with("TO ")) {
+                    let owner = note.split(". ").next().unwrap_or_default();
+                    let owner = owner.rsplit_once(' ').map_or(owner, |(name, _)| name);
+                    *owners.entry(owner).or_default() += 1;
+                }
+                let twice = owners.iter().find(|(_, count)| **count > 1);
+                assert!(
+                    twice.is_none(),
+                    "{}",
+                    self.told(&tool, &format!("{}: {twice:?}", ticket.number))
+                );
+            }
         }
     }
 
@@ -411,7 +636,11 @@ impl Story {
     }
 
     /// Holds at any moment.
-    fn check(&self) {
+    fn check(&mut self) {
+        if self.seen {
+            self.nothing_is_undone();
+            self.owners_are_told_once();
+        }
         for (name, tool, word) in self.sides() {
             assert!(
                 self.before[name] == strangers(&tool),
@@ -422,7 +651,9 @@ impl Story {
                 continue;
             }
             let mut keys: BTreeMap<&str, u32> = BTreeMap::new();
-            for ticket in tool.memory.tickets.iter().filter(|t| t.by == US) {
+            let ours = tool.memory.tickets.iter().filter(|t| t.by == US);
+            // What a person deletes or merges before we know of it cannot be found.
+            for ticket in ours.filter(|t| !t.gone && t.merged_into.is_none()) {
                 *keys.entry(&ticket.asked).or_default() += 1;
             }
             // What a person has resolved meanwhile, such a tool opens anew by the same key.
@@ -455,6 +686,10 @@ impl Story {
             for (id, incident) in &engine.state().incidents {
                 if incident.state != IncidentState::Open {
                     continue;
+                }
+                let mut told = incident.told.informed.values();
+                if name == UNDER && !told.any(|how| how.targets.contains(name)) {
+                    continue; // nobody else's service does not work
                 }
                 let mark = format!("-{}.", id.0);
                 let of = tool.memory.tickets.iter();
@@ -491,7 +726,8 @@ impl Story {
     fn all_have_heard(&self) {
         for (name, tool, word) in self.sides() {
             let kind = tool.conf.kind.promise;
-            for ticket in tool.memory.tickets.iter().filter(|t| t.by == US && !t.gone) {
+            let ours = tool.memory.tickets.iter().filter(|t| t.by == US && !t.gone);
+            for ticket in ours.filter(|t| t.merged_into.is_none()) {
                 let over = matches!(ticket.state, TicketState::Resolved | TicketState::Closed);
                 let told = ["RECOVERED", "MERGED", "RESOLVED", "DUPLICATE"]
                     .iter()
@@ -500,7 +736,9 @@ impl Story {
                 // Not every tool tells a rule of its own from a person.
                 let foreign = ticket.hands.iter().any(|h| h != US);
                 let theirs = foreign || self.stuck.contains(name);
-                let named = self.beyond && foreign;
+                // Who opens a ticket again that we cannot read has it, and nobody else knows.
+                let unseen = self.seen && !sees(&tool) && ticket.touched();
+                let named = (self.beyond && foreign) || unseen;
                 let promised = kind != Promise::Declared || word == Word::Once;
                 assert!(
                     over || (told && theirs) || named || !promised,
@@ -539,6 +777,23 @@ impl Story {
     }
 }
 
+/// Whether one of our ids is that of a fake's ticket: its number, or a number that has it at its end.
+fn is_number(id: &str, number: &str) -> bool {
+    let end = id.rsplit('#').next().unwrap_or_default();
+    let hex = usize::from_str_radix(end, 16)
+        .ok()
+        .filter(|_| end.len() == 32);
+    let digits = end.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let plain = digits.trim_start_matches('0');
+    let known = [plain, plain.strip_prefix("94").unwrap_or(plain)];
+    hex.is_some_and(|n| n.to_string() == number) || known.contains(&number)
+}
+
+/// Whether people's changes are seen: PagerDuty has no key to read with here.
+fn sees(tool: &Tool) -> bool {
+    tool.conf.kind.poll.is_some() && tool.conf.kind.kind != "pagerduty"
+}
+
 fn said(bench: &Bench, id: IncidentId, what: &str) -> bool {
     let of = |l: &&(Millis, String)| l.1.starts_with(&id.to_string()) && l.1.contains(what);
     bench.world.lines.iter().any(|l| of(&l))
@@ -555,12 +810,12 @@ fn stories(wanted: u64, beyond: bool, found: &[u64]) {
     let (mut points, mut seed) = (0, alone.unwrap_or(1));
     if alone.is_none() {
         for seed in found {
-            Story::new(*seed, beyond).play();
+            Story::old(*seed, beyond).play();
         }
     }
     let mut places: BTreeMap<String, u64> = BTreeMap::new();
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut tickets = 0;
+    let (mut tickets, mut changes, mut owners) = (0, 0, 0);
     while points < wanted {
         let mut story = Story::new(seed, beyond);
         let only = story
@@ -579,6 +834,9 @@ fn stories(wanted: u64, beyond: bool, found: &[u64]) {
             }
             let of = |t: &&Ticket| t.by == US;
             let of = |tool: &Tool| tool.memory.tickets.iter().filter(of).count();
+            changes += story.changes().len();
+            let told = story.bench.world.lines.iter();
+            owners += told.filter(|(_, line)| line.contains(TOLD)).count();
             tickets += story.sides().map(|(_, tool, _)| of(&tool)).sum::<usize>();
         }
         if alone.is_some() {
@@ -587,12 +845,26 @@ fn stories(wanted: u64, beyond: bool, found: &[u64]) {
         seed += 1;
     }
     println!(
-        "{points} kill points in the stories up to seed {seed}, {tickets} tickets\n{kinds:?}\n{places:#?}"
+        "{points} kill points in the stories up to seed {seed}, {tickets} tickets, {changes} changes by \
+         people, {owners} owners told\n{kinds:?}\n{places:#?}"
     );
     let hit = |what: &str| places.keys().any(|p| p.contains(what));
     let all = [
-        "create", "find", "update", "note", "resolve", "reopen", "Sent", "Receipt", "Started",
-        "Events", "snapshot", "replay",
+        "create",
+        "find",
+        "update",
+        "note",
+        "resolve",
+        "reopen",
+        "Sent",
+        "Receipt",
+        "Started",
+        "Events",
+        "snapshot",
+        "replay",
+        "TicketChange",
+        "TicketGone",
+        "read",
     ];
     for what in all {
         assert!(

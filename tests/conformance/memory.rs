@@ -32,6 +32,10 @@ pub struct Ticket {
     pub changed: Millis,
     pub merged_into: Option<usize>,
     pub gone: bool,
+    /// Its state as it was turned, by whom, oldest first.
+    pub turns: Vec<(String, TicketState)>,
+    /// A request of ours came late and changed it.
+    pub late: bool,
 }
 
 impl Ticket {
@@ -102,6 +106,8 @@ impl Memory {
             changed: self.now,
             merged_into: None,
             gone: false,
+            turns: Vec::new(),
+            late: false,
         });
         if self.assigns {
             let ticket = self.tickets.last_mut().unwrap();
@@ -142,6 +148,7 @@ impl Memory {
         let ticket = self.change(number, by).unwrap();
         ticket.state = state;
         ticket.turned = by.to_owned();
+        ticket.turns.push((by.to_owned(), state));
         true
     }
 

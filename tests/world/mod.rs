@@ -503,7 +503,15 @@ impl World {
             let shown = shown.unwrap_or_default();
             shown.split('(').next().unwrap().to_owned()
         };
-        let near = |r: &Record| matches!(r, Record::Sent(_) | Record::Receipt(_));
+        let near = |r: &Record| {
+            matches!(
+                r,
+                Record::Sent(_)
+                    | Record::Receipt(_)
+                    | Record::TicketChange(_)
+                    | Record::TicketGone(_)
+            )
+        };
         let near = records.iter().any(near);
         self.fuse
             .moment(self.now, near, || format!("before {}", what()));

@@ -1,7 +1,7 @@
 //! Request Tracker 5 as measured: drops what it does not know, answers sentences, merges by number.
 
 use super::{Reads, Row, Wire, between, body, query, reply, unheard};
-use crate::memory::{Memory, Ticket, US};
+use crate::memory::{Memory, Ticket, US, moment};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ impl Rt {
         json!({
             "id": t.number, "Subject": t.title, "Status": status(t.state),
             "Owner": {"id": owner}, "LastUpdatedBy": {"id": last}, "Creator": {"id": t.by},
-            "CustomFields": fields,
+            "CustomFields": fields, "LastUpdated": moment(t.changed, "%Y-%m-%dT%H:%M:%SZ"),
         })
     }
 }
@@ -82,6 +82,21 @@ impl Wire for Rt {
                 ];
                 let items: Vec<Value> = names.iter().map(|n| json!({"Name": n})).collect();
                 reply(200, json!({"items": items}))
+            }
+            ("GET", ["tickets"]) if query(request, "query").contains(" LIKE 'cor-'") => {
+                let asked = query(request, "query");
+                assert_eq!(query(request, "orderby"), "LastUpdated");
+                let since = match asked.contains("LastUpdated > '") {
+                    true => between(asked, "LastUpdated > '", "'").replace(' ', "T") + "Z",
+                    false => String::new(),
+                };
+                let all = memory.changed("%Y-%m-%dT%H:%M:%SZ", &since);
+                let ours = all.into_iter().filter(|t| t.key.starts_with("cor-"));
+                let number = |name: &str| query(request, name).parse::<usize>().unwrap();
+                let (page, limit) = (number("page"), number("per_page"));
+                let page = ours.skip((page - 1) * limit).take(limit);
+                let items: Vec<Value> = page.map(|t| self.shown(t)).collect();
+                reply(200, json!({"count": items.len(), "items": items}))
             }
             ("GET", ["tickets"]) => {
                 let key = between(query(request, "query"), "'CF.{Correlation Key}' = '", "'");

@@ -1,7 +1,7 @@
 //! ServiceNow's Table API: clauses of a query that it does not understand are ignored.
 
-use super::{Reads, Row, Wire, body, query, reply, unheard};
-use crate::memory::{Memory, Ticket, US};
+use super::{Reads, Row, Wire, between, body, query, reply, unheard};
+use crate::memory::{Memory, Ticket, US, moment};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
 use serde_json::{Value, json};
@@ -55,6 +55,7 @@ fn shown(t: &Ticket) -> Value {
         "reopened_by": if reopened { US_ID } else { "" }, "assignment_group": group, "cmdb_ci": "",
         "business_service": "", "impact": "2", "urgency": "1",
         "short_description": t.title, "description": t.text,
+        "sys_updated_on": moment(t.changed, "%Y-%m-%d %H:%M:%S"),
     })
 }
 
@@ -92,6 +93,18 @@ impl Wire for ServiceNow {
             }
             ("GET", ("incident", "")) => match clause.strip_prefix("sys_id=") {
                 Some(id) => rows(memory.get(&number(id)).map(shown).into_iter().collect()),
+                None if clause.starts_with("correlation_idSTARTSWITHcor-") => {
+                    assert!(clause.ends_with("^ORDERBYDESCsys_updated_on"), "{clause}");
+                    let since = match clause.contains("^sys_updated_on>=") {
+                        true => between(clause, "^sys_updated_on>=", "^"),
+                        false => "",
+                    };
+                    let all = memory.changed("%Y-%m-%d %H:%M:%S", since);
+                    let ours = all.into_iter().filter(|t| t.key.starts_with("cor-"));
+                    let limit: usize = query(request, "sysparm_limit").parse().unwrap();
+                    let offset: usize = query(request, "sysparm_offset").parse().unwrap_or(0);
+                    rows(ours.skip(offset).take(limit).map(shown).collect())
+                }
                 None => {
                     let key = clause
                         .split('^')
