@@ -245,3 +245,30 @@ fn a_last_note_promises_no_reopening_where_the_tool_has_none() {
         assert_eq!(last.contains("is reopened"), promised, "{last}");
     }
 }
+
+#[test]
+fn a_ticket_that_is_gone_is_not_told_of_again_and_again() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    down(&mut world, "srv-db-01");
+    world.advance(minutes(6));
+    assert_eq!(world.tool.tickets.len(), 1);
+    // What there is to tell waits for the tool, and then it is over. Meanwhile a person deletes the ticket.
+    world.tool.away_until = world.now.plus(minutes(60));
+    for service in ["Payroll", "Webshop"] {
+        fails(&mut world, service, EventState::Firing);
+    }
+    world.advance(minutes(20));
+    for service in ["Payroll", "Webshop"] {
+        fails(&mut world, service, EventState::Resolved);
+    }
+    let now = world.now;
+    world.send("nagios", &[host("srv-db-01", EventState::Resolved, now)]);
+    world.advance(minutes(20));
+    world.tool.tickets[0].id = "in the bin".into();
+    let before = world.tool.asked.len();
+    world.advance(minutes(60));
+    let asked = world.tool.asked.len() - before;
+    assert!(asked < 60, "asked {asked} times");
+    let rows = world.node.engine().deliveries_json();
+    assert_eq!(rows["deliveries"], serde_json::json!([]), "nothing is left");
+}

@@ -151,7 +151,9 @@ impl Engine {
         };
         let ticket = row.ticket.clone().unwrap_or_default();
         if !lives {
-            row.recovered = true; // nothing is left to tell
+            row.recovered = true; // nothing is left to tell, and nobody to tell it to
+            row.notes.clear();
+            row.turning = None;
             row.ticket_state = TicketState::Closed;
             return;
         }

@@ -68,6 +68,15 @@ struct Story {
     theirs: BTreeMap<(String, usize), (usize, String)>,
 }
 
+/// Whatever fails, the story can be played again.
+impl Drop for Story {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("in the story of seed {} ({:?})", self.seed, self.names());
+        }
+    }
+}
+
 /// A line of the log that tells an owner.
 const TOLD: &str = "is told, by [[inform]]";
 

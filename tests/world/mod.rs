@@ -546,7 +546,8 @@ impl World {
 
     /// Carries out what waits, until nothing does.
     pub fn deliver(&mut self) {
-        for _ in 0..10_000 {
+        let mut last = Vec::new();
+        for n in 0..10_000 {
             if self.deliveries.is_empty() {
                 return;
             }
@@ -555,6 +556,13 @@ impl World {
                 Some(carry) => carry(self.now, &delivery),
                 None => (self.tool.deliver(self.now, &delivery), Millis(0)),
             };
+            if n > 9_990 {
+                let (incident, step) = (delivery.incident, delivery.step);
+                last.push(format!(
+                    "{incident} {step:?} {} {outcome:?}",
+                    delivery.target
+                ));
+            }
             match took {
                 Millis(0) => self.receipt(&delivery, outcome),
                 took => self
@@ -562,7 +570,7 @@ impl World {
                     .push((self.now.plus(took), delivery, outcome)),
             }
         }
-        panic!("deliveries without end");
+        panic!("deliveries without end: {last:#?}");
     }
 
     pub fn receipt(&mut self, delivery: &Delivery, outcome: OutcomeV1) {
