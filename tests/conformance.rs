@@ -16,6 +16,8 @@
 
 #[path = "conformance/bench.rs"]
 mod bench;
+#[path = "conformance/cells.rs"]
+mod cells;
 #[path = "conformance/faults.rs"]
 mod faults;
 #[path = "conformance/hostile.rs"]
@@ -110,6 +112,11 @@ fn every_kind_that_writes_goes_through_the_kit() {
 #[test]
 fn alert_text_opens_nothing_in_any_kind() {
     hostile::every_text_in_every_kind();
+}
+
+#[test]
+fn each_cell_of_the_state_table_holds_for_every_kind() {
+    cells::each_for_every_kind();
 }
 
 #[test]

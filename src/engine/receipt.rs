@@ -278,7 +278,8 @@ impl Engine {
         row.see(seen);
         match flight.step {
             StepName::Resolve => {
-                row.recovered = true;
+                // Where a person has ended it, the recovery is still to be told; what we sent before may stand there.
+                row.recovered = !row.touched || row.turning.is_some();
                 // That nobody has touched it says who resolved it: we did, and the answer was lost.
                 row.resolved_by_us = seen.state == TicketState::Resolved && !row.touched;
             }

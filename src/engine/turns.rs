@@ -7,6 +7,7 @@ use super::outbox::{Ask, Plan};
 use super::state::{RowId, Timer};
 use crate::itsm::{Seen, TicketState};
 use crate::record::StepName;
+use crate::rules::{OnRecovery, Target};
 use crate::ticket::NoteKind;
 
 impl Engine {
@@ -56,6 +57,14 @@ impl Engine {
         let incident = self.state.incidents.get(&id.incident);
         let lives = incident.is_some_and(|i| i.state.lives());
         let at = self.state.at;
+        // Then it is resolved whoever has it.
+        let always = |t: &Target| t.on_recovery == OnRecovery::Resolve;
+        let always = self
+            .state
+            .rules
+            .targets
+            .get(&*id.target)
+            .is_some_and(always);
         let Some(row) = self.state.outbox.get_mut(id) else {
             return;
         };
@@ -67,7 +76,7 @@ impl Engine {
         if over {
             row.turning = None;
         }
-        if row.touched {
+        if row.touched && !always {
             return; // it is theirs
         }
         match seen.state {
