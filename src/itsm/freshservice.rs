@@ -327,10 +327,9 @@ impl Fresh<'_> {
 
     /// Whether a note stands in a ticket that was read.
     fn is_said(&self, ticket: &Value, text: &str) -> bool {
-        let text = squeeze(text);
         list(ticket, "conversations").any(|c| {
             as_text(c.get("user_id")) == self.facts.get("account")
-                && plain(&word(c, "body")) == text
+                && is_same_note(&plain(&word(c, "body")), text)
         })
     }
 }

@@ -273,6 +273,13 @@ pub(super) fn squeeze(text: &str) -> String {
     words.join(" ")
 }
 
+/// Whether a text of a tool is a note of ours. Its first line says what it is and when; what stands below may have
+/// changed since, for a note that comes late says so.
+pub(super) fn is_same_note(found: &str, ours: &str) -> bool {
+    let first = squeeze(ours.lines().next().unwrap_or_default());
+    !first.is_empty() && squeeze(found).starts_with(&first)
+}
+
 /// A text or number of a JSON object as text; empty if there is none.
 pub(super) fn word(value: &Value, name: &str) -> String {
     as_text(value.get(name))

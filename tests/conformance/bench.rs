@@ -663,6 +663,13 @@ impl Bench {
             .filter(|t| t.by == US && t.asked.starts_with("cor-"))
             .collect();
         let (mut unheard, mut twice) = (false, false);
+        // Below it may stand that it comes late.
+        let first = |note: &str| {
+            note.split(['\n', '<'])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
         for ticket in ours.iter().filter(|t| !t.gone && t.merged_into.is_none()) {
             let over = matches!(ticket.state, TicketState::Resolved | TicketState::Closed);
             let told = ["RECOVERED", "MERGED", "RESOLVED", "DUPLICATE"]
@@ -674,7 +681,7 @@ impl Bench {
                 .iter()
                 .enumerate()
                 .filter(|(_, t)| !t.starts_with('(')) // a mark of the tool's own
-                .any(|(n, t)| ticket.notes[..n].contains(t));
+                .any(|(n, t)| ticket.notes[..n].iter().any(|o| first(o) == first(t)));
         }
         let declared = self.kind.promise == itsm::Promise::Declared;
         assert!(

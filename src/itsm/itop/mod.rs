@@ -334,8 +334,7 @@ impl ITop<'_> {
         let log = ticket
             .pointer("/fields/private_log")
             .unwrap_or(&Value::Null);
-        let text = squeeze(text);
-        list(log, "entries").any(|e| squeeze(&word(e, "message")) == text)
+        list(log, "entries").any(|e| is_same_note(&word(e, "message"), text))
     }
 
     /// Assigns a ticket that is new, resolves it, and where that is refused at least says why it would be.

@@ -151,11 +151,10 @@ impl Jira<'_> {
 
     /// Whether a comment stands in an issue.
     pub(super) fn is_said(&self, issue: &Value, text: &str) -> bool {
-        let text = squeeze(text);
         let comment = issue.pointer("/fields/comment").unwrap_or(&Value::Null);
         let same = |c: &Value| {
             let body = c.get("body").map(adf::text_of).unwrap_or_default();
-            squeeze(&body) == text
+            is_same_note(&body, text)
         };
         list(comment, "comments")
             .filter(|c| c.get("author").is_some_and(|a| self.is_us(a)))
