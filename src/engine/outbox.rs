@@ -377,7 +377,7 @@ impl Engine {
             || person_ended;
         let what = match incident.merged_into {
             Some(into) => self.merged_into(id.incident, into, &id.target),
-            None => match self.last_word(id, row.touched, !note_only) {
+            None => match self.last_word(id, row.touched && !person_ended, !note_only) {
                 Some(word) => word,
                 None => return Plan::Wait(None),
             },

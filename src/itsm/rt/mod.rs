@@ -10,6 +10,10 @@
 //!   afterwards: updates change the subject and the fields.
 //! * A comment changes no state, unless it carries `Status`: note and state go in one call. (A correspond
 //!   would reopen a resolved ticket and mail the requestor: it is never used.)
+//! * A comment and its `Status` are two transactions: one may be there without the other. The `Subject` of a comment is
+//!   the `Data` of its transaction, by which a note that stands there is found before it is written (again); without
+//!   ShowTicketComments it is not. A request that is still under way is not in the history: so a last note of unknown
+//!   outcome is looked for after a settle only (`engine::turns`), and within that it is written once.
 //! * The GET of a merged ticket answers 200 with the other ticket's id.
 //! * There is no uniqueness: two creates with one key make two tickets.
 
@@ -375,15 +379,15 @@ fn update(
 
 fn note(s: &ItsmSettings, id: &str, text: &str, got: &[Response]) -> Verdict {
     match got {
+        [] => past(id),
         // Read first: a note must not go to the ticket that ours was merged into without our knowing.
-        [] => read(id),
-        [now] => match seen(s, id, now)?.state {
-            TicketState::Closed => Err(Refusal::Closed),
-            TicketState::New | TicketState::Open | TicketState::OnHold | TicketState::Resolved => {
-                comment(id, text, None)
-            }
+        [_] => read(id),
+        [past, now] => match seen(s, id, now)? {
+            state if state.state == TicketState::Closed => Err(Refusal::Closed),
+            state if is_said(s, past, text)? => Ok(done(id, state)),
+            _ => comment(id, text, None),
         },
-        [now, sent, ..] => {
+        [_, now, sent, ..] => {
             accepted(sent)?;
             Ok(done(id, seen(s, id, now)?))
         }
@@ -398,8 +402,9 @@ fn resolve(
     got: &[Response],
 ) -> Verdict {
     match got {
-        [] => read(id),
-        [now] => {
+        [] => past(id),
+        [_] => read(id),
+        [past, now] => {
             let state = seen(s, id, now)?;
             match state.state {
                 TicketState::Resolved => return Ok(Next::Done(Reply::Already(state))),
@@ -409,13 +414,22 @@ fn resolve(
             if unless_touched && state.touched {
                 return Ok(Next::Done(Reply::State(state)));
             }
-            comment(id, text, Some(s.options.text("resolved_status")))
+            let status = s.options.text("resolved_status");
+            match is_said(s, past, text)? {
+                true => send(
+                    "PUT",
+                    format!("ticket/{id}"),
+                    &json!({ "Status": status }),
+                    None,
+                ),
+                false => comment(id, text, Some(status)),
+            }
         }
-        [_, sent] => {
+        [_, _, sent] => {
             accepted(sent)?;
             read(id)
         }
-        [_, _, back, ..] => {
+        [_, _, _, back, ..] => {
             let mut state = seen(s, id, back)?;
             let over = matches!(state.state, TicketState::Resolved | TicketState::Closed);
             if !over {

@@ -1,6 +1,6 @@
 //! What RT's bytes say: requests, answers, tickets, custom fields.
 
-use super::super::wire::{retry_after, said_or_meant, sent_on};
+use super::super::wire::{retry_after, said_or_meant, sent_on, squeeze};
 use super::Verdict;
 use crate::itsm::{Content, Facts, ItsmSettings, Next, Refusal, Reply, Seen, TicketState};
 use crate::model::{Request, Response, cut};
@@ -19,11 +19,55 @@ pub(super) fn read(id: &str) -> Verdict {
 }
 
 pub(super) fn comment(id: &str, text: &str, status: Option<&str>) -> Verdict {
-    let mut body = json!({ "Content": text, "ContentType": "text/plain" });
+    let mut body =
+        json!({ "Subject": subject(text), "Content": text, "ContentType": "text/plain" });
     if let (Some(status), Some(map)) = (status, body.as_object_mut()) {
         map.insert("Status".to_owned(), Value::from(status));
     }
     send("POST", format!("ticket/{id}/comment"), &body, None)
+}
+
+/// What a comment is found by: its first line.
+fn subject(text: &str) -> String {
+    cut(&squeeze(text.lines().next().unwrap_or_default()), 120)
+}
+
+/// The latest transactions of a ticket.
+pub(super) fn past(id: &str) -> Verdict {
+    let id = digits(id).ok_or_else(|| Refusal::Reject(format!("{id:?} is no ticket number")))?;
+    get(
+        format!("ticket/{id}/history"),
+        &[
+            ("fields", "Type,Creator,Data,OldValue"),
+            ("per_page", "100"),
+            ("orderby", "id"),
+            ("order", "DESC"),
+        ],
+    )
+}
+
+/// Whether a note stands in the history of its ticket, since that was last opened again. Who may not read it writes without that look.
+pub(super) fn is_said(s: &ItsmSettings, past: &Response, text: &str) -> Result<bool, Refusal> {
+    let body = match json_of(past) {
+        Ok(body) => body,
+        Err(refusal @ (Refusal::Retry { .. } | Refusal::Login)) => return Err(refusal),
+        Err(_) => return Ok(false),
+    };
+    let subject = subject(text);
+    let ours = s.options.text("account");
+    let word = |item: &Value, name: &str| {
+        let text = item.get(name).and_then(Value::as_str);
+        squeeze(text.unwrap_or_default())
+    };
+    let resolved = s.options.text("resolved_status");
+    let reopens = |item: &Value| {
+        word(item, "Type") == "Status" && word(item, "OldValue").eq_ignore_ascii_case(resolved)
+    };
+    let mut since = items(&body).take_while(|item| !reopens(item));
+    Ok(since.any(|item| {
+        let by_us = same_user(&user(item, "Creator"), ours);
+        by_us && word(item, "Type") == "Comment" && word(item, "Data") == subject
+    }))
 }
 
 pub(super) fn get(path: String, query: &[(&str, &str)]) -> Verdict {

@@ -17,6 +17,8 @@ pub const ROW: Row = Row {
 #[derive(Default)]
 struct Rt {
     fields: Vec<(usize, Value)>,
+    /// Subjects of comments, by ticket.
+    said: Vec<(String, String)>,
 }
 
 fn status(state: TicketState) -> &'static str {
@@ -128,8 +130,17 @@ impl Wire for Rt {
                 self.fields.push((number, body["CustomFields"].clone()));
                 reply(201, json!({"id": number.to_string(), "type": "ticket"}))
             }
+            ("GET", ["ticket", number, "history"]) => {
+                let said = self.said.iter().rev().filter(|(n, _)| n == number);
+                let item = |(_, subject): &(String, String)| json!({"Type": "Comment", "Creator": {"id": US}, "Data": subject});
+                reply(200, json!({"items": said.map(item).collect::<Vec<_>>()}))
+            }
             ("PUT", ["ticket", number]) => {
                 let body = body(request);
+                if body["Status"] == "resolved" && body.as_object().unwrap().len() == 1 {
+                    memory.turn(number, US, TicketState::Resolved);
+                    return reply(200, json!([format!("Ticket {number}: changed")]));
+                }
                 for forbidden in ["AddDependsOn", "AddParent", "AddChild", "Status", "Owner"] {
                     assert!(body.get(forbidden).is_none(), "{body}");
                 }
@@ -152,6 +163,8 @@ impl Wire for Rt {
                 ticket
                     .notes
                     .push(body["Content"].as_str().unwrap().to_owned());
+                let subject = body["Subject"].as_str().unwrap().to_owned();
+                self.said.push(((*number).to_owned(), subject));
                 if let Some(word) = body["Status"].as_str() {
                     memory.turn(number, US, state(word));
                 }
