@@ -81,12 +81,16 @@ impl Drop for Story {
 const TOLD: &str = "is told, by [[inform]]";
 
 impl Story {
-    /// A story of before polls and owners, which found something then.
+    /// A story without polls and owners.
     fn old(seed: u64, beyond: bool) -> Story {
         Story::made(seed, beyond, None)
     }
 
     fn new(seed: u64, beyond: bool) -> Story {
+        // Where people have their hands in everything, little is left for us to open again.
+        if seed.is_multiple_of(3) {
+            return Story::old(seed, beyond);
+        }
         let mut dice = Dice(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
         let owners = (dice.roll(3) == 0).then(|| dice.pick(TOOLS));
         Story::made(seed, beyond, Some(owners))
@@ -877,7 +881,7 @@ fn stories(wanted: u64, beyond: bool, found: &[u64]) {
     ];
     for what in all {
         assert!(
-            points < 2000 || hit(what),
+            points < 4000 || hit(what),
             "no process ended at {what}: {places:#?}"
         );
     }
