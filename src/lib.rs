@@ -44,8 +44,8 @@
 //!   that to a person or repeats it, as its settings say. A search that finds nothing resets no wait.
 //! * A create of unknown outcome is looked for once more after 60 settles: what came far too late is found, too.
 //! * A ticket that cannot be opened again counts as closed: the next one follows.
-//! * A step that is done may name one request more that is sent besides (`Next::Besides`: rows of affected CIs):
-//!   whatever becomes of it, the step is neither repeated nor of unknown outcome.
+//! * A step that is done may name one request more that is sent besides (`Next::Besides`: rows of affected CIs,
+//!   an issue's link to the page of its incident): whatever becomes of it, the step is neither repeated nor of unknown outcome.
 //! * What people say about an incident is kept in it (`engine::hands`) and asked for by the correlation before it
 //!   acts. An alert that a person took out of an incident stays out of it even after its own incident is over.
 //! * Severe alerts of which a touched ticket knows nothing are found by level (`engine::loud`), not where an

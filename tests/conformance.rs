@@ -24,6 +24,8 @@ mod faults;
 mod hostile;
 #[path = "conformance/kills.rs"]
 mod kills;
+#[path = "conformance/links.rs"]
+mod links;
 #[path = "conformance/memory.rs"]
 mod memory;
 #[path = "conformance/tools/mod.rs"]
@@ -117,6 +119,11 @@ fn alert_text_opens_nothing_in_any_kind() {
 #[test]
 fn each_cell_of_the_state_table_holds_for_every_kind() {
     cells::each_for_every_kind();
+}
+
+#[test]
+fn a_ticket_links_to_the_page_of_its_incident_once_and_no_step_waits_for_it() {
+    links::come_besides();
 }
 
 #[test]

@@ -13,7 +13,7 @@
 
 use correlated::config;
 use correlated::itsm::poll::PollNext;
-use correlated::itsm::{self, Content, Facts, ItsmSettings, Next, Step};
+use correlated::itsm::{self, Content, Facts, ItsmSettings, Next, Page, Step};
 use correlated::model::{Millis, Request, Response};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -180,6 +180,18 @@ fn with_cis() -> Content {
     }
 }
 
+/// With a base of links.
+fn with_page() -> Content {
+    Content {
+        page: Some(Page {
+            id: "cor-k7x2m9qd-123".into(),
+            url: "https://correlated.example.net/i/I000123".into(),
+            title: "Incident I000123 - correlated".into(),
+        }),
+        ..content()
+    }
+}
+
 /// With owners of other services on the watch list.
 fn watched() -> Content {
     Content {
@@ -209,6 +221,14 @@ fn step(kind: &str, name: &str) -> Step {
         "update-watch" => Step::Update {
             id: id(),
             content: watched(),
+        },
+        "create-page" => Step::Create {
+            key: KEY.into(),
+            content: with_page(),
+        },
+        "update-page" => Step::Update {
+            id: id(),
+            content: with_page(),
         },
         "create-odd" => Step::Create {
             key: KEY.into(),

@@ -385,6 +385,7 @@ pub fn step(delivery: &Delivery, style: &Style) -> Result<Step, ticket::TextErro
         let mut content = ticket::content(&delivery.wanted, style)?;
         content.watch.clone_from(&delivery.watch);
         content.main.clone_from(&delivery.main);
+        content.page = ticket::page(&delivery.wanted, style);
         Ok(content)
     };
     let (n, text) = match &delivery.note {

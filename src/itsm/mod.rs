@@ -245,6 +245,19 @@ pub struct Content {
     pub watch: Vec<String>,
     /// Id of the incident's own ticket, where this one tells an owner of it; else empty.
     pub main: String,
+    /// The page of the incident; `None` while links have no base.
+    pub page: Option<Page>,
+}
+
+/// The page of an incident, for tools that keep links beside the text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Of the incident in all tools and at all times: the correlation key without its generation.
+    pub id: String,
+    /// Its address.
+    pub url: String,
+    /// What it is, in the target's language.
+    pub title: String,
 }
 
 /// What the daemon does next for a step.

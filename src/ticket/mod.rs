@@ -17,7 +17,7 @@ mod title;
 pub use notes::note;
 pub use page::zone_is_known;
 pub use render::TextError;
-pub use text::{content, sentence};
+pub use text::{content, page, sentence};
 
 use crate::model::{IncidentId, Millis, Priority, Severity};
 use serde::{Deserialize, Serialize};

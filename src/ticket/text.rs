@@ -5,7 +5,7 @@ use super::page::{MAX_NAME, MAX_QUOTE, Page, utc};
 use super::render::{Template, TextError, render};
 use super::title::{does_not_answer, title, without_name};
 use super::{AlsoOpen, Cause, CauseText, ChangeText, Language, MAX_NAMES, Style, Wanted};
-use crate::itsm::Content;
+use crate::itsm::{self, Content};
 use crate::model::cut;
 use minijinja::{Value, context};
 
@@ -38,6 +38,7 @@ pub fn content(wanted: &Wanted, style: &Style) -> Result<Content, TextError> {
         class: page.name(&wanted.subject.class),
         watch: Vec::new(),
         main: String::new(),
+        page: None,
     })
 }
 
@@ -269,6 +270,21 @@ fn links(wanted: &Wanted, page: &Page) -> Vec<String> {
             && page.alert(l) == **l
     };
     wanted.links.iter().take(3).filter(opens).cloned().collect()
+}
+
+/// The page of an incident, where links have a base.
+pub fn page(wanted: &Wanted, style: &Style) -> Option<itsm::Page> {
+    let url = link(wanted, style);
+    let id = wanted.key.rsplit_once('.').map_or("", |(id, _)| id);
+    let what = match style.language {
+        Language::En => "Incident",
+        Language::Da => "Hændelse",
+    };
+    (!url.is_empty()).then(|| itsm::Page {
+        id: id.to_owned(),
+        url,
+        title: format!("{what} {} - correlated", wanted.incident),
+    })
 }
 
 fn link(wanted: &Wanted, style: &Style) -> String {

@@ -1,7 +1,7 @@
 //! One kind against one fake tool, driven by the real engine on virtual time: the tool's answers are carried
 //! as the daemon carries them (`itsm::exchange`), faults stand between the two.
 
-use crate::memory::{Memory, PERSON, US};
+use crate::memory::{LINK_BASE, Memory, PERSON, US};
 use crate::tools::{self, Wire};
 use crate::world::{Fuse, SAMPLE, World, host};
 use correlated::config::{self, TargetConf};
@@ -29,6 +29,8 @@ pub enum When {
     Change,
     /// The search by key.
     Find,
+    /// The link to the incident's page, looked for or written.
+    Page,
 }
 
 /// What becomes of such a request.
@@ -125,7 +127,7 @@ impl Tool {
             style: Style {
                 language: conf.language,
                 timezone: "UTC".into(),
-                link_base: String::new(),
+                link_base: LINK_BASE.into(),
                 limits: conf.kind.limits,
             },
             conf,
@@ -181,6 +183,7 @@ impl Tool {
                 Do::Over(end) => return end,
             };
             let when = match step {
+                _ if request.path.ends_with("/remotelink") => When::Page,
                 Step::Find { .. } => When::Find,
                 Step::Create { .. } if request.writes && !wrote => When::Create,
                 Step::Create { .. } if wrote => When::ReadBack,

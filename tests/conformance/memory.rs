@@ -8,6 +8,9 @@ pub const US: &str = "alertd";
 pub const PERSON: &str = "anna";
 pub const RULE: &str = "system";
 
+/// Base of links to our pages.
+pub const LINK_BASE: &str = "https://correlated.example.net";
+
 #[derive(Clone, Debug)]
 pub struct Ticket {
     /// From 1, without gaps.
@@ -27,6 +30,8 @@ pub struct Ticket {
     pub owner: String,
     pub group: String,
     pub notes: Vec<String>,
+    /// What its links beside the text lead to.
+    pub links: Vec<String>,
     pub born: Millis,
     /// When it was last changed.
     pub changed: Millis,
@@ -102,6 +107,7 @@ impl Memory {
             owner: String::new(),
             group: String::new(),
             notes: Vec::new(),
+            links: Vec::new(),
             born: self.now,
             changed: self.now,
             merged_into: None,

@@ -20,6 +20,7 @@
 //! A ticket's id is `KEY#ID`: an issue keeps its id when it is moved to another project.
 
 mod adf;
+mod link;
 mod poll;
 mod selftest;
 mod wire;
@@ -63,6 +64,9 @@ const LIMITS: Limits = Limits {
     reopens: true,
     markup: Markup::Plain,
 };
+
+/// Exchanges of an update that is taken: read, write, read back. What follows is sent besides.
+const UPDATE: usize = 3;
 
 /// The row of the Cloud kind.
 pub const ITSM: Itsm = Itsm {
@@ -111,7 +115,14 @@ pub const DATA_CENTER: Itsm = Itsm {
 };
 
 fn answer(jira: Jira<'_>, step: &Step, got: &[Response]) -> Verdict {
-    life::answer(&jira, step, got, probe, find, create)
+    match step {
+        Step::Update { content, .. } => {
+            let (own, more) = got.split_at(got.len().min(UPDATE));
+            let end = life::answer(&jira, step, own, probe, find, create);
+            link::after_update(&jira, content, end, more)
+        }
+        _ => life::answer(&jira, step, got, probe, find, create),
+    }
 }
 
 /// Who we are, a search that must find nothing, the issue type, its fields.
@@ -220,7 +231,7 @@ fn create(jira: &Jira<'_>, key: &str, content: &Content, got: &[Response]) -> Ve
     let id = jira
         .id_of(&made)
         .ok_or_else(|| retry("the create answered without an id"))?;
-    let [back, ..] = rest else {
+    let [back, rest @ ..] = rest else {
         return Ok(Next::Send(jira.read(&id)?));
     };
     let issue = json_of(back, told)?;
@@ -239,7 +250,7 @@ fn create(jira: &Jira<'_>, key: &str, content: &Content, got: &[Response]) -> Ve
             super::shown(&id)
         ));
     }
-    Ok(done(&id, seen))
+    link::of_new(jira, &id, content, seen, rest)
 }
 
 impl Tool for Jira<'_> {
@@ -386,16 +397,6 @@ impl Jira<'_> {
                 Err(other) => Err(other),
             },
         }
-    }
-
-    fn link(&self, id: &str, other: &str) -> Result<Request, Refusal> {
-        let issue = |id: &str| Ok(json!({ "id": self.address(id)? }));
-        let body = json!({
-            "type": { "name": self.s.options.text("link_type") },
-            "inwardIssue": issue(id)?,
-            "outwardIssue": issue(other)?,
-        });
-        Ok(send("POST", &self.api("issueLink"), &body))
     }
 
     /// Fields of a new ticket that it can do without.

@@ -2,7 +2,7 @@
 //! takes documents, Data Center wiki text.
 
 use super::{Reads, Row, Wire, between, body, empty, query, reply, unheard};
-use crate::memory::{Memory, PERSON, RULE, Ticket, US, moment};
+use crate::memory::{LINK_BASE, Memory, PERSON, RULE, Ticket, US, moment};
 use correlated::itsm::TicketState;
 use correlated::model::{Request, Response};
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ pub const ROW: Row = Row {
         Box::new(Jira {
             cloud: true,
             priority: BTreeMap::new(),
+            links: Vec::new(),
         })
     },
     reads: |_| Reads::Text, // nodes of a document: see `words`
@@ -32,6 +33,7 @@ pub const DATA_CENTER: Row = Row {
         Box::new(Jira {
             cloud: false,
             priority: BTreeMap::new(),
+            links: Vec::new(),
         })
     },
     reads: |path| match path {
@@ -43,6 +45,8 @@ pub const DATA_CENTER: Row = Row {
 struct Jira {
     cloud: bool,
     priority: BTreeMap<String, Value>,
+    /// Remote links: the issue, and what was asked for.
+    links: Vec<(String, Value)>,
 }
 
 fn status(state: TicketState) -> (&'static str, &'static str) {
@@ -190,6 +194,31 @@ impl Jira {
     }
 }
 
+/// A link by its global id: changed where it is, else one more.
+fn keep(links: &mut Vec<(String, Value)>, number: &str, link: Value) -> Response {
+    let url = link["object"]["url"].as_str().unwrap();
+    assert!(url.starts_with(LINK_BASE), "{url}");
+    assert!(!link["object"]["title"].as_str().unwrap().is_empty());
+    let global = link["globalId"].clone();
+    let same = |(n, l): &&mut (String, Value)| n == number && l["globalId"] == global;
+    let status = match links.iter_mut().find(same) {
+        Some((_, there)) if global.is_string() => {
+            *there = link;
+            200
+        }
+        _ => {
+            links.push((number.to_owned(), link));
+            201
+        }
+    };
+    let here = links.iter().filter(|(n, _)| n == number);
+    assert!(here.count() == 1, "an issue links to one page: {links:?}");
+    reply(
+        status,
+        json!({"id": 1, "self": format!("https://jira.example/rest/api/3/issue/{number}/remotelink/1")}),
+    )
+}
+
 fn missing() -> Response {
     let text = "Issue does not exist or you do not have permission to see it.";
     reply(404, json!({"errorMessages": [text], "errors": {}}))
@@ -296,6 +325,30 @@ impl Wire for Jira {
                     }
                 }
             }
+            ("GET", ["issue", number, "remotelink"]) => {
+                let global = query(request, "globalId");
+                assert!(!global.is_empty());
+                let same = |l: &&(String, Value)| l.0 == *number && l.1["globalId"] == global;
+                match self.links.iter().find(same) {
+                    None => missing(),
+                    Some((_, link)) => {
+                        let mut link = link.clone();
+                        link["id"] = json!(1);
+                        reply(200, link)
+                    }
+                }
+            }
+            ("POST", ["issue", number, "remotelink"]) => match memory.change(number, US) {
+                None => missing(),
+                Some(t) => {
+                    let answer = keep(&mut self.links, number, body(request));
+                    let of = self.links.iter().filter(|(n, _)| n == number);
+                    t.links = of
+                        .map(|(_, l)| l["globalId"].as_str().unwrap().to_owned())
+                        .collect();
+                    answer
+                }
+            },
             ("GET", ["issue", number, "transitions"]) => match memory.get(number) {
                 None => missing(),
                 Some(t) => reply(200, json!({"transitions": self.transitions(memory, t)})),

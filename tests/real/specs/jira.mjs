@@ -29,6 +29,9 @@ const CALLS = [
   ['GET', /^\/rest\/api\/3\/issue\/([^/]+)\/transitions$/, 'getTransitions', (at, q) => ({ ...issue(at), ...q })],
   ['POST', /^\/rest\/api\/3\/issue\/([^/]+)\/transitions$/, 'doTransition', (at, q, body) =>
     ({ ...issue(at), ...q, ...body })],
+  ['GET', /^\/rest\/api\/3\/issue\/([^/]+)\/remotelink$/, 'getRemoteIssueLinks', (at, q) => ({ ...issue(at), ...q })],
+  ['POST', /^\/rest\/api\/3\/issue\/([^/]+)\/remotelink$/, 'createOrUpdateRemoteIssueLink', (at, q, body) =>
+    ({ ...issue(at), ...q, ...body })],
   ['POST', /^\/rest\/api\/3\/issueLink$/, 'linkIssues', (at, q, body) => ({ ...q, ...body })],
 ];
 
