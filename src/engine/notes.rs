@@ -3,7 +3,8 @@
 use super::Engine;
 use super::state::{IncidentState, Row, RowId, Timer};
 use crate::model::{AlertId, IncidentId, Millis, Priority};
-use crate::ticket::{Cause, Note, NoteKind};
+use crate::ticket::{Cause, MAX_NAMES, Note, NoteKind};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -213,12 +214,15 @@ impl Engine {
         }
         let alerts = known.live;
         let texts: Vec<_> = new.iter().take(6).map(|c| self.service_text(*c)).collect();
-        let names: Vec<String> = spots
-            .keys()
-            .rev()
-            .take(6)
-            .map(|c| self.ci_name(*c))
+        // Those that tickets were told of began before.
+        let fresh = usize::try_from(cis.saturating_sub(told.cis)).unwrap_or(usize::MAX);
+        let mut newest: Vec<_> = spots
+            .iter()
+            .map(|(ci, (_, begin))| (Reverse(*begin), *ci))
             .collect();
+        newest.sort();
+        let newest = newest.iter().take(fresh.min(MAX_NAMES));
+        let names: Vec<String> = newest.map(|(_, ci)| self.ci_name(*ci)).collect();
         self.note_with(id, |_, _| NoteKind::Grew {
             alerts,
             cis,
