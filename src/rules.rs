@@ -6,7 +6,7 @@
 mod policy;
 
 pub use policy::{
-    CompiledInhibit, Flapping, InformRule, InhibitRule, LabelRule, MatchOp, Matcher, Reopen,
+    CompiledInhibit, Flapping, InformRule, InhibitRule, LabelRule, MatchOp, Matcher, Notes, Reopen,
     ReopenRules, RouteRule, StormRule,
 };
 
@@ -186,6 +186,8 @@ pub struct Ticket {
     pub quiet_reroot: Millis,
     /// Least time between two descriptions written for counts alone.
     pub update_every: Millis,
+    /// How much is told in notes.
+    pub notes: Notes,
     /// Least time between two notes that are not urgent.
     pub note_every: Millis,
     /// Notes in the first hour of a ticket.
@@ -387,6 +389,7 @@ impl Default for Ticket {
             open_when_over: true,
             quiet_reroot: Millis::mins(3),
             update_every: Millis::mins(5),
+            notes: Notes::Calm,
             note_every: Millis::mins(15),
             notes_per_hour: 6,
             notes_per_day: 12,

@@ -5,7 +5,7 @@ use super::planned::inner;
 use super::plumbing::{Plumbing, section};
 use super::walk::{Walk, hint, join};
 use crate::model::Severity;
-use crate::rules::{InhibitRule, LabelRule, Matcher, Reopen, RouteRule, RulesText};
+use crate::rules::{InhibitRule, LabelRule, Matcher, Notes, Reopen, RouteRule, RulesText};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -157,6 +157,7 @@ pub(super) fn ticket(
     let out = &mut rules.ticket;
     out.site_attribute = s.text("site_attribute").to_owned();
     out.warnings_wait = s.duration("warnings_wait");
+    out.notes = notes(s.text("notes"));
     out.reopen.ours = reopen(s.text("reopen"));
     out.reopen.persons = reopen(s.text("reopen_persons"));
     out.reopen.persons_after = s.duration("reopen_persons_after");
@@ -225,6 +226,14 @@ fn targets(walk: &mut Walk<'_>, at: &Range<usize>, path: &str, s: &Settings, plu
             None => format!("there is no [[itsm]] {name:?}{}", hint(name, &names)),
         };
         walk.problem(at.clone(), &join(path, "targets"), message);
+    }
+}
+
+fn notes(word: &str) -> Notes {
+    match word {
+        "quiet" => Notes::Quiet,
+        "verbose" => Notes::Verbose,
+        _ => Notes::Calm,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::state::{IncidentState, Row, RowId, Timer};
 use crate::model::{AlertId, IncidentId, Millis, Priority};
+use crate::rules::Notes;
 use crate::ticket::{Cause, MAX_NAMES, Note, NoteKind};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 
 /// Notes that wait for a ticket; what comes after is told by the description.
 const MAX_NOTES: usize = 16;
+/// Between two notes of the profile `verbose` about the extent alone; its caps are one a minute.
+const VERBOSE: Millis = Millis::mins(1);
 /// A day, for the note policy.
 const DAY: Millis = Millis::mins(24 * 60);
 
@@ -56,6 +59,9 @@ impl Engine {
                 continue; // the description of the ticket to come says it
             }
             let kind = what(&row_id.target, other);
+            if rules.notes == Notes::Quiet && !told_when_quiet(&kind) {
+                continue; // the description says it
+            }
             if quiet && !by_person(&kind) {
                 self.effects.notes_suppressed = self.effects.notes_suppressed.saturating_add(1);
                 continue;
@@ -65,9 +71,12 @@ impl Engine {
                 .note_times
                 .iter()
                 .filter(|t| at.since(**t) < Millis::mins(60));
-            let full = hour.count() >= usize::try_from(rules.notes_per_hour).unwrap_or(usize::MAX)
-                || row.note_times.len()
-                    >= usize::try_from(rules.notes_per_day).unwrap_or(usize::MAX);
+            let (per_hour, per_day) = match rules.notes {
+                Notes::Verbose => (60, 24 * 60),
+                Notes::Quiet | Notes::Calm => (rules.notes_per_hour, rules.notes_per_day),
+            };
+            let full = hour.count() >= usize::try_from(per_hour).unwrap_or(usize::MAX)
+                || row.note_times.len() >= usize::try_from(per_day).unwrap_or(usize::MAX);
             if row.notes.len() >= MAX_NOTES || (full && !urgent(&kind)) {
                 self.effects.notes_suppressed = self.effects.notes_suppressed.saturating_add(1);
                 continue;
@@ -146,7 +155,7 @@ impl Engine {
         if told.priority.is_some_and(|before| priority < before) {
             self.note_priority(id, told.priority.unwrap_or(priority), priority);
         }
-        self.note_extent(id, rules.note_every);
+        self.note_extent(id);
     }
 
     pub(super) fn note_cause(&mut self, id: IncidentId, before: Option<crate::model::CiId>) {
@@ -180,9 +189,15 @@ impl Engine {
         }
     }
 
-    /// The extent doubled, or a service is newly down: at once for the most critical ones.
-    pub(super) fn note_extent(&mut self, id: IncidentId, every: Millis) {
+    /// The extent doubled (or grew, as the profile has it), or a service is newly down: at once for the most
+    /// critical ones.
+    fn note_extent(&mut self, id: IncidentId) {
         let at = self.state.at;
+        let rules = &self.state.rules.ticket;
+        let (verbose, every) = match rules.notes {
+            Notes::Verbose => (true, VERBOSE.min(rules.note_every)),
+            Notes::Quiet | Notes::Calm => (false, rules.note_every),
+        };
         let services = self.services(id);
         let services = &services.observed;
         let spots = self.spots(id);
@@ -197,7 +212,8 @@ impl Engine {
             .filter(|s| !told.services.contains(s))
             .collect();
         let doubled = cis >= told.cis.saturating_mul(2) && cis > told.cis.saturating_add(1);
-        if new.is_empty() && !doubled {
+        let grew = doubled || verbose && cis > told.cis;
+        if new.is_empty() && !grew {
             return;
         }
         let rules = &self.state.rules.priority;
@@ -254,6 +270,26 @@ fn urgent(kind: &NoteKind) -> bool {
         NoteKind::Flapping { first, .. } => *first,
         NoteKind::Cause { now, .. } => matches!(now, Cause::Named(..)),
         NoteKind::Grew { .. } | NoteKind::Priority { .. } | NoteKind::Late => false,
+    }
+}
+
+/// Told in the profile `quiet`, too. What is severe is found by level, and told on a ticket that a person has.
+fn told_when_quiet(kind: &NoteKind) -> bool {
+    match kind {
+        NoteKind::Cause { .. }
+        | NoteKind::Reopened { .. }
+        | NoteKind::LateCritical { .. }
+        | NoteKind::StillFiring { .. }
+        | NoteKind::Inform { .. }
+        | NoteKind::Late
+        | NoteKind::Recovered(_) => true,
+        NoteKind::Grew { .. } | NoteKind::Priority { .. } | NoteKind::Flapping { .. } => false,
+        NoteKind::Merged { .. }
+        | NoteKind::MergedInto { .. }
+        | NoteKind::Left { .. }
+        | NoteKind::Came { .. }
+        | NoteKind::Ended { .. }
+        | NoteKind::Duplicate { .. } => by_person(kind),
     }
 }
 

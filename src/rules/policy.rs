@@ -256,6 +256,19 @@ pub enum Reopen {
     Note,
 }
 
+/// `notes` of `[ticket]`: how much tickets are told in notes. What is severe is told in each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notes {
+    /// Cause, recovery, return, what people did, and severe alerts that a person would else not hear of.
+    Quiet,
+    /// Turning points, within the caps.
+    #[default]
+    Calm,
+    /// Also each time that more CIs alert, at most once a minute.
+    Verbose,
+}
+
 /// `[[ticket.route]]`: whose tickets they are, and in which tools. The first rule that fits and names a group
 /// wins, and the first that fits and names targets; what is not set fits all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use super::learn::chained;
 use super::{Engine, MAX_TURNS, Turn};
 use crate::model::{CiId, IncidentId};
 use crate::record::History;
+use crate::rules::Notes;
 use crate::ticket::NoteKind;
 
 impl Engine {
@@ -162,6 +163,9 @@ impl Engine {
         let cis = u32::try_from(self.spots(stays).len()).unwrap_or(u32::MAX);
         if let Some(known) = self.state.incidents.get_mut(&stays) {
             known.told.cis = known.told.cis.max(cis);
+        }
+        if by.is_none() && self.state.rules.ticket.notes == Notes::Quiet {
+            return; // without the note, what is severe there is news here
         }
         self.told_with(goes, stays, None);
         self.note_with(stays, |_, ticket| NoteKind::Merged {
