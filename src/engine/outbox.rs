@@ -9,7 +9,7 @@ use crate::itsm::TicketState;
 use crate::model::{DeliveryId, IncidentId, Millis};
 use crate::record::StepName;
 use crate::rules::{Mode, OnRecovery, Reopen, Target};
-use crate::ticket::{Note, NoteKind};
+use crate::ticket::{Because, Note, NoteKind};
 
 /// Two descriptions are never closer than this.
 const UPDATE_GAP: Millis = Millis::secs(60);
@@ -346,9 +346,9 @@ impl Engine {
         NoteKind::MergedInto {
             incident: into,
             ticket: self.ticket_of(into, target),
-            because: merge
-                .map(|m| self.cause_name(m.because))
-                .unwrap_or_default(),
+            because: merge.map_or(Because::Ci(String::new()), |m| {
+                self.explains_both(m.because)
+            }),
             by: merge.and_then(|m| m.by.clone()).unwrap_or_default(),
         }
     }

@@ -318,8 +318,8 @@ pub enum NoteKind {
         incident: IncidentId,
         /// Its ticket here, if it had one.
         ticket: String,
-        /// The cause that explains both.
-        because: String,
+        /// What explains both.
+        because: Because,
         /// The person who merged them; empty if it was us.
         by: String,
     },
@@ -329,8 +329,8 @@ pub enum NoteKind {
         incident: IncidentId,
         /// Its ticket here, if it has one.
         ticket: String,
-        /// The cause that explains both.
-        because: String,
+        /// What explains both.
+        because: Because,
         /// The person who merged them; empty if it was us.
         by: String,
     },
@@ -420,6 +420,15 @@ pub enum NoteKind {
         /// The services of that owner, most critical first, at most [`MAX_NAMES`].
         services: Vec<ServiceText>,
     },
+}
+
+/// What explains two incidents that became one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Because {
+    /// A CI, by its name; empty for nothing.
+    Ci(String),
+    /// One fault on CIs that nothing else connects, by the name that its alerts share.
+    SameFault(String),
 }
 
 /// The facts of a recovery.

@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::render::{Template, TextError, render};
 use super::text::cause_text;
-use super::{FlapText, MAX_NAMES, Note, NoteKind, Recovery, ServiceText, Style, Wanted};
+use super::{Because, FlapText, MAX_NAMES, Note, NoteKind, Recovery, ServiceText, Style, Wanted};
 use crate::model::{Millis, cut};
 use minijinja::{Value, context};
 
@@ -121,7 +121,7 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
         } => context! {
             kind => "merged",
             other => page.other(*incident, ticket),
-            because => page.name(because),
+            because => explains(because, page),
             by => page.name(by),
         },
         NoteKind::MergedInto {
@@ -132,7 +132,7 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
         } => context! {
             kind => "merged_into",
             other => page.other(*incident, ticket),
-            because => page.name(because),
+            because => explains(because, page),
             by => page.name(by),
         },
         NoteKind::Recovered(recovery) => recovered(recovery, now, page),
@@ -186,6 +186,17 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             many => services.len() > 1,
         },
     })
+}
+
+/// What explains both, in the language of the page; empty for nothing.
+fn explains(because: &Because, page: &Page) -> String {
+    match because {
+        Because::Ci(name) => page.name(name),
+        Because::SameFault(name) => {
+            let same = page.say("the same fault", "den samme fejl");
+            format!("{same} \"{}\"", page.name(name))
+        }
+    }
 }
 
 fn recovered(recovery: &Recovery, now: Millis, page: &Page) -> Value {

@@ -4,7 +4,7 @@ use super::LANGUAGES;
 use super::facts::*;
 use correlated::model::{IncidentId, Millis, Priority, Severity};
 use correlated::ticket::{
-    AlsoOpen, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, FlapText, Note,
+    AlsoOpen, Because, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, FlapText, Note,
     NoteKind, Recovery, ServiceText, SplitFrom, Wanted, content, note,
 };
 
@@ -242,7 +242,10 @@ impl Noise {
             4 => NoteKind::MergedInto {
                 incident,
                 ticket: text,
-                because: ci,
+                because: match ci.len() % 2 {
+                    0 => Because::Ci(ci),
+                    _ => Because::SameFault(ci),
+                },
                 by: self.text(),
             },
             5 => NoteKind::Duplicate { ticket: text },

@@ -4,7 +4,7 @@ use super::facts::*;
 use super::{LANGUAGES, golden};
 use correlated::model::{IncidentId, Millis, Priority};
 use correlated::ticket::{
-    Cause, CauseText, FlapText, Note, NoteKind, Recovery, Wanted, content, note, sentence,
+    Because, Cause, CauseText, FlapText, Note, NoteKind, Recovery, Wanted, content, note, sentence,
 };
 
 fn recovery() -> Recovery {
@@ -37,7 +37,7 @@ type Case = (&'static str, NoteKind, Option<(Millis, Millis)>);
 fn cases() -> Vec<Case> {
     let root = |wanted: Wanted| wanted.cause;
     let (incident, ticket) = (IncidentId(119), String::from("61905"));
-    let because = String::from("agg-cph1-01");
+    let because = Because::Ci("agg-cph1-01".into());
     let by = String::from("uid 1000 (jane)");
     let (ci, text) = (
         String::from("payroll-app"),
@@ -231,11 +231,31 @@ fn cases() -> Vec<Case> {
             None,
         ),
         (
+            "merged-same-fault",
+            NoteKind::Merged {
+                incident,
+                ticket: ticket.clone(),
+                because: Because::SameFault("ntp offset".into()),
+                by: String::new(),
+            },
+            None,
+        ),
+        (
+            "merged-into-same-fault",
+            NoteKind::MergedInto {
+                incident,
+                ticket: ticket.clone(),
+                because: Because::SameFault("ntp offset".into()),
+                by: String::new(),
+            },
+            None,
+        ),
+        (
             "merged-into-without-reason",
             NoteKind::MergedInto {
                 incident,
                 ticket: String::new(),
-                because: String::new(),
+                because: Because::Ci(String::new()),
                 by: String::new(),
             },
             None,

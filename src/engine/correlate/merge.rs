@@ -101,7 +101,7 @@ impl Engine {
         };
         self.line(Some(stays), format!("{goes} merged into {stays} {why}"));
         if opened.is_some() || by.is_some() {
-            self.tell_merge(stays, goes, &name, by);
+            self.tell_merge(stays, goes, because, by);
         }
         self.effects.history.push(History::Incident {
             id: goes,
@@ -159,7 +159,8 @@ impl Engine {
 
     /// Both had a ticket, or were about to: the one that goes on says so. (The other says it when it is
     /// closed.)
-    fn tell_merge(&mut self, stays: IncidentId, goes: IncidentId, because: &str, by: Option<&str>) {
+    fn tell_merge(&mut self, stays: IncidentId, goes: IncidentId, because: CiId, by: Option<&str>) {
+        let because = self.explains_both(because);
         let cis = u32::try_from(self.spots(stays).len()).unwrap_or(u32::MAX);
         if let Some(known) = self.state.incidents.get_mut(&stays) {
             known.told.cis = known.told.cis.max(cis);
@@ -171,7 +172,7 @@ impl Engine {
         self.note_with(stays, |_, ticket| NoteKind::Merged {
             incident: goes,
             ticket,
-            because: because.to_owned(),
+            because: because.clone(),
             by: by.unwrap_or_default().to_owned(),
         });
     }

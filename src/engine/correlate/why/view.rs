@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::engine::correlate::scale::{NAT, Nats};
 use crate::engine::state::How;
 use crate::model::{CiId, IncidentId, Millis};
+use crate::ticket::Because;
 use serde_json::{Value, json};
 
 /// Which explanation of an incident.
@@ -330,13 +331,22 @@ impl Engine {
 
     /// The name of a cause: of a CI, or in words for one that is only a name of alerts.
     pub(in crate::engine) fn cause_name(&self, ci: CiId) -> String {
+        match self.explains_both(ci) {
+            Because::Ci(name) => name,
+            Because::SameFault(name) => format!("the same fault \"{name}\""),
+        }
+    }
+
+    /// The same for a note, which has a language.
+    pub(in crate::engine) fn explains_both(&self, ci: CiId) -> Because {
         let name = self.ci_name(ci);
         match self.is_name(ci) {
-            true => {
-                let bare = name.split_once('|').map_or(name.as_str(), |(_, n)| n);
-                format!("the same fault \"{bare}\"")
-            }
-            false => name,
+            true => Because::SameFault(
+                name.split_once('|')
+                    .map_or(name.as_str(), |(_, n)| n)
+                    .to_owned(),
+            ),
+            false => Because::Ci(name),
         }
     }
 }
