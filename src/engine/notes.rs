@@ -6,7 +6,7 @@ use crate::model::{AlertId, IncidentId, Millis, Priority};
 use crate::rules::Notes;
 use crate::ticket::{Cause, MAX_NAMES, Note, NoteKind};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Notes that wait for a ticket; what comes after is told by the description.
@@ -179,10 +179,14 @@ impl Engine {
             .take(3)
             .map(|c| self.service_text(*c))
             .collect();
-        self.note_with(id, |_, _| NoteKind::Priority {
+        let theirs = |row: &RowId| self.state.outbox.get(row).is_some_and(Row::is_worked_on);
+        let rows = self.rows_of(id).into_iter().filter(theirs);
+        let left: BTreeSet<Arc<str>> = rows.map(|row| row.target).collect();
+        self.note_with(id, |target, _| NoteKind::Priority {
             before,
             now,
             services: services.clone(),
+            left: left.contains(target),
         });
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.told.priority = Some(now);

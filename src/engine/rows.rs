@@ -140,6 +140,13 @@ impl Row {
         self.touched |= seen.touched;
         self.owner.clone_from(&seen.owner);
     }
+    /// A person has the ticket and has not ended it.
+    pub fn is_worked_on(&self) -> bool {
+        match self.ticket_state {
+            TicketState::New | TicketState::Open | TicketState::OnHold => self.touched,
+            TicketState::Resolved | TicketState::Closed => false,
+        }
+    }
 }
 
 /// A create whose outcome is not known.

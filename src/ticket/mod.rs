@@ -311,6 +311,8 @@ pub enum NoteKind {
         now: Priority,
         /// The services that raised it.
         services: Vec<ServiceText>,
+        /// A person has the ticket: its priority is left to them.
+        left: bool,
     },
     /// Another incident was merged into this one.
     Merged {

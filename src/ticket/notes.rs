@@ -107,8 +107,10 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             before,
             now,
             services,
+            left,
         } => context! {
             kind => "priority",
+            left => left,
             before => before.word(),
             now => now.word(),
             services => page.services(services),

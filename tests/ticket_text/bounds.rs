@@ -238,6 +238,7 @@ impl Noise {
                 before: Priority::P3,
                 now: Priority::P1,
                 services: self.services(),
+                left: self.yes(),
             },
             4 => NoteKind::MergedInto {
                 incident,

@@ -207,6 +207,17 @@ fn cases() -> Vec<Case> {
                 before: Priority::P3,
                 now: Priority::P1,
                 services: services("Payroll:gold Webshop:gold"),
+                left: false,
+            },
+            None,
+        ),
+        (
+            "priority-touched",
+            NoteKind::Priority {
+                before: Priority::P3,
+                now: Priority::P1,
+                services: services("Payroll:gold"),
+                left: true,
             },
             None,
         ),
