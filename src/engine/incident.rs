@@ -74,6 +74,8 @@ pub struct Incident {
     pub hands: Hands,
     /// Alerts of it come and go, and tickets were told.
     pub flaps: Option<FlapsTold>,
+    /// The incident that its alert was in before, if it is over.
+    pub recurs: Option<IncidentId>,
     /// What its ticket waits for beyond its hold, or waited for.
     pub waits: Option<Wait>,
     /// Why it was what it was, at its turning points.

@@ -15,6 +15,7 @@ mod deliveries;
 mod expiry;
 mod fallback;
 mod flap;
+mod former;
 mod group;
 pub mod hands;
 mod heard;

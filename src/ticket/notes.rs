@@ -225,6 +225,7 @@ fn recovered(recovery: &Recovery, now: Millis, page: &Page) -> Value {
         outages => outages.join(", "),
         touched => recovery.touched,
         resolves => recovery.resolves,
+        refers => recovery.refers,
         reopen_within => recovery.reopen_within.map(|within| page.span(within)),
     }
 }

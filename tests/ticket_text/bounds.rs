@@ -4,8 +4,8 @@ use super::LANGUAGES;
 use super::facts::*;
 use correlated::model::{IncidentId, Millis, Priority, Severity};
 use correlated::ticket::{
-    AlsoOpen, Because, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, FlapText, Note,
-    NoteKind, Recovery, ServiceText, SplitFrom, Wanted, content, note,
+    AlsoOpen, Because, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, FlapText,
+    Former, Note, NoteKind, Recovery, ServiceText, SplitFrom, Wanted, content, note,
 };
 
 /// A small generator of numbers that is the same on every machine.
@@ -155,6 +155,10 @@ impl Noise {
             rules: u64::MAX,
             graph_as_of: self.yes().then(|| self.moment()),
             merged_into: self.yes().then_some(IncidentId(9)),
+            before: self.yes().then(|| Former {
+                ticket: self.text(),
+                closed: self.yes().then(|| self.moment()),
+            }),
             split_from: self.yes().then(|| SplitFrom {
                 incident: IncidentId(8),
                 ticket: self.text(),
@@ -265,6 +269,7 @@ impl Noise {
                 touched: self.yes(),
                 resolves: self.yes(),
                 reopen_within: self.yes().then(|| self.moment()),
+                refers: self.yes(),
             }),
         }
     }

@@ -21,6 +21,7 @@ fn recovery() -> Recovery {
         touched: false,
         resolves: true,
         reopen_within: Some(Millis::mins(15)),
+        refers: true,
     }
 }
 
@@ -286,6 +287,7 @@ fn cases() -> Vec<Case> {
             "recovered-touched-but-resolved",
             NoteKind::Recovered(Recovery {
                 touched: true,
+                refers: false,
                 ..recovery()
             }),
             None,
