@@ -95,6 +95,12 @@ pub struct Told {
     pub priority: Option<Priority>,
     /// When a note that is not urgent was last written.
     pub at: Millis,
+    /// Services of these that were told to work again.
+    pub back: BTreeSet<CiId>,
+    /// When a note last told of such.
+    pub back_at: Millis,
+    /// When the incident began anew: what was over before was told with its recovery.
+    pub anew: Millis,
     /// Owners of services who were told, each once.
     pub informed: BTreeMap<String, Informed>,
 }

@@ -4,6 +4,7 @@
 //! were answered already, a gap, a start) is told first, then timers that were due fire, then the other
 //! records are applied, and at the end every incident that was touched is looked at once.
 
+mod back;
 pub mod bind;
 mod breaker;
 mod changes;

@@ -31,6 +31,10 @@ impl Engine {
                 row.recovered = false;
             }
         }
+        let at = self.state.at;
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.told.anew = at;
+        }
         self.note_with(id, |target, _| NoteKind::Reopened {
             ci: ci.clone(),
             text: texts.get(target).cloned().unwrap_or_default(),
@@ -155,6 +159,7 @@ impl Engine {
         if told.priority.is_some_and(|before| priority < before) {
             self.note_priority(id, told.priority.unwrap_or(priority), priority);
         }
+        self.note_back(id);
         self.note_extent(id);
     }
 
@@ -273,7 +278,10 @@ fn urgent(kind: &NoteKind) -> bool {
         | NoteKind::Recovered(_) => true,
         NoteKind::Flapping { first, .. } => *first,
         NoteKind::Cause { now, .. } => matches!(now, Cause::Named(..)),
-        NoteKind::Grew { .. } | NoteKind::Priority { .. } | NoteKind::Late => false,
+        NoteKind::Grew { .. }
+        | NoteKind::Back { .. }
+        | NoteKind::Priority { .. }
+        | NoteKind::Late => false,
     }
 }
 
@@ -287,7 +295,10 @@ fn told_when_quiet(kind: &NoteKind) -> bool {
         | NoteKind::Inform { .. }
         | NoteKind::Late
         | NoteKind::Recovered(_) => true,
-        NoteKind::Grew { .. } | NoteKind::Priority { .. } | NoteKind::Flapping { .. } => false,
+        NoteKind::Grew { .. }
+        | NoteKind::Back { .. }
+        | NoteKind::Priority { .. }
+        | NoteKind::Flapping { .. } => false,
         NoteKind::Merged { .. }
         | NoteKind::MergedInto { .. }
         | NoteKind::Left { .. }
@@ -310,6 +321,7 @@ fn by_person(kind: &NoteKind) -> bool {
         | NoteKind::LateCritical { .. }
         | NoteKind::Recovered(_)
         | NoteKind::Grew { .. }
+        | NoteKind::Back { .. }
         | NoteKind::Priority { .. }
         | NoteKind::Flapping { .. }
         | NoteKind::StillFiring { .. }

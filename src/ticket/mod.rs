@@ -378,6 +378,15 @@ pub enum NoteKind {
         /// We resolve the ticket with this note.
         resolves: bool,
     },
+    /// Services work again, and the incident goes on.
+    Back {
+        /// Which, and since when, most critical first, at most [`MAX_NAMES`].
+        services: Vec<(ServiceText, Millis)>,
+        /// Services that do not work yet, most critical first, at most [`MAX_NAMES`].
+        failing: Vec<ServiceText>,
+        /// Live alerts.
+        alerts: u32,
+    },
     /// All alerts are over.
     Recovered(Recovery),
     /// An alert fires again.

@@ -137,6 +137,23 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             because => explains(because, page),
             by => page.name(by),
         },
+        NoteKind::Back {
+            services,
+            failing,
+            alerts,
+        } => {
+            let one = |(service, at): &(ServiceText, Millis)| {
+                let name = page.services(std::slice::from_ref(service));
+                format!("{name} {}", page.time_near(*at, now))
+            };
+            let list: Vec<String> = services.iter().take(MAX_NAMES).map(one).collect();
+            context! {
+                kind => "back",
+                list => list.join(", "),
+                failing => page.services(failing),
+                alerts => alerts,
+            }
+        }
         NoteKind::Recovered(recovery) => recovered(recovery, now, page),
         NoteKind::Reopened { ci, text } => context! {
             kind => "reopened", ci => page.name(ci), text => page.quote(text),

@@ -181,7 +181,7 @@ impl Noise {
     fn note(&mut self) -> NoteKind {
         let (ci, text) = (self.text(), self.text());
         let incident = IncidentId(self.below(1 << 31));
-        match self.below(14) {
+        match self.below(15) {
             0 => NoteKind::Grew {
                 alerts: self.number(),
                 cis: self.number(),
@@ -260,6 +260,11 @@ impl Noise {
                 services: self.services(),
             },
             6 => NoteKind::Late,
+            14 => NoteKind::Back {
+                services: self.services().into_iter().map(|s| (s, AT)).collect(),
+                failing: self.services(),
+                alerts: self.number(),
+            },
             _ => NoteKind::Recovered(Recovery {
                 at: self.moment(),
                 alerts: self.number(),

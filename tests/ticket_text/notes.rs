@@ -272,6 +272,18 @@ fn cases() -> Vec<Case> {
             },
             None,
         ),
+        (
+            "partly-recovered",
+            NoteKind::Back {
+                services: vec![
+                    (services("Payroll:gold").remove(0), after(60 * 60)),
+                    (services("Intranet:silver").remove(0), after(62 * 60)),
+                ],
+                failing: services("Webshop:gold"),
+                alerts: 7,
+            },
+            None,
+        ),
         ("recovered-untouched", NoteKind::Recovered(recovery()), None),
         (
             "recovered-touched",
