@@ -1,7 +1,7 @@
 //! Facts of how it ended, and of what was before.
 
 use super::ServiceText;
-use crate::model::Millis;
+use crate::model::{Millis, Priority};
 use serde::{Deserialize, Serialize};
 
 /// The facts of a recovery.
@@ -34,4 +34,17 @@ pub struct Former {
     pub ticket: String,
     /// When it was resolved or closed; `None` while it is not.
     pub closed: Option<Millis>,
+}
+
+/// What came with severe alerts, told in the same note.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct With {
+    /// The priority rose: before and now.
+    pub raised: Option<(Priority, Priority)>,
+    /// Further services that do not work, most critical first.
+    pub services: Vec<ServiceText>,
+    /// Further CIs with a new alert, at most [`MAX_NAMES`](super::MAX_NAMES).
+    pub names: Vec<String>,
+    /// Alerts and CIs in all, where that was to be told.
+    pub all: Option<(u32, u32)>,
 }

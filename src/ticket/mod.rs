@@ -14,7 +14,7 @@ mod render;
 mod text;
 mod title;
 
-pub use facts::{Former, Recovery};
+pub use facts::{Former, Recovery, With};
 pub use notes::note;
 pub use page::zone_is_known;
 pub use render::TextError;
@@ -298,6 +298,8 @@ pub enum NoteKind {
         more: Vec<String>,
         /// How many those are.
         count: u32,
+        /// What a note of its own would say at the same moment.
+        with: With,
     },
     /// The cause changed or became known.
     Cause {

@@ -5,7 +5,7 @@ use super::facts::*;
 use correlated::model::{IncidentId, Millis, Priority, Severity};
 use correlated::ticket::{
     AlsoOpen, Because, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, FlapText,
-    Former, Note, NoteKind, Recovery, ServiceText, SplitFrom, Wanted, content, note,
+    Former, Note, NoteKind, Recovery, ServiceText, SplitFrom, Wanted, With, content, note,
 };
 
 /// A small generator of numbers that is the same on every machine.
@@ -194,6 +194,12 @@ impl Noise {
                 critical: self.yes(),
                 more: self.texts(),
                 count: self.number(),
+                with: With {
+                    raised: self.yes().then_some((Priority::P3, Priority::P1)),
+                    services: self.services(),
+                    names: self.texts(),
+                    all: self.yes().then(|| (self.number(), self.number())),
+                },
             },
             8 => NoteKind::Left {
                 incident,

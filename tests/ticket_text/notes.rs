@@ -4,7 +4,8 @@ use super::facts::*;
 use super::{LANGUAGES, golden};
 use correlated::model::{IncidentId, Millis, Priority};
 use correlated::ticket::{
-    Because, Cause, CauseText, FlapText, Note, NoteKind, Recovery, Wanted, content, note, sentence,
+    Because, Cause, CauseText, FlapText, Note, NoteKind, Recovery, Wanted, With, content, note,
+    sentence,
 };
 
 fn recovery() -> Recovery {
@@ -73,6 +74,24 @@ fn cases() -> Vec<Case> {
                 critical: true,
                 more: vec![],
                 count: 0,
+                with: With::default(),
+            },
+            None,
+        ),
+        (
+            "late-critical-with",
+            NoteKind::LateCritical {
+                ci: ci.clone(),
+                text: text.clone(),
+                critical: true,
+                more: vec![],
+                count: 0,
+                with: With {
+                    raised: Some((Priority::P2, Priority::P1)),
+                    services: services("Payroll:gold"),
+                    names: strings("srv-pay-01 srv-pay-02"),
+                    all: Some((9, 7)),
+                },
             },
             None,
         ),
@@ -84,6 +103,7 @@ fn cases() -> Vec<Case> {
                 critical: false,
                 more: strings("Webshop payroll-db"),
                 count: 4,
+                with: With::default(),
             },
             None,
         ),
@@ -412,6 +432,7 @@ fn cases() -> Vec<Case> {
                 critical: true,
                 more: vec![],
                 count: 0,
+                with: With::default(),
             },
             Some((AT, after(48 * 60))),
         ),
@@ -423,6 +444,7 @@ fn cases() -> Vec<Case> {
                 critical: true,
                 more: vec![],
                 count: 0,
+                with: With::default(),
             },
             None,
         ),
