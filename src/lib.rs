@@ -122,6 +122,13 @@
 //!   restarts hold for their messages without a line of their own.
 //! * `check --online` is more than the probe (`itsm::selftest`): each kind has questions of its own that change nothing,
 //!   and says what cannot be found out without writing. The probe stays short, for it stands before deliveries.
+//! * A rising priority is told to a ticket that a person has, and its impact and urgency stay as they are: all kinds
+//!   write them together with title and description, and nothing that we read tells a value that nobody has
+//!   looked at from one that a person lowered on purpose. The note names the new priority and says who sets it.
+//! * What one alert changes on a ticket that a person has is one note: that of the severe alert takes in those of the
+//!   extent and the priority that wait beside it, unless the tool is not well: then one of them may stand there.
+//! * A ticket names the one before it where the same incident had it, or where the alert that opened the incident
+//!   opened one within the last day. What comes back by another of its alerts is not promised to be found.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 

@@ -5,7 +5,7 @@ use super::Engine;
 use super::identity::condition;
 use super::state::Alert;
 use super::wanted::text_of;
-use crate::model::{AlertId, Fingerprint, Millis};
+use crate::model::{AlertId, Fingerprint, IncidentId, Millis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ const MAX_TIMES: usize = 64;
 pub struct Chronic {
     /// When, within the last day.
     pub times: Vec<Millis>,
+    /// The last of them.
+    pub last: Option<IncidentId>,
     /// Its CI or host and its text; only once it is chronic.
     pub about: Option<Box<(String, String)>>,
 }
@@ -33,7 +35,7 @@ impl Engine {
     }
 
     /// An alert opens an incident.
-    pub(super) fn count_incident(&mut self, id: AlertId) {
+    pub(super) fn count_incident(&mut self, id: AlertId, incident: IncidentId) {
         let at = self.state.at;
         let Some(alert) = self.state.alerts.get(&id) else {
             return;
@@ -43,6 +45,11 @@ impl Engine {
             self.ci_name(alert.ci),
             text_of(&alert.labels, &alert.annotations),
         );
+        let last = self.state.chronic.get(&key).and_then(|c| c.last);
+        let before = alert.incident.or(last);
+        if let Some(known) = self.state.incidents.get_mut(&incident) {
+            known.recurs = before;
+        }
         let known = &mut self.state.chronic;
         if known.len() >= MAX_KEYS && !known.contains_key(&key) {
             known.retain(|_, c| c.times.last().is_some_and(|t| at.since(*t) < DAY));
@@ -56,9 +63,15 @@ impl Engine {
             known.times.remove(0);
         }
         known.times.push(at);
+        known.last = Some(incident);
         let least = usize::try_from(self.state.rules.suppress.flapping.chronic);
         let chronic = known.times.len() >= least.unwrap_or(usize::MAX);
         known.about = chronic.then(|| Box::new(about));
+    }
+
+    /// The last incident that an alert opened.
+    pub(super) fn last_opened_by(&self, alert: &Alert) -> Option<IncidentId> {
+        self.state.chronic.get(&self.chronic_key(alert))?.last
     }
 
     /// How many incidents an alert opened within a day, and whether that makes it chronic.

@@ -3,7 +3,7 @@
 //! The first target is not given up: its ticket is opened when it can be, and both hear of the recovery.
 
 use super::Engine;
-use super::rows::{Row, RowId};
+use super::rows::RowId;
 use super::state::{IncidentState, Timer};
 use crate::model::Priority;
 use crate::rules::Mode;
@@ -54,7 +54,7 @@ impl Engine {
             .targets
             .get(&fallback)
             .is_none_or(|t| t.mode != Mode::Live);
-        self.state.outbox.insert(other, Row::new(at, shadow));
+        self.insert_row(other, shadow);
         let seconds = at.since(since).0 / 1000;
         let text = format!(
             "{} has no open ticket after {seconds} s; {fallback} gets one",

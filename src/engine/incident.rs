@@ -74,6 +74,8 @@ pub struct Incident {
     pub hands: Hands,
     /// Alerts of it come and go, and tickets were told.
     pub flaps: Option<FlapsTold>,
+    /// The incident that its alert was in before, if it is over.
+    pub recurs: Option<IncidentId>,
     /// What its ticket waits for beyond its hold, or waited for.
     pub waits: Option<Wait>,
     /// Why it was what it was, at its turning points.
@@ -93,6 +95,12 @@ pub struct Told {
     pub priority: Option<Priority>,
     /// When a note that is not urgent was last written.
     pub at: Millis,
+    /// Services of these that were told to work again.
+    pub back: BTreeSet<CiId>,
+    /// When a note last told of such.
+    pub back_at: Millis,
+    /// When the incident began anew: what was over before was told with its recovery.
+    pub anew: Millis,
     /// Owners of services who were told, each once.
     pub informed: BTreeMap<String, Informed>,
 }

@@ -151,7 +151,6 @@ impl Engine {
 
     /// A row for every target that an owner is told in.
     fn rows_for(&mut self, id: IncidentId, informed: &BTreeMap<String, Informed>) {
-        let at = self.state.at;
         let shadow = self.state.incidents.get(&id).is_some_and(|i| i.shadow);
         for target in informed.values().flat_map(|how| &how.targets) {
             let row = RowId {
@@ -164,9 +163,7 @@ impl Engine {
             };
             let may = !shadow || mode == Mode::Shadow;
             if may && !self.state.outbox.contains_key(&row) {
-                self.state
-                    .outbox
-                    .insert(row, Row::new(at, mode != Mode::Live));
+                self.insert_row(row, mode != Mode::Live);
             }
         }
     }

@@ -3,6 +3,9 @@
 //! follows within the hour is told together, after 5 minutes and then every `note_every`: a person who is mailed
 //! 70 notes reads none.
 //!
+//! What it changes besides (extent, priority) is told in the same note, and what notes have named here is not named
+//! again when more is affected.
+//!
 //! Whichever way it came (joined, merged, grown worse), it is found here: each row knows the severe alerts
 //! that its ticket knows of. For the others we look at the ticket first, and write if a person has it.
 
@@ -13,9 +16,10 @@ use super::state::Timer;
 use super::state::{Alert, Incident};
 use crate::invariant::{self, Invariant};
 use crate::itsm::Seen;
-use crate::model::{AlertId, IncidentId, Millis, Severity};
-use crate::ticket::{MAX_NAMES, NoteKind};
-use std::collections::BTreeSet;
+use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
+use crate::ticket::{MAX_NAMES, NoteKind, With};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Severe alerts after the first are told together this much later.
 const AGAIN: Millis = Millis::mins(5);
@@ -176,9 +180,11 @@ impl Engine {
         let count = u32::try_from(more.len()).unwrap_or(u32::MAX);
         let more: Vec<String> = more.into_iter().take(MAX_NAMES).collect();
         let at = self.state.at;
+        let named: BTreeSet<String> = alerts.iter().map(|a| self.ci_name(a.ci)).collect();
         let Some(row) = self.state.outbox.get_mut(id) else {
             return;
         };
+        let with = take_with(row, &named);
         let before = row
             .told_severe
             .filter(|(last, _)| at.since(*last) < FORGOTTEN);
@@ -192,12 +198,28 @@ impl Engine {
                 critical,
                 more,
                 count,
+                with,
             },
             delayed: None,
         });
         let told = row.joined.is_empty() && !row.notes.is_empty();
         invariant::check(&mut self.effects.violations, Invariant::P1, told);
         self.touch(id.incident);
+    }
+
+    /// The CIs of severe alerts that notes told to the tickets of an incident which a person has: each named once.
+    pub(super) fn named_severe(&self, id: IncidentId) -> BTreeMap<Arc<str>, BTreeSet<CiId>> {
+        let mut out = BTreeMap::new();
+        for id in self.rows_of(id) {
+            let row = self.state.outbox.get(&id);
+            let Some(row) = row.filter(|row| row.touched && row.told_severe.is_some()) else {
+                continue;
+            };
+            let told = row.severe.iter().filter(|a| !row.joined.contains(a));
+            let alerts = told.filter_map(|a| self.state.alerts.get(a));
+            out.insert(id.target, alerts.map(|a| a.ci).collect());
+        }
+        out
     }
 
     /// P1: severe live alerts of an incident whose touched ticket knows nothing of them.
@@ -218,4 +240,43 @@ impl Engine {
         }
         out
     }
+}
+
+/// Takes notes back that were to be written with this one: what is `named` is told already. Where the tool is not
+/// well they stay, for one of them may stand there.
+fn take_with(row: &mut Row, named: &BTreeSet<String>) -> With {
+    let mut with = With::default();
+    if row.failing_since.is_some() {
+        return with;
+    }
+    let times = &mut row.note_times;
+    row.notes.retain(|note| {
+        match &note.what {
+            NoteKind::Priority { before, now, .. } => {
+                let first = with.raised.map_or(*before, |(first, _)| first);
+                with.raised = Some((first, *now));
+            }
+            NoteKind::Grew {
+                alerts,
+                cis,
+                services,
+                names,
+            } => {
+                let fresh = services.iter().filter(|s| !named.contains(&s.name));
+                with.services.extend(fresh.cloned());
+                let fresh = names.iter().filter(|n| !named.contains(*n));
+                with.names.extend(fresh.cloned());
+                with.all = Some((*alerts, *cis));
+            }
+            _others => return true,
+        }
+        if let Some(at) = times.iter().position(|t| *t == note.at) {
+            times.remove(at);
+        }
+        false
+    });
+    let services: BTreeSet<&String> = with.services.iter().map(|s| &s.name).collect();
+    with.names.retain(|n| !services.contains(n));
+    with.names.truncate(MAX_NAMES);
+    with
 }

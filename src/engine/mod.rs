@@ -4,6 +4,7 @@
 //! were answered already, a gap, a start) is told first, then timers that were due fire, then the other
 //! records are applied, and at the end every incident that was touched is looked at once.
 
+mod back;
 pub mod bind;
 mod breaker;
 mod changes;
@@ -15,6 +16,7 @@ mod deliveries;
 mod expiry;
 mod fallback;
 mod flap;
+mod former;
 mod group;
 pub mod hands;
 mod heard;

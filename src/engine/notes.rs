@@ -2,11 +2,11 @@
 
 use super::Engine;
 use super::state::{IncidentState, Row, RowId, Timer};
-use crate::model::{AlertId, IncidentId, Millis, Priority};
+use crate::model::{AlertId, CiId, IncidentId, Millis, Priority};
 use crate::rules::Notes;
 use crate::ticket::{Cause, MAX_NAMES, Note, NoteKind};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Notes that wait for a ticket; what comes after is told by the description.
@@ -31,6 +31,10 @@ impl Engine {
                 row.recovered = false;
             }
         }
+        let at = self.state.at;
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.told.anew = at;
+        }
         self.note_with(id, |target, _| NoteKind::Reopened {
             ci: ci.clone(),
             text: texts.get(target).cloned().unwrap_or_default(),
@@ -40,55 +44,59 @@ impl Engine {
     /// Adds a note to every ticket of an incident. `what` gets the target, and the other ticket's name there,
     /// for merges.
     pub(super) fn note_with(&mut self, id: IncidentId, what: impl Fn(&str, String) -> NoteKind) {
+        for row in self.rows_of(id) {
+            self.note_row(&row, &what);
+        }
+        self.touch(id);
+    }
+
+    fn note_row(&mut self, row_id: &RowId, what: impl Fn(&str, String) -> NoteKind) {
         let at = self.state.at;
         let rules = self.state.rules.clone();
         let rules = &rules.ticket;
-        let quiet = self.quiet_until(id).is_some();
-        for row_id in self.rows_of(id) {
-            let other = match what(&row_id.target, String::new()) {
-                NoteKind::MergedInto { incident, .. }
-                | NoteKind::Merged { incident, .. }
-                | NoteKind::Left { incident, .. }
-                | NoteKind::Came { incident, .. } => self.ticket_of(incident, &row_id.target),
-                _other_kinds => String::new(),
-            };
-            let Some(row) = self.state.outbox.get_mut(&row_id) else {
-                continue;
-            };
-            if row.ticket.is_none() && row.unknown.is_none() && row.in_flight.is_none() {
-                continue; // the description of the ticket to come says it
-            }
-            let kind = what(&row_id.target, other);
-            if rules.notes == Notes::Quiet && !told_when_quiet(&kind) {
-                continue; // the description says it
-            }
-            if quiet && !by_person(&kind) {
-                self.effects.notes_suppressed = self.effects.notes_suppressed.saturating_add(1);
-                continue;
-            }
-            row.note_times.retain(|t| at.since(*t) < DAY);
-            let hour = row
-                .note_times
-                .iter()
-                .filter(|t| at.since(**t) < Millis::mins(60));
-            let (per_hour, per_day) = match rules.notes {
-                Notes::Verbose => (60, 24 * 60),
-                Notes::Quiet | Notes::Calm => (rules.notes_per_hour, rules.notes_per_day),
-            };
-            let full = hour.count() >= usize::try_from(per_hour).unwrap_or(usize::MAX)
-                || row.note_times.len() >= usize::try_from(per_day).unwrap_or(usize::MAX);
-            if row.notes.len() >= MAX_NOTES || (full && !urgent(&kind)) {
-                self.effects.notes_suppressed = self.effects.notes_suppressed.saturating_add(1);
-                continue;
-            }
-            row.note_times.push(at);
-            row.notes.push(Note {
-                at,
-                what: kind,
-                delayed: None,
-            });
+        let quiet = self.quiet_until(row_id.incident).is_some();
+        let other = match what(&row_id.target, String::new()) {
+            NoteKind::MergedInto { incident, .. }
+            | NoteKind::Merged { incident, .. }
+            | NoteKind::Left { incident, .. }
+            | NoteKind::Came { incident, .. } => self.ticket_of(incident, &row_id.target),
+            _other_kinds => String::new(),
+        };
+        let Some(row) = self.state.outbox.get_mut(row_id) else {
+            return;
+        };
+        if row.ticket.is_none() && row.unknown.is_none() && row.in_flight.is_none() {
+            return; // the description of the ticket to come says it
         }
-        self.touch(id);
+        let kind = what(&row_id.target, other);
+        if rules.notes == Notes::Quiet && !told_when_quiet(&kind) {
+            return; // the description says it
+        }
+        if quiet && !by_person(&kind) {
+            self.effects.notes_suppressed = self.effects.notes_suppressed.saturating_add(1);
+            return;
+        }
+        row.note_times.retain(|t| at.since(*t) < DAY);
+        let hour = row
+            .note_times
+            .iter()
+            .filter(|t| at.since(**t) < Millis::mins(60));
+        let (per_hour, per_day) = match rules.notes {
+            Notes::Verbose => (60, 24 * 60),
+            Notes::Quiet | Notes::Calm => (rules.notes_per_hour, rules.notes_per_day),
+        };
+        let full = hour.count() >= usize::try_from(per_hour).unwrap_or(usize::MAX)
+            || row.note_times.len() >= usize::try_from(per_day).unwrap_or(usize::MAX);
+        if row.notes.len() >= MAX_NOTES || (full && !urgent(&kind)) {
+            self.effects.notes_suppressed = self.effects.notes_suppressed.saturating_add(1);
+            return;
+        }
+        row.note_times.push(at);
+        row.notes.push(Note {
+            at,
+            what: kind,
+            delayed: None,
+        });
     }
 
     /// A note to one ticket, whatever the caps say.
@@ -155,10 +163,11 @@ impl Engine {
         if told.priority.is_some_and(|before| priority < before) {
             self.note_priority(id, told.priority.unwrap_or(priority), priority);
         }
+        self.note_back(id);
         self.note_extent(id);
     }
 
-    pub(super) fn note_cause(&mut self, id: IncidentId, before: Option<crate::model::CiId>) {
+    pub(super) fn note_cause(&mut self, id: IncidentId, before: Option<CiId>) {
         let Some(known) = self.state.incidents.get(&id) else {
             return;
         };
@@ -179,10 +188,14 @@ impl Engine {
             .take(3)
             .map(|c| self.service_text(*c))
             .collect();
-        self.note_with(id, |_, _| NoteKind::Priority {
+        let theirs = |row: &RowId| self.state.outbox.get(row).is_some_and(Row::is_worked_on);
+        let rows = self.rows_of(id).into_iter().filter(theirs);
+        let left: BTreeSet<Arc<str>> = rows.map(|row| row.target).collect();
+        self.note_with(id, |target, _| NoteKind::Priority {
             before,
             now,
             services: services.clone(),
+            left: left.contains(target),
         });
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.told.priority = Some(now);
@@ -229,7 +242,6 @@ impl Engine {
             return;
         }
         let alerts = known.live;
-        let texts: Vec<_> = new.iter().take(6).map(|c| self.service_text(*c)).collect();
         // Those that tickets were told of began before.
         let fresh = usize::try_from(cis.saturating_sub(told.cis)).unwrap_or(usize::MAX);
         let mut newest: Vec<_> = spots
@@ -237,14 +249,27 @@ impl Engine {
             .map(|(ci, (_, begin))| (Reverse(*begin), *ci))
             .collect();
         newest.sort();
-        let newest = newest.iter().take(fresh.min(MAX_NAMES));
-        let names: Vec<String> = newest.map(|(_, ci)| self.ci_name(*ci)).collect();
-        self.note_with(id, |_, _| NoteKind::Grew {
-            alerts,
-            cis,
-            services: texts.clone(),
-            names: names.clone(),
-        });
+        newest.truncate(fresh);
+        let mut known: BTreeMap<Arc<str>, BTreeSet<CiId>> = self.named_severe(id);
+        for row in self.rows_of(id) {
+            let known = known.remove(&row.target).unwrap_or_default();
+            let untold = |ci: &&CiId| !known.contains(*ci);
+            let services = new.iter().filter(untold).take(MAX_NAMES);
+            let services: Vec<_> = services.map(|c| self.service_text(*c)).collect();
+            let names = newest.iter().map(|(_, ci)| ci).filter(untold);
+            let names: Vec<_> = names.take(MAX_NAMES).map(|c| self.ci_name(*c)).collect();
+            if services.is_empty() && names.is_empty() && !known.is_empty() {
+                continue; // a person was told of all of it
+            }
+            let what = NoteKind::Grew {
+                alerts,
+                cis,
+                services,
+                names,
+            };
+            self.note_row(&row, |_, _| what.clone());
+        }
+        self.touch(id);
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.told.at = at;
             known.told.cis = cis;
@@ -269,7 +294,10 @@ fn urgent(kind: &NoteKind) -> bool {
         | NoteKind::Recovered(_) => true,
         NoteKind::Flapping { first, .. } => *first,
         NoteKind::Cause { now, .. } => matches!(now, Cause::Named(..)),
-        NoteKind::Grew { .. } | NoteKind::Priority { .. } | NoteKind::Late => false,
+        NoteKind::Grew { .. }
+        | NoteKind::Back { .. }
+        | NoteKind::Priority { .. }
+        | NoteKind::Late => false,
     }
 }
 
@@ -283,7 +311,10 @@ fn told_when_quiet(kind: &NoteKind) -> bool {
         | NoteKind::Inform { .. }
         | NoteKind::Late
         | NoteKind::Recovered(_) => true,
-        NoteKind::Grew { .. } | NoteKind::Priority { .. } | NoteKind::Flapping { .. } => false,
+        NoteKind::Grew { .. }
+        | NoteKind::Back { .. }
+        | NoteKind::Priority { .. }
+        | NoteKind::Flapping { .. } => false,
         NoteKind::Merged { .. }
         | NoteKind::MergedInto { .. }
         | NoteKind::Left { .. }
@@ -306,6 +337,7 @@ fn by_person(kind: &NoteKind) -> bool {
         | NoteKind::LateCritical { .. }
         | NoteKind::Recovered(_)
         | NoteKind::Grew { .. }
+        | NoteKind::Back { .. }
         | NoteKind::Priority { .. }
         | NoteKind::Flapping { .. }
         | NoteKind::StillFiring { .. }

@@ -87,7 +87,7 @@ impl Engine {
             if let Some(later) = later {
                 self.set_timer(at.plus(later), Timer::Row(row.clone()));
             }
-            self.state.outbox.insert(row, Row::new(at, shadow));
+            self.insert_row(row, shadow);
         }
     }
 
@@ -195,7 +195,7 @@ impl Engine {
         if let Some(row) = self.state.outbox.get_mut(id) {
             row.generation = row.generation.saturating_add(1);
             row.since = at;
-            row.ticket = None;
+            row.leave_ticket(at);
             row.ticket_state = TicketState::New;
             row.touched = false;
             row.owner.clear();

@@ -327,8 +327,12 @@ impl Engine {
     pub(super) fn ticket_history(&mut self, id: &RowId) {
         let at = self.state.at;
         let epoch = self.state.epoch;
-        let Some(row) = self.state.outbox.get(id) else {
+        let Some(row) = self.state.outbox.get_mut(id) else {
             return;
+        };
+        row.ended = match row.ticket_state {
+            TicketState::Resolved | TicketState::Closed => row.ended.or(Some(at)),
+            TicketState::New | TicketState::Open | TicketState::OnHold => None,
         };
         let Some(ticket) = row.ticket.clone().filter(|_| !row.shadow) else {
             return;

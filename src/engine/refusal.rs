@@ -158,6 +158,9 @@ impl Engine {
             return;
         }
         self.follow_on(id);
+        if let Some(row) = self.state.outbox.get_mut(id).filter(|_| how == "deleted") {
+            row.former = None; // nobody can look it up
+        }
         let ticket = shown(&ticket);
         let text = format!("{}: ticket {ticket} is {how}, a new one follows", id.target);
         self.warn(Some(id.incident), text);

@@ -3,7 +3,7 @@
 use crate::itsm::{Seen, TicketState};
 use crate::model::{AlertId, DeliveryId, IncidentId, Millis, Seq};
 use crate::record::StepName;
-use crate::ticket::Note;
+use crate::ticket::{Former, Note};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +28,10 @@ pub struct Row {
     pub ticket: Option<String>,
     /// How it was last seen.
     pub ticket_state: TicketState,
+    /// Since when it is resolved or closed, as far as we know.
+    pub ended: Option<Millis>,
+    /// The ticket that it follows.
+    pub former: Option<Former>,
     /// A person has changed it. Never forgotten.
     pub touched: bool,
     /// Who has it, as the tool names them; empty for nobody.
@@ -99,6 +103,8 @@ impl Row {
             shadow,
             ticket: None,
             ticket_state: TicketState::New,
+            ended: None,
+            former: None,
             touched: false,
             owner: String::new(),
             answered: Seq(0),
@@ -139,6 +145,13 @@ impl Row {
         self.ticket_state = seen.state;
         self.touched |= seen.touched;
         self.owner.clone_from(&seen.owner);
+    }
+    /// A person has the ticket and has not ended it.
+    pub fn is_worked_on(&self) -> bool {
+        match self.ticket_state {
+            TicketState::New | TicketState::Open | TicketState::OnHold => self.touched,
+            TicketState::Resolved | TicketState::Closed => false,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::identity::short_hash;
-use super::state::{Alert, Incident, IncidentState};
+use super::state::{Alert, Incident, IncidentState, RowId};
 use crate::model::{CiId, IncidentId, Labels, Millis, Severity, cut};
 use crate::rules::Reopen;
 use crate::ticket::{
@@ -128,6 +128,14 @@ impl Engine {
                 known,
                 self.group(known, &services.observed, subject).0,
             ),
+            before: {
+                let row = RowId {
+                    incident: id,
+                    target: target.into(),
+                };
+                let row = self.state.outbox.get(&row);
+                row.and_then(|row| row.former.clone())
+            },
             changed: self.changed(known, subject),
             flapping: self.flap_texts(id).0.into_iter().map(|f| f.ci).collect(),
             flap_quiet: self.state.rules.suppress.flapping.quiet,
@@ -385,6 +393,7 @@ impl Engine {
             outages,
             touched,
             resolves,
+            refers: self.is_found_again(id, known),
             reopen_within: (resolves && reopens && rules.ticket.reopen.ours == Reopen::Reopen)
                 .then_some(rules.correlate.reopen_within),
         })

@@ -1,12 +1,12 @@
 //! Wanted state to text: title, description and notes, bounded and harmless for the kind of tool.
 //!
 //! The engine says *what* is known ([`Wanted`]); this module says it in words, in English or Danish. Rules of
-//! the text: the letters WHAT, IMPACT, CAUSE, DO FIRST, CHANGED, BEFORE in this order, empty ones left out
-//! (nothing of [`Wanted`] tells about earlier incidents yet, so the last is never printed);
+//! the text: the letters WHAT, IMPACT, CAUSE, DO FIRST, CHANGED, BEFORE in this order, empty ones left out;
 //! names before numbers; every time with its zone; alert text quoted at most once and cut at 200 characters;
 //! one line per letter, never wrapped by us, because a phone wraps better than we can.
 
 mod classes;
+mod facts;
 mod harmless;
 mod notes;
 mod page;
@@ -14,6 +14,7 @@ mod render;
 mod text;
 mod title;
 
+pub use facts::{Former, Recovery, With};
 pub use notes::note;
 pub use page::zone_is_known;
 pub use render::TextError;
@@ -80,6 +81,8 @@ pub struct Wanted {
     pub merged_into: Option<IncidentId>,
     /// A person split it from another one.
     pub split_from: Option<SplitFrom>,
+    /// The ticket that this one follows.
+    pub before: Option<Former>,
     /// Changes of its cause shortly before it began, the last first.
     pub changed: Vec<ChangeText>,
     /// CIs whose alerts come and go, at most [`MAX_NAMES`].
@@ -295,6 +298,8 @@ pub enum NoteKind {
         more: Vec<String>,
         /// How many those are.
         count: u32,
+        /// What a note of its own would say at the same moment.
+        with: With,
     },
     /// The cause changed or became known.
     Cause {
@@ -311,6 +316,8 @@ pub enum NoteKind {
         now: Priority,
         /// The services that raised it.
         services: Vec<ServiceText>,
+        /// A person has the ticket: its priority is left to them.
+        left: bool,
     },
     /// Another incident was merged into this one.
     Merged {
@@ -373,6 +380,15 @@ pub enum NoteKind {
         /// We resolve the ticket with this note.
         resolves: bool,
     },
+    /// Services work again, and the incident goes on.
+    Back {
+        /// Which, and since when, most critical first, at most [`MAX_NAMES`].
+        services: Vec<(ServiceText, Millis)>,
+        /// Services that do not work yet, most critical first, at most [`MAX_NAMES`].
+        failing: Vec<ServiceText>,
+        /// Live alerts.
+        alerts: u32,
+    },
     /// All alerts are over.
     Recovered(Recovery),
     /// An alert fires again.
@@ -429,27 +445,6 @@ pub enum Because {
     Ci(String),
     /// One fault on CIs that nothing else connects, by the name that its alerts share.
     SameFault(String),
-}
-
-/// The facts of a recovery.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recovery {
-    /// When the last alert was over.
-    pub at: Millis,
-    /// All alerts of the incident.
-    pub alerts: u32,
-    /// How long it has been quiet.
-    pub quiet: Millis,
-    /// The root cause and when it came back, if it alerted itself.
-    pub root: Option<(String, Millis)>,
-    /// Outage of each observed service.
-    pub outages: Vec<(ServiceText, Millis)>,
-    /// A person works on the ticket: the state is left to them.
-    pub touched: bool,
-    /// We resolve the ticket with this note.
-    pub resolves: bool,
-    /// Within which time a new alert opens the same ticket again; `None` where the tool cannot.
-    pub reopen_within: Option<Millis>,
 }
 
 /// How a target's text is made.

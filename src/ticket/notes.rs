@@ -50,8 +50,15 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             critical,
             more,
             count,
+            with,
         } => context! {
             kind => "late_critical",
+            before => with.raised.map(|(before, _)| before.word()),
+            now => with.raised.map(|(_, now)| now.word()),
+            services => page.services(&with.services),
+            names => page.names(&with.names, 0, MAX_NAMES),
+            alerts => with.all.map(|(alerts, _)| alerts),
+            cis => with.all.map(|(_, cis)| cis),
             ci => page.name(ci),
             text => page.quote(text),
             critical => critical,
@@ -107,8 +114,10 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             before,
             now,
             services,
+            left,
         } => context! {
             kind => "priority",
+            left => left,
             before => before.word(),
             now => now.word(),
             services => page.services(services),
@@ -135,6 +144,23 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             because => explains(because, page),
             by => page.name(by),
         },
+        NoteKind::Back {
+            services,
+            failing,
+            alerts,
+        } => {
+            let one = |(service, at): &(ServiceText, Millis)| {
+                let name = page.services(std::slice::from_ref(service));
+                format!("{name} {}", page.time_near(*at, now))
+            };
+            let list: Vec<String> = services.iter().take(MAX_NAMES).map(one).collect();
+            context! {
+                kind => "back",
+                list => list.join(", "),
+                failing => page.services(failing),
+                alerts => alerts,
+            }
+        }
         NoteKind::Recovered(recovery) => recovered(recovery, now, page),
         NoteKind::Reopened { ci, text } => context! {
             kind => "reopened", ci => page.name(ci), text => page.quote(text),
@@ -223,6 +249,7 @@ fn recovered(recovery: &Recovery, now: Millis, page: &Page) -> Value {
         outages => outages.join(", "),
         touched => recovery.touched,
         resolves => recovery.resolves,
+        refers => recovery.refers,
         reopen_within => recovery.reopen_within.map(|within| page.span(within)),
     }
 }

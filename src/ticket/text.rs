@@ -164,6 +164,10 @@ fn values(wanted: &Wanted, page: &Page, style: &Style, detail: Detail) -> Result
         flapping => page.names(&wanted.flapping, 0, MAX_NAMES),
         flap_quiet => page.span(wanted.flap_quiet),
         changed => wanted.changed.iter().map(|c| change(c, page)).collect::<Vec<_>>(),
+        before => wanted.before.as_ref().map(|b| context! {
+            ticket => page.name(itsm::shown(&b.ticket)),
+            closed => b.closed.map(|at| page.time(at)),
+        }),
         links => if detail.more { links(wanted, page) } else { Vec::new() },
         why => why,
         first => context! {

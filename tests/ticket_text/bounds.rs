@@ -4,8 +4,8 @@ use super::LANGUAGES;
 use super::facts::*;
 use correlated::model::{IncidentId, Millis, Priority, Severity};
 use correlated::ticket::{
-    AlsoOpen, Because, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, FlapText, Note,
-    NoteKind, Recovery, ServiceText, SplitFrom, Wanted, content, note,
+    AlsoOpen, Because, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, FlapText,
+    Former, Note, NoteKind, Recovery, ServiceText, SplitFrom, Wanted, With, content, note,
 };
 
 /// A small generator of numbers that is the same on every machine.
@@ -155,6 +155,10 @@ impl Noise {
             rules: u64::MAX,
             graph_as_of: self.yes().then(|| self.moment()),
             merged_into: self.yes().then_some(IncidentId(9)),
+            before: self.yes().then(|| Former {
+                ticket: self.text(),
+                closed: self.yes().then(|| self.moment()),
+            }),
             split_from: self.yes().then(|| SplitFrom {
                 incident: IncidentId(8),
                 ticket: self.text(),
@@ -177,7 +181,7 @@ impl Noise {
     fn note(&mut self) -> NoteKind {
         let (ci, text) = (self.text(), self.text());
         let incident = IncidentId(self.below(1 << 31));
-        match self.below(14) {
+        match self.below(15) {
             0 => NoteKind::Grew {
                 alerts: self.number(),
                 cis: self.number(),
@@ -190,6 +194,12 @@ impl Noise {
                 critical: self.yes(),
                 more: self.texts(),
                 count: self.number(),
+                with: With {
+                    raised: self.yes().then_some((Priority::P3, Priority::P1)),
+                    services: self.services(),
+                    names: self.texts(),
+                    all: self.yes().then(|| (self.number(), self.number())),
+                },
             },
             8 => NoteKind::Left {
                 incident,
@@ -238,6 +248,7 @@ impl Noise {
                 before: Priority::P3,
                 now: Priority::P1,
                 services: self.services(),
+                left: self.yes(),
             },
             4 => NoteKind::MergedInto {
                 incident,
@@ -255,6 +266,11 @@ impl Noise {
                 services: self.services(),
             },
             6 => NoteKind::Late,
+            14 => NoteKind::Back {
+                services: self.services().into_iter().map(|s| (s, AT)).collect(),
+                failing: self.services(),
+                alerts: self.number(),
+            },
             _ => NoteKind::Recovered(Recovery {
                 at: self.moment(),
                 alerts: self.number(),
@@ -264,6 +280,7 @@ impl Noise {
                 touched: self.yes(),
                 resolves: self.yes(),
                 reopen_within: self.yes().then(|| self.moment()),
+                refers: self.yes(),
             }),
         }
     }

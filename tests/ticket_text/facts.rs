@@ -3,8 +3,8 @@
 use correlated::itsm::{Limits, Markup};
 use correlated::model::{IncidentId, Millis, Priority, Severity};
 use correlated::ticket::{
-    AlsoOpen, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, Language, ServiceText,
-    SplitFrom, Style, Wanted,
+    AlsoOpen, Cause, CauseText, ChangeText, CiText, ClassText, FirstAlert, Former, Language,
+    ServiceText, SplitFrom, Style, Wanted,
 };
 
 /// 2026-11-22T01:14:07Z, a night from Saturday to Sunday.
@@ -137,6 +137,7 @@ pub fn switch() -> Wanted {
         graph_as_of: Some(after(-2 * 3600)),
         merged_into: None,
         split_from: None,
+        before: None,
         changed: Vec::new(),
         flapping: Vec::new(),
         flap_quiet: Millis::mins(10),
@@ -403,6 +404,10 @@ pub fn changed_and_flapping() -> Wanted {
             change("CHG0040219", "", 0),
             change("CHG0040211", "Firmware 17.9.5", 19),
         ],
+        before: Some(Former {
+            ticket: "INC0061877#a9c1".into(),
+            closed: Some(AT.plus(Millis::mins(-95))),
+        }),
         flapping: strings("sw-cph1-a07 srv-web-01"),
         ..switch()
     }

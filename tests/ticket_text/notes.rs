@@ -4,7 +4,8 @@ use super::facts::*;
 use super::{LANGUAGES, golden};
 use correlated::model::{IncidentId, Millis, Priority};
 use correlated::ticket::{
-    Because, Cause, CauseText, FlapText, Note, NoteKind, Recovery, Wanted, content, note, sentence,
+    Because, Cause, CauseText, FlapText, Note, NoteKind, Recovery, Wanted, With, content, note,
+    sentence,
 };
 
 fn recovery() -> Recovery {
@@ -21,6 +22,7 @@ fn recovery() -> Recovery {
         touched: false,
         resolves: true,
         reopen_within: Some(Millis::mins(15)),
+        refers: true,
     }
 }
 
@@ -72,6 +74,24 @@ fn cases() -> Vec<Case> {
                 critical: true,
                 more: vec![],
                 count: 0,
+                with: With::default(),
+            },
+            None,
+        ),
+        (
+            "late-critical-with",
+            NoteKind::LateCritical {
+                ci: ci.clone(),
+                text: text.clone(),
+                critical: true,
+                more: vec![],
+                count: 0,
+                with: With {
+                    raised: Some((Priority::P2, Priority::P1)),
+                    services: services("Payroll:gold"),
+                    names: strings("srv-pay-01 srv-pay-02"),
+                    all: Some((9, 7)),
+                },
             },
             None,
         ),
@@ -83,6 +103,7 @@ fn cases() -> Vec<Case> {
                 critical: false,
                 more: strings("Webshop payroll-db"),
                 count: 4,
+                with: With::default(),
             },
             None,
         ),
@@ -207,6 +228,17 @@ fn cases() -> Vec<Case> {
                 before: Priority::P3,
                 now: Priority::P1,
                 services: services("Payroll:gold Webshop:gold"),
+                left: false,
+            },
+            None,
+        ),
+        (
+            "priority-touched",
+            NoteKind::Priority {
+                before: Priority::P3,
+                now: Priority::P1,
+                services: services("Payroll:gold"),
+                left: true,
             },
             None,
         ),
@@ -260,6 +292,18 @@ fn cases() -> Vec<Case> {
             },
             None,
         ),
+        (
+            "partly-recovered",
+            NoteKind::Back {
+                services: vec![
+                    (services("Payroll:gold").remove(0), after(60 * 60)),
+                    (services("Intranet:silver").remove(0), after(62 * 60)),
+                ],
+                failing: services("Webshop:gold"),
+                alerts: 7,
+            },
+            None,
+        ),
         ("recovered-untouched", NoteKind::Recovered(recovery()), None),
         (
             "recovered-touched",
@@ -275,6 +319,7 @@ fn cases() -> Vec<Case> {
             "recovered-touched-but-resolved",
             NoteKind::Recovered(Recovery {
                 touched: true,
+                refers: false,
                 ..recovery()
             }),
             None,
@@ -387,6 +432,7 @@ fn cases() -> Vec<Case> {
                 critical: true,
                 more: vec![],
                 count: 0,
+                with: With::default(),
             },
             Some((AT, after(48 * 60))),
         ),
@@ -398,6 +444,7 @@ fn cases() -> Vec<Case> {
                 critical: true,
                 more: vec![],
                 count: 0,
+                with: With::default(),
             },
             None,
         ),

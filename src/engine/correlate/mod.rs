@@ -165,7 +165,7 @@ impl Engine {
     /// Opens an incident for an alert that is better explained by a fault of its own.
     fn open(&mut self, id: AlertId) -> Option<IncidentId> {
         let incident = self.new_incident(id)?;
-        self.count_incident(id);
+        self.count_incident(id, incident);
         let ci = self.state.alerts.get(&id)?.ci;
         let member = Member {
             ci,
@@ -215,6 +215,7 @@ impl Engine {
             quiet_since: None,
             resolved: None,
             promoted: false,
+            recurs: None,
             acknowledged: None,
             merged_into: None,
             merges: Vec::new(),
