@@ -68,6 +68,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: false,
+    links: |_| false,
     next: |s, _, step, got| next_of(life::answer(&Bmc { s }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,

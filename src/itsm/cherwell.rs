@@ -62,6 +62,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: false,
+    links: |_| false,
     next: |s, facts, step, got| next_of(life::answer(&Cherwell { s, facts }, step, got, probe, find, create)),
     poll: None,
     hint: None,

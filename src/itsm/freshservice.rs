@@ -60,6 +60,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: false,
+    links: |_| false,
     next: |s, facts, step, got| next_of(life::answer(&Fresh { s, facts }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,

@@ -812,6 +812,24 @@ fn said(bench: &Bench, id: IncidentId, what: &str) -> bool {
     bench.world.lines.iter().any(|l| of(&l))
 }
 
+/// Does it until it is done or the process ends; then it starts again, and answers that. No other end is laid.
+pub fn dies(bench: &mut Bench, act: impl FnOnce(&mut Bench)) -> bool {
+    match catch_unwind(AssertUnwindSafe(|| act(bench))) {
+        Ok(()) => false,
+        Err(end) if end.is::<Killed>() => {
+            let died = bench.world.fuse.deaths().last().unwrap().0;
+            bench.world.now = bench.world.now.max(died);
+            for tool in bench.tools.values() {
+                tool.borrow_mut().forget();
+            }
+            bench.world.fuse.lay(None);
+            bench.world.crash(Millis::secs(5));
+            true
+        }
+        Err(other) => resume_unwind(other),
+    }
+}
+
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }

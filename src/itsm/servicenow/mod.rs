@@ -89,6 +89,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: true,
+    links: |s| !s.options.text("link_field").is_empty(),
     next,
     poll: Some(poll::poll),
     hint: None,
