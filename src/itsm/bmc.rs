@@ -395,9 +395,6 @@ impl Tool for Bmc<'_> {
                 Err(Refusal::Reject(_)) => Ok(None), // the read-back shows it
                 Err(other) => Err(other),
             },
-            (Step::Link { other, .. }, []) => {
-                Ok(self.note(id, &format!("See also {}.", super::shown(other))))
-            }
             (_, [.., last]) => accepted(last).map(|()| None),
             (_, []) => Ok(None),
         }

@@ -369,10 +369,6 @@ impl Tool for Cherwell<'_> {
                 self.set(&mut values, "text_field", &content.description);
             }
             (Step::Note { text, .. }, []) => self.set(&mut values, "note_field", text),
-            (Step::Link { other, .. }, []) => {
-                let text = format!("See also {}.", super::shown(other));
-                self.set(&mut values, "note_field", &text);
-            }
             (Step::Resolve { text, .. }, []) => {
                 let more = Values::default().with("text", text);
                 values = more.fields(self.s, "resolve_fields");

@@ -434,13 +434,11 @@ impl Tool for Fresh<'_> {
                     },
                 }
             }
-            Step::Link { other, .. } => match got {
-                [] => self
-                    .note(id, &format!("See also {}.", super::shown(other)))
-                    .map(Some),
-                [said, ..] => json_of(said, told).map(|_| None),
-            },
-            Step::Probe | Step::Find { .. } | Step::Create { .. } | Step::Read { .. } => Ok(None),
+            Step::Link { .. }
+            | Step::Probe
+            | Step::Find { .. }
+            | Step::Create { .. }
+            | Step::Read { .. } => Ok(None),
         }
     }
 

@@ -354,12 +354,11 @@ impl Tool for Zammad<'_> {
             Step::Note { text, .. } => self.put(id, &json!({ "article": article(text) })).map(Some),
             Step::Resolve { text, .. } => with("resolved_state", text),
             Step::Reopen { text, .. } => with("open_state", text),
-            Step::Link { other, .. } => {
-                let text = format!("See also {}.", super::shown(other));
-                self.put(id, &json!({ "article": article(&text) }))
-                    .map(Some)
-            }
-            Step::Probe | Step::Find { .. } | Step::Create { .. } | Step::Read { .. } => Ok(None),
+            Step::Link { .. }
+            | Step::Probe
+            | Step::Find { .. }
+            | Step::Create { .. }
+            | Step::Read { .. } => Ok(None),
         }
     }
 

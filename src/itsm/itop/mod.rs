@@ -434,11 +434,11 @@ impl Tool for ITop<'_> {
                     one(self.stimulus(id, "ev_reopen", fields.into_iter().collect()))
                 }
             },
-            Step::Link { other, .. } => {
-                let text = format!("See also {}.", super::shown(other));
-                one(self.change(id, &json!({ "private_log": entry(&text) })))
-            }
-            Step::Probe | Step::Find { .. } | Step::Create { .. } | Step::Read { .. } => Ok(None),
+            Step::Link { .. }
+            | Step::Probe
+            | Step::Find { .. }
+            | Step::Create { .. }
+            | Step::Read { .. } => Ok(None),
         }
     }
 
