@@ -4,11 +4,13 @@
 //! compiled. Addresses, paths, credentials and mappings are plumbing and never come here.
 
 mod policy;
+mod relation;
 
 pub use policy::{
     CompiledInhibit, Flapping, InformRule, InhibitRule, LabelRule, MatchOp, Matcher, Notes, Reopen,
     ReopenRules, RouteRule, StormRule,
 };
+pub use relation::{Carries, NEIGHBOUR, RelationRule};
 
 use crate::model::{Millis, Severity};
 use regex::Regex;
@@ -145,18 +147,6 @@ pub struct Correlate {
     pub storm: StormRule,
 }
 
-/// What a relation type means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RelationRule {
-    /// Weight if the CI has one relation of this type, per mille; 0 = the relation carries no faults.
-    pub weight: u16,
-    /// Weight of each if the CI has two or more of this type (redundancy), per mille.
-    pub redundant: u16,
-    /// The target needs the source ("group has-member server") instead of the other way round.
-    pub reverse: bool,
-}
-
 /// How impact and urgency become a priority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -200,6 +190,8 @@ pub struct Ticket {
     pub site_attribute: String,
     /// How long an incident of warnings alone that no service feels waits for its ticket.
     pub warnings_wait: Millis,
+    /// The same where such warnings usually come alone; not less than `warnings_wait`, and not read while that is 0.
+    pub usual_wait: Millis,
     /// Calendars outside of whose hours P3 and P4 wait.
     pub hours: [Option<String>; 2],
     /// Resolved tickets whose incident goes on.
@@ -333,27 +325,13 @@ impl Default for Suppress {
 
 impl Default for Correlate {
     fn default() -> Correlate {
-        let rule = |weight, redundant, reverse| RelationRule {
-            weight,
-            redundant,
-            reverse,
-        };
-        let relations = [
-            ("runs-on", rule(900, 400, false)),
-            ("part-of", rule(900, 400, false)),
-            ("powered-by", rule(900, 400, false)),
-            ("connects-to", rule(900, 400, false)),
-            ("stored-on", rule(600, 400, false)),
-            ("depends-on", rule(600, 600, false)),
-            ("member-of", rule(300, 300, false)),
-        ];
         Correlate {
             window: Millis::secs(600),
             hold: [
                 Millis::secs(20),
                 Millis::secs(60),
                 Millis::mins(5),
-                Millis::mins(15),
+                Millis::mins(10),
             ],
             hold_quiet: Millis::secs(20),
             hold_max: Millis::secs(150),
@@ -364,7 +342,7 @@ impl Default for Correlate {
             silent_cause_min: 3,
             silent_cause_share: 60,
             composite_classes: words(["pool", "application", "k8s_service", "lb_vip"]),
-            relations: relations.map(|(n, r)| (n.to_owned(), r)).into(),
+            relations: relation::usual(),
             label_rules: vec![LabelRule::default()],
             storm: StormRule::default(),
         }
@@ -398,7 +376,8 @@ impl Default for Ticket {
             notes_per_day: 12,
             routes: Vec::new(),
             site_attribute: "site".to_owned(),
-            warnings_wait: Millis::mins(15),
+            warnings_wait: Millis::mins(10),
+            usual_wait: Millis::mins(25),
             hours: [None, None],
             reopen: ReopenRules::default(),
         }

@@ -158,6 +158,7 @@ pub(super) fn ticket(
     out.site_attribute = s.text("site_attribute").to_owned();
     out.warnings_wait = s.duration("warnings_wait");
     out.notes = notes(s.text("notes"));
+    out.usual_wait = s.duration("usual_wait");
     out.reopen.ours = reopen(s.text("reopen"));
     out.reopen.persons = reopen(s.text("reopen_persons"));
     out.reopen.persons_after = s.duration("reopen_persons_after");

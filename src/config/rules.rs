@@ -6,7 +6,9 @@ use super::walk::{Walk, hint, join};
 use super::{inform, life, tables};
 use crate::itsm::Promise;
 use crate::model::Severity;
-use crate::rules::{BindRule, Mode, OnRecovery, RelationRule, RulesText, ScopeIdentity, Target};
+use crate::rules::{
+    BindRule, Carries, Mode, OnRecovery, RelationRule, RulesText, ScopeIdentity, Target,
+};
 use toml::de::{DeTable, DeValue};
 
 pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing) -> RulesText {
@@ -256,10 +258,20 @@ fn correlate(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
         let redundant = s
             .get("redundant")
             .map_or(weight, |_| per_mille(&s, "redundant"));
+        let carries = match s.get("carries").map(|_| s.text("carries")) {
+            Some("power") => Carries::Power,
+            Some("network") => Carries::Network,
+            Some(_) => Carries::All,
+            None => out
+                .relations
+                .get(name.get_ref().as_ref())
+                .map_or(Carries::All, |known| known.carries),
+        };
         let rule = RelationRule {
             weight,
             redundant,
             reverse: s.bool("reverse"),
+            carries,
         };
         out.relations.insert(name.get_ref().to_string(), rule);
     }

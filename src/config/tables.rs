@@ -190,7 +190,7 @@ const CORRELATE: &[Key] = &[
     key("hold_p1", Duration, Toml("\"20s\""), "how long a new incident waits for its cause before its ticket, P1"),
     key("hold_p2", Duration, Toml("\"60s\""), "the same, P2"),
     key("hold_p3", Duration, Toml("\"5m\""), "the same, P3"),
-    key("hold_p4", Duration, Toml("\"15m\""), "the same, P4"),
+    key("hold_p4", Duration, Toml("\"10m\""), "the same, P4"),
     key("hold_quiet", Duration, Toml("\"20s\""), "a new alert lengthens the hold of P1 and P2 to this much after it"),
     key("hold_max", Duration, Toml("\"150s\""), "longest hold of P1 and P2"),
     key("resolve_after", Duration, Toml("\"5m\""), "quiet time after which an incident is over"),
@@ -215,6 +215,7 @@ pub const RELATION: &[Key] = &[
     key("weight", Integer(0, 1000), Required, "chance that a fault of the target shows at the source, per mille; 0 switches the type off"),
     key("redundant", Integer(0, 1000), Absent, "the same where a CI has several of this type; default weight"),
     key("reverse", Bool, Toml("false"), "the target needs the source"),
+    key("carries", OneOf(&["all", "power", "network"]), Absent, "what faults it carries; what the network does not reach may still give power. default all, power for powered-by, network for connects-to and neighbour-of"),
 ];
 
 const PRIORITY: &[Key] = &[
@@ -239,7 +240,8 @@ const TICKET: &[Key] = &[
     key("notes_per_day", Integer(1, 10_000), Toml("12"), "notes in a day of a ticket"),
     key("link_base", Text, Toml("\"\""), "base of links to our pages; none is printed while it is empty. Issues of Jira get it as a web link, too"),
     key("site_attribute", Text, Toml("\"site\""), "CI attribute that names the site, for [[ticket.route]]"),
-    key("warnings_wait", Duration, Toml("\"15m\""), "how long an incident of warnings alone that no service feels waits for its ticket; \"0s\" for no longer than others"),
+    key("warnings_wait", Duration, Toml("\"10m\""), "how long an incident of warnings alone that no service feels waits for its ticket; \"0s\" for no longer than others"),
+    key("usual_wait", Duration, Toml("\"25m\""), "the same where their names came alone on one CI six times within a day; not less than warnings_wait, and not read while that is \"0s\""),
     key("calendar_p3", Text, Absent, "a [[ticket.calendar]]: a P3 that begins outside of its hours opens its ticket when they begin"),
     key("calendar_p4", Text, Absent, "the same for P4"),
     key("reopen", OneOf(&["reopen", "new", "note"]), Toml("\"reopen\""), "a ticket that we resolved, when its alert fires again within correlate.reopen_within: opened again, followed by a new one, or only told"),

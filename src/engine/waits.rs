@@ -20,6 +20,8 @@ pub struct Wait {
 pub enum Why {
     /// It has only warnings, and no service feels it.
     Warnings,
+    /// The same, and they usually come alone.
+    Usual,
     /// It is outside the hours of this calendar.
     Hours(Arc<str>),
 }
@@ -51,6 +53,11 @@ impl Engine {
                 Why::Warnings => {
                     format!("only warnings, and no service feels it: no ticket before {until}")
                 }
+                Why::Usual => {
+                    format!(
+                        "only warnings that usually come alone, and no service feels it: no ticket before {until}"
+                    )
+                }
                 Why::Hours(name) => {
                     format!("outside the hours of {name}: no ticket before {until}")
                 }
@@ -61,14 +68,18 @@ impl Engine {
     }
 
     fn warnings_wait(&self, id: IncidentId, known: &Incident) -> Option<Wait> {
-        let until = known.first.plus(self.state.rules.ticket.warnings_wait);
+        let rules = &self.state.rules.ticket;
+        let (wait, why) = match self.is_usual(known) {
+            true if rules.warnings_wait > Millis(0) => {
+                (rules.usual_wait.max(rules.warnings_wait), Why::Usual)
+            }
+            _ => (rules.warnings_wait, Why::Warnings),
+        };
+        let until = known.first.plus(wait);
         let waits = until > self.state.at
             && self.worst(known) >= Severity::Warning
             && self.observed(id).is_empty();
-        waits.then_some(Wait {
-            until,
-            why: Why::Warnings,
-        })
+        waits.then_some(Wait { until, why })
     }
 
     fn hours_wait(&self, known: &Incident) -> Option<Wait> {
@@ -92,6 +103,11 @@ impl Engine {
         Some(match &wait.why {
             Why::Warnings => {
                 format!("only warnings, and no service feels it; it opens at {until} if they go on")
+            }
+            Why::Usual => {
+                format!(
+                    "only warnings that usually come alone, and no service feels it; it opens at {until} if they go on"
+                )
             }
             Why::Hours(name) => {
                 format!("outside the hours of calendar {name}; it opens at {until} if it goes on")

@@ -2,7 +2,8 @@
 //!
 //! A walk in the order of falling weight (Dijkstra on products, in per mille, rounded down at each hop). It
 //! ends at the weight, the hops or the entries allowed, whichever comes first, so that its cost is bounded
-//! by the entries and their links, on a cycle as well.
+//! by the entries and their links, on a cycle as well. Of several paths to a CI only the best is followed further, so
+//! a worse one that is not barred (see [`Links::bar`]) is lost.
 
 use super::links::Links;
 use super::ways::{Way, Ways};
@@ -78,18 +79,23 @@ fn walk(links: &Links, start: Ix, min_weight: u16, limit: usize, to: Option<u32>
         hops: 0,
         before: start.0,
         settled: false,
+        barred: false,
     };
     ways.set(start.0, first);
     let mut heap = BinaryHeap::from([turn(WHOLE, start.0, 0)]);
     let mut settled = 0_usize;
+    let (first, then) = links.bar();
     while let Some(next) = heap.pop() {
         let (weight, ci, hops) = turned(next);
-        match ways.get_mut(ci) {
+        let barred = match ways.get_mut(ci) {
             // A better way was found after this one was put on the heap.
             Some(way) if way.settled || (way.weight, way.hops) != (weight, hops) => continue,
-            Some(way) => way.settled = true,
+            Some(way) => {
+                way.settled = true;
+                way.barred
+            }
             None => continue,
-        }
+        };
         settled = settled.saturating_add(usize::from(ci != start.0));
         if settled >= limit || to == Some(ci) {
             break;
@@ -97,8 +103,11 @@ fn walk(links: &Links, start: Ix, min_weight: u16, limit: usize, to: Option<u32>
         if hops == MAX_HOPS {
             continue;
         }
-        for (next, link) in links.weights(Ix(ci)) {
-            let product = product(weight, link);
+        for step in links.steps(Ix(ci)) {
+            if barred && step.carries == then {
+                continue;
+            }
+            let product = product(weight, step.weight);
             if product == 0 || product < min_weight {
                 continue;
             }
@@ -107,9 +116,10 @@ fn walk(links: &Links, start: Ix, min_weight: u16, limit: usize, to: Option<u32>
                 hops: hops.saturating_add(1),
                 before: ci,
                 settled: false,
+                barred: barred || step.carries == first,
             };
-            if ways.improve(next, way) {
-                heap.push(turn(product, next, way.hops));
+            if ways.improve(step.ci, way) {
+                heap.push(turn(product, step.ci, way.hops));
             }
         }
     }
@@ -137,7 +147,7 @@ fn product(a: u16, b: u16) -> u16 {
 mod tests {
     use super::*;
     use crate::graph::{Ci, Graph, GraphBuilder};
-    use crate::rules::RelationRule;
+    use crate::rules::{Carries, RelationRule};
     use std::sync::Arc;
 
     /// A graph of `n` CIs (0, 1, ...) whose relations are (needer, weight, needed).
@@ -158,6 +168,7 @@ mod tests {
                 weight: *weight,
                 redundant: *weight,
                 reverse: false,
+                carries: Carries::All,
             };
             rules.insert(weight.to_string(), rule);
         }

@@ -1,28 +1,8 @@
-//! From relations to weighted links: who needs whom, and how strongly, in CSR arrays.
-//!
-//! The weight is the chance, per mille, that a fault of the needed CI shows at the CI that needs it:
-//! - a relation weighs what its type's rule says; `redundant` where the needing CI has two or more relations
-//!   of the type; "source needs target", the other way round with `reverse`; a rule of weight 0 carries none;
-//! - `depends-on` weighs at least 900 where it is the only need of a CI without members: a facade (virtual
-//!   address, service name) fails with what stands behind it;
-//! - `member-of` works both ways: the member suffers from a fault of the group (a roll-out) as its rule says,
-//!   at least 600 if the group's class is `deployment`; the group needs each of its n members with
-//!   900/sqrt(n);
-//! - several relations between the same two CIs make one link, the strongest (then the first type by name);
-//! - a type without a rule carries nothing and is one finding.
+//! Weighted links of every CI, in CSR arrays: once towards what it needs, once towards what needs it.
 
-use super::{Finding, Ix, RawGraph, narrow, wide};
-use crate::rules::RelationRule;
-use std::collections::BTreeMap;
-
-/// Full certainty.
-const WHOLE: u16 = 1000;
-/// Least weight of a facade's only need, per mille.
-const FACADE: u16 = 900;
-/// Least weight of a deployment for its members: its faults are roll-outs, which reach most of them.
-const DEPLOYMENT: u16 = 600;
-/// Square of the weight (900) of the only member for its group: `900/sqrt(n)` is `sqrt(810000/n)`.
-const MEMBER_SQUARED: u32 = 810_000;
+use super::weigh::Need;
+use super::{Ix, wide};
+use crate::rules::Carries;
 
 /// One direct need, as it is handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,178 +15,12 @@ pub struct Link<'a> {
     pub kind: &'a str,
 }
 
-/// One need: `needer` fails with `needed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Need {
-    needer: u32,
-    needed: u32,
-    weight: u16,
-    kind: u32,
-}
-
-/// What [`weigh`] makes.
-pub struct Weighed {
-    /// Sorted by (needer, needed); one per pair.
-    pub needs: Vec<Need>,
-    /// Names of the relation types, by the number in the needs.
-    pub kinds: Vec<String>,
-    /// Types without a weight.
-    pub findings: Vec<Finding>,
-}
-
-/// Weighs the relations of a graph.
-pub fn weigh(raw: &RawGraph, rules: &BTreeMap<String, RelationRule>) -> Weighed {
-    let kinds: Vec<String> = rules.keys().cloned().collect();
-    let rule_of: BTreeMap<&str, (u32, RelationRule)> = rules
-        .iter()
-        .enumerate()
-        .map(|(n, (kind, rule))| (kind.as_str(), (narrow(n), *rule)))
-        .collect();
-    let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut given = Vec::with_capacity(raw.relations.len());
-    for relation in &raw.relations {
-        let ends = [relation.from, relation.to];
-        if ends.iter().any(|n| wide(*n) >= raw.cis.len()) || relation.from == relation.to {
-            continue;
-        }
-        match rule_of.get(relation.kind.as_str()) {
-            None => {
-                let count = unknown.entry(&relation.kind).or_default();
-                *count = count.saturating_add(1);
-            }
-            Some((_, rule)) if rule.weight == 0 && rule.redundant == 0 => {}
-            Some((kind, rule)) => given.push(Given::new(relation.from, relation.to, *kind, *rule)),
-        }
-    }
-    given.sort_unstable_by_key(|g| (g.needer, g.kind, g.needed));
-    let member_of = rule_of.get("member-of").filter(|(_, rule)| !rule.reverse);
-    let special = Special {
-        member_of: member_of.map(|(kind, _)| *kind),
-        depends_on: rule_of
-            .get("depends-on")
-            .filter(|(_, rule)| !rule.reverse)
-            .map(|(kind, _)| *kind),
-        members: count_members(raw.cis.len(), &given, member_of.map(|(kind, _)| *kind)),
-    };
-    let mut needs = Vec::with_capacity(given.len());
-    for of_one in given.chunk_by(|a, b| a.needer == b.needer) {
-        for of_kind in of_one.chunk_by(|a, b| a.kind == b.kind) {
-            for one in of_kind {
-                special.weigh(raw, one, of_kind.len(), of_one.len(), &mut needs);
-            }
-        }
-    }
-    needs.retain(|need| need.weight > 0);
-    // Per pair the strongest comes first, then the first type by name; the others go.
-    needs.sort_unstable_by_key(|n| (n.needer, n.needed, std::cmp::Reverse(n.weight), n.kind));
-    needs.dedup_by_key(|n| (n.needer, n.needed));
-    Weighed {
-        needs,
-        kinds,
-        findings: unknown
-            .into_iter()
-            .map(|(kind, count)| Finding {
-                place: "relations".to_owned(),
-                text: format!(
-                    "relation type {kind:?} has no weight in [correlate.relations]; its {count} relations \
-                     carry no faults"
-                ),
-            })
-            .collect(),
-    }
-}
-
-/// A relation whose type has a rule, turned so that `needer` needs `needed`.
-#[derive(Clone, Copy)]
-struct Given {
-    needer: u32,
-    needed: u32,
-    kind: u32,
-    rule: RelationRule,
-}
-
-impl Given {
-    fn new(from: u32, to: u32, kind: u32, rule: RelationRule) -> Given {
-        let (needer, needed) = if rule.reverse { (to, from) } else { (from, to) };
-        Given {
-            needer,
-            needed,
-            kind,
-            rule,
-        }
-    }
-}
-
-/// How many members each CI has.
-fn count_members(cis: usize, given: &[Given], member_of: Option<u32>) -> Vec<u32> {
-    let mut members = vec![0_u32; cis];
-    for one in given.iter().filter(|one| Some(one.kind) == member_of) {
-        if let Some(count) = members.get_mut(wide(one.needed)) {
-            *count = count.saturating_add(1);
-        }
-    }
-    members
-}
-
-/// The types with a meaning of their own.
-struct Special {
-    member_of: Option<u32>,
-    depends_on: Option<u32>,
-    members: Vec<u32>,
-}
-
-impl Special {
-    fn members(&self, ci: u32) -> u32 {
-        self.members.get(wide(ci)).copied().unwrap_or_default()
-    }
-
-    /// Adds the need or needs of one relation. `of_kind` and `of_all` count the relations of the needing CI.
-    fn weigh(
-        &self,
-        raw: &RawGraph,
-        one: &Given,
-        of_kind: usize,
-        of_all: usize,
-        needs: &mut Vec<Need>,
-    ) {
-        let mut weight = match of_kind {
-            1 => one.rule.weight,
-            _ => one.rule.redundant,
-        };
-        let facade = Some(one.kind) == self.depends_on
-            && of_all == 1
-            && self.members(one.needer) == 0
-            && weight > 0;
-        if facade {
-            weight = weight.max(FACADE);
-        }
-        if Some(one.kind) == self.member_of {
-            let class = raw.cis.get(wide(one.needed)).map(|group| &group.class);
-            if weight > 0 && class.is_some_and(|class| class.eq_ignore_ascii_case("deployment")) {
-                weight = weight.max(DEPLOYMENT);
-            }
-            let share = MEMBER_SQUARED / self.members(one.needed).max(1);
-            needs.push(Need {
-                needer: one.needed,
-                needed: one.needer,
-                weight: u16::try_from(share.isqrt()).unwrap_or(WHOLE),
-                kind: one.kind,
-            });
-        }
-        needs.push(Need {
-            needer: one.needer,
-            needed: one.needed,
-            weight: weight.min(WHOLE),
-            kind: one.kind,
-        });
-    }
-}
-
 /// Links of every CI in one direction: those of CI `n` are `ends[starts[n]..starts[n + 1]]`.
 #[derive(Debug)]
 pub struct Links {
     starts: Vec<u32>,
     ends: Vec<End>,
+    down: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -214,6 +28,18 @@ struct End {
     ci: u32,
     kind: u32,
     weight: u16,
+    carries: Carries,
+}
+
+/// One link, for walks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The CI at the other end.
+    pub ci: u32,
+    /// See [`Link::weight`].
+    pub weight: u16,
+    /// What faults its type carries.
+    pub carries: Carries,
 }
 
 impl Links {
@@ -241,6 +67,7 @@ impl Links {
             ci: 0,
             kind: 0,
             weight: 0,
+            carries: Carries::All,
         };
         let mut ends = vec![nothing; needs.len()];
         for need in needs {
@@ -251,12 +78,13 @@ impl Links {
                         ci,
                         kind: need.kind,
                         weight: need.weight,
+                        carries: need.carries,
                     };
                 }
                 *slot = slot.saturating_add(1);
             }
         }
-        Links { starts, ends }
+        Links { starts, ends, down }
     }
 
     /// How many CIs there are.
@@ -276,9 +104,21 @@ impl Links {
         })
     }
 
-    /// The links of a CI as (other end, weight).
-    pub fn weights(&self, ix: Ix) -> impl Iterator<Item = (u32, u16)> {
-        self.row(ix).iter().map(|end| (end.ci, end.weight))
+    /// The links of a CI.
+    pub fn steps(&self, ix: Ix) -> impl Iterator<Item = Step> {
+        self.row(ix).iter().map(|end| Step {
+            ci: end.ci,
+            weight: end.weight,
+            carries: end.carries,
+        })
+    }
+
+    /// What, once a path has gone over the first, it may not go over any more: the second.
+    pub fn bar(&self) -> (Carries, Carries) {
+        match self.down {
+            false => (Carries::Power, Carries::Network),
+            true => (Carries::Network, Carries::Power),
+        }
     }
 
     fn row(&self, ix: Ix) -> &[End] {
@@ -290,173 +130,5 @@ impl Links {
             .copied()
             .unwrap_or_default();
         self.ends.get(wide(from)..wide(to)).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::graph::{Ci, Graph, GraphBuilder};
-    use crate::rules::Correlate;
-    use std::sync::Arc;
-
-    /// Builds "from kind to" sentences under the default rules and two of our own, and gives back every link
-    /// as "needer -weight-> needed".
-    fn links(relations: &[&str]) -> (Graph, Vec<String>) {
-        let mut builder = GraphBuilder::new();
-        for key in ["a", "b", "c", "d", "e"] {
-            let class = if key == "d" { "Deployment" } else { "" };
-            let ci = Ci {
-                key: key.into(),
-                class: class.into(),
-                ..Ci::default()
-            };
-            builder.ci(ci, "");
-        }
-        for sentence in relations {
-            let words: Vec<&str> = sentence.split(' ').collect();
-            builder.relation(words[0], words[1], words[2], "");
-        }
-        let (raw, findings) = builder.finish();
-        assert_eq!(findings, []);
-        let mut rules = Correlate::default().relations;
-        let rule = |weight, redundant| RelationRule {
-            weight,
-            redundant,
-            reverse: true,
-        };
-        rules.insert("has".into(), rule(700, 350));
-        rules.insert("near".into(), rule(0, 0));
-        let graph = Graph::build(Arc::new(raw), &rules, &[]);
-        let key = |n: u32| graph.ci(Ix(n)).unwrap().key.clone();
-        let mut up = Vec::new();
-        let mut down = Vec::new();
-        for n in 0..5 {
-            let name =
-                |link: Link, from, to| format!("{from} -{}-> {to} {}", link.weight, link.kind);
-            up.extend(graph.causes(Ix(n)).map(|l| name(l, key(n), key(l.ci.0))));
-            down.extend(
-                graph
-                    .dependants(Ix(n))
-                    .map(|l| name(l, key(l.ci.0), key(n))),
-            );
-        }
-        down.sort();
-        let mut same = up.clone();
-        same.sort();
-        assert_eq!(same, down, "both directions hold the same links");
-        (graph, up)
-    }
-
-    fn check(relations: &[&str], expected: &[&str]) {
-        assert_eq!(links(relations).1, expected, "{relations:?}");
-    }
-
-    #[test]
-    fn weights() {
-        check(&["a runs-on b"], &["a -900-> b runs-on"]);
-        check(
-            &["a runs-on b", "a runs-on c", "a stored-on d"],
-            &[
-                "a -400-> b runs-on",
-                "a -400-> c runs-on",
-                "a -600-> d stored-on",
-            ],
-        );
-        // Told twice is told once.
-        check(&["a runs-on b", "a runs-on b"], &["a -900-> b runs-on"]);
-        // Reverse: the target needs the source, and redundancy counts what the target has.
-        check(
-            &["a has b", "a has c", "d has c"],
-            &["b -700-> a has", "c -350-> a has", "c -350-> d has"],
-        );
-        // The strongest relation of a pair; the first type by name if equally strong.
-        check(
-            &["a depends-on b", "a runs-on b", "a powered-by b"],
-            &["a -900-> b powered-by"],
-        );
-        // Weight 0 carries nothing and is no finding.
-        let (graph, up) = links(&["a near b"]);
-        assert!(up.is_empty() && graph.findings().is_empty() && graph.relations() == 1);
-    }
-
-    #[test]
-    fn facades() {
-        check(&["a depends-on b"], &["a -900-> b depends-on"]);
-        check(
-            &["a depends-on b", "a near c", "d runs-on a"],
-            &["a -900-> b depends-on", "d -900-> a runs-on"],
-        );
-        check(
-            &["a depends-on b", "a depends-on c"],
-            &["a -600-> b depends-on", "a -600-> c depends-on"],
-        );
-        check(
-            &["a depends-on b", "a runs-on c"],
-            &["a -600-> b depends-on", "a -900-> c runs-on"],
-        );
-        check(
-            &["a depends-on b", "c member-of a"],
-            &[
-                "a -600-> b depends-on",
-                "a -900-> c member-of",
-                "c -300-> a member-of",
-            ],
-        );
-    }
-
-    #[test]
-    fn members() {
-        check(
-            &["a member-of b", "c member-of b", "e member-of b"],
-            &[
-                "a -300-> b member-of",
-                "b -519-> a member-of",
-                "b -519-> c member-of",
-                "b -519-> e member-of",
-                "c -300-> b member-of",
-                "e -300-> b member-of",
-            ],
-        );
-        check(
-            &["a member-of d", "b member-of d"],
-            &[
-                "a -600-> d member-of",
-                "b -600-> d member-of",
-                "d -636-> a member-of",
-                "d -636-> b member-of",
-            ],
-        );
-    }
-
-    #[test]
-    fn types_without_a_weight_are_told_once() {
-        let (graph, up) = links(&["a likes b", "b likes c", "a hates b", "a runs-on e"]);
-        assert_eq!(up, ["a -900-> e runs-on"]);
-        let texts: Vec<&str> = graph.findings().iter().map(|f| f.text.as_str()).collect();
-        assert_eq!(
-            texts,
-            [
-                "relation type \"hates\" has no weight in [correlate.relations]; its 1 relations carry no faults",
-                "relation type \"likes\" has no weight in [correlate.relations]; its 2 relations carry no faults",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_graph_that_nobody_checked_is_survived() {
-        let relation = |from, to| crate::graph::Relation {
-            from,
-            to,
-            kind: "runs-on".into(),
-        };
-        let raw = RawGraph {
-            cis: vec![Ci::default(), Ci::default()],
-            relations: vec![relation(0, 7), relation(1, 1), relation(1, 0)],
-        };
-        let graph = Graph::build(Arc::new(raw), &Correlate::default().relations, &[]);
-        assert_eq!(graph.causes(Ix(1)).count(), 1);
-        assert_eq!(graph.causes(Ix(0)).count() + graph.causes(Ix(9)).count(), 0);
-        assert!(graph.ci(Ix(2)).is_none() && graph.cone(Ix(2), 0).is_empty());
     }
 }

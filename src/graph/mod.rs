@@ -7,6 +7,7 @@
 
 mod builder;
 mod cones;
+mod ends;
 mod links;
 mod loss;
 mod names;
@@ -14,6 +15,7 @@ mod plain;
 mod raw;
 mod since;
 mod ways;
+mod weigh;
 
 pub use builder::{Finding, GraphBuilder};
 pub use cones::{MAX_CONE, MAX_HOPS, Reach};
@@ -52,7 +54,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Makes `raw` ready: weighs the relations by `relations` (see `links.rs` for the rules) and indexes the
+    /// Makes `raw` ready: weighs the relations by `relations` (see `weigh.rs` for the rules) and indexes the
     /// names, with `domains` taken off host names (see `names.rs`). A relation whose end is no CI is passed
     /// over.
     pub fn build(
@@ -60,7 +62,7 @@ impl Graph {
         relations: &BTreeMap<String, RelationRule>,
         domains: &[String],
     ) -> Graph {
-        let weighed = links::weigh(&raw, relations);
+        let weighed = weigh::weigh(&raw, relations);
         Graph {
             digest: raw.digest(),
             names: NameIndex::build(&raw.cis, domains),

@@ -1,7 +1,7 @@
 //! What a graph has in common with the one that it follows, found away from the engine: most loads of a CMDB change
 //! next to nothing, and what did not change need not be looked up again.
 
-use super::links::Links;
+use super::links::{Links, Step};
 use super::{Graph, Ix, MAX_HOPS, narrow, wide};
 
 /// No such CI.
@@ -121,8 +121,11 @@ fn stale(before: &Graph, now: &Graph, places: &[u32]) -> Stale {
 /// Whether the links of a CI are others than before.
 fn differ(before: &Links, now: &Links, places: &[u32], (old, new): (u32, u32)) -> bool {
     let place = |ci: u32| places.get(wide(ci)).copied().unwrap_or(NONE);
-    let then = before.weights(Ix(old));
-    let now = now.weights(Ix(new)).map(|(ci, weight)| (place(ci), weight));
+    let then = before.steps(Ix(old));
+    let now = now.steps(Ix(new)).map(|step| Step {
+        ci: place(step.ci),
+        ..step
+    });
     !then.eq(now)
 }
 
@@ -147,7 +150,7 @@ fn within(links: &Links, begin: &[u32]) -> Vec<u32> {
             let Some(ci) = all.get(at).copied() else {
                 continue;
             };
-            for (next, _) in links.weights(Ix(ci)) {
+            for Step { ci: next, .. } in links.steps(Ix(ci)) {
                 meet(next, &mut all);
             }
         }

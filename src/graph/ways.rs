@@ -7,6 +7,8 @@ pub struct Way {
     pub weight: u16,
     pub hops: u8,
     pub settled: bool,
+    /// See [`super::links::Links::bar`]: the first is behind it.
+    pub barred: bool,
     /// The CI before it.
     pub before: u32,
 }
@@ -19,6 +21,7 @@ const EMPTY: (u32, Way) = (
         weight: 0,
         hops: 0,
         settled: false,
+        barred: false,
         before: NONE,
     },
 );

@@ -32,6 +32,8 @@ pub struct NameStat {
     pub seen: u32,
     /// The last of them, with their begin.
     pub recent: Vec<(Millis, AlertId)>,
+    /// The last incidents of one CI that had this name alone, with the moment; see `usual`.
+    pub alone: Vec<(Millis, IncidentId)>,
 }
 
 impl Engine {

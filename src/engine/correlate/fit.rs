@@ -14,7 +14,8 @@ use crate::model::CiId;
 const SEEN_BEFORE: u64 = 8;
 /// See [`SEEN_BEFORE`].
 const OF_EACH: u64 = 2;
-/// A name that an incident has not shown costs this at most: large faults have many names.
+/// What a name counts at most for or against: large faults have many names, and a name in common must not draw an
+/// alert away from the cause that the CMDB names.
 const MISFIT: Nats = nats(15);
 /// Two incidents whose names have nothing in common lose this at most.
 const NOTHING_IN_COMMON: Nats = nats(20);
@@ -42,7 +43,7 @@ impl Engine {
         let (seen, all) = self.share(name, own, own_all);
         let here = u64::from(own).saturating_mul(all).saturating_add(seen);
         let room = u64::from(own_all).saturating_add(1).saturating_mul(seen);
-        (scale::ln_int(here) - scale::ln_int(room)).max(-MISFIT)
+        (scale::ln_int(here) - scale::ln_int(room)).clamp(-MISFIT, MISFIT)
     }
 
     /// How much likelier the names of two cases are if they are one.

@@ -20,6 +20,12 @@ const ROLLED_OUT: u16 = 600;
 const NEARER: Nats = nats(80);
 /// Smallest weight by which a silent cause needs the one behind it, per mille.
 const BEHIND: u16 = 150;
+/// Places of a case that are asked whether a cause lies between.
+const MAX_ASKED: usize = 100;
+/// Share of the places that need a cause by way of a nearer one, in per cent.
+const MOST: usize = 90;
+/// Weights are rounded down at each relation, per mille.
+const ROUNDING: u32 = 6;
 
 impl Engine {
     /// The CI to name where `top` explains a case best; `ranked` holds what else does, best first.
@@ -64,7 +70,7 @@ impl Engine {
                     && !case.spots.contains_key(ci)
                     && places(*ci) >= places(nearest)
                     && *value + NEARER >= behind;
-                if fits && self.about(*ci).weight(nearest).is_some_and(|w| w >= BEHIND) {
+                if fits && self.is_between(case, *ci, nearest) {
                     nearer = Some(*ci);
                     break;
                 }
@@ -75,6 +81,27 @@ impl Engine {
             }
             seen.insert(nearest);
         }
+    }
+
+    /// Whether what alerts needs `far` by way of `near`: not if it has a better way of its own, as a router has to its
+    /// circuit though its power supply hangs on the same circuit.
+    fn is_between(&mut self, case: &Case, near: CiId, far: CiId) -> bool {
+        let link = self.about(near).weight(far).filter(|w| *w >= BEHIND);
+        let Some(link) = link.map(u32::from) else {
+            return false;
+        };
+        let (mut by_near, mut all) = (0_usize, 0_usize);
+        for place in case.spots.keys().take(MAX_ASKED) {
+            let about = self.about(*place);
+            let Some(best) = about.weight(far) else {
+                continue;
+            };
+            let way = about.weight(near).map_or(0, u32::from) * link / 1000;
+            let by = way.saturating_add(ROUNDING) >= u32::from(best);
+            by_near = by_near.saturating_add(usize::from(by));
+            all = all.saturating_add(1);
+        }
+        by_near.saturating_mul(100) >= all.saturating_mul(MOST)
     }
 
     /// Weight by which a CI needs another one over one relation.

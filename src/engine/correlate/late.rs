@@ -38,6 +38,7 @@ impl Engine {
     /// one: by now what is silent has had its time, and one more ticket costs more than a doubt.
     pub(super) fn settle_before_ticket(&mut self, mine: IncidentId) -> IncidentId {
         self.settle(mine);
+        let mine = self.merge_behind_one(mine);
         let known = self.state.incidents.get(&mine);
         let Some(known) = known.filter(|i| i.case.spots.len() <= SMALL) else {
             return mine;
@@ -275,13 +276,13 @@ fn most_of_one((a, x): (&Case, Leads), (b, y): (&Case, Leads)) -> Nats {
     best.max(x.others + y.others) + unexplained(shared, 0) + at_most([0; FRACTIONS])
 }
 
-fn outage_and_warnings(a: &Case, b: &Case) -> bool {
+pub(super) fn outage_and_warnings(a: &Case, b: &Case) -> bool {
     a.worst == Some(Severity::Critical) && b.worst.is_none_or(only_warns)
 }
 
 /// What an alert pays for the delay of the younger of two cases behind the older one, or behind an alert of one of
 /// its names.
-fn lag_of_younger(a: &Case, b: &Case) -> Nats {
+pub(super) fn lag_of_younger(a: &Case, b: &Case) -> Nats {
     let (old, young) = by_age(a, b);
     let mut delay = young.first.since(old.first);
     for (name, (_, last)) in &old.named {
@@ -294,7 +295,7 @@ fn lag_of_younger(a: &Case, b: &Case) -> Nats {
 }
 
 /// Alerts of the younger of two cases that pay for its delay.
-fn late_alerts(a: &Case, b: &Case) -> i64 {
+pub(super) fn late_alerts(a: &Case, b: &Case) -> i64 {
     i64::from(alerts(&by_age(a, b).1.named)).min(LATE_ALERTS)
 }
 

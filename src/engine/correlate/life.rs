@@ -127,6 +127,7 @@ impl Engine {
         if let Some(until) = waits.filter(|_| self.state.graph.is_none()) {
             return self.set_timer(until, Timer::Hold(id));
         }
+        self.count_alone(id);
         if self.settle_before_ticket(id) != id {
             return;
         }
@@ -269,6 +270,7 @@ impl Engine {
         if quiet.is_none_or(|since| since.plus(resolve_after) > at) {
             return; // it came back in between; a later timer stands for the next silence
         }
+        self.count_alone(id);
         self.unindex(id);
         if let Some(known) = self.state.incidents.get_mut(&id) {
             known.state = IncidentState::Resolved;
@@ -415,25 +417,6 @@ impl Engine {
             self.state.outbox.remove(&row);
         }
         self.effects.incidents.insert(id);
-    }
-
-    pub(in crate::engine) fn acknowledge(&mut self, id: IncidentId, actor: &str) {
-        let id = self.incident_of(id);
-        if let Some(known) = self.state.incidents.get_mut(&id) {
-            known.acknowledged = Some(actor.to_owned());
-            self.line(Some(id), format!("acknowledged by {actor}"));
-            self.touch(id);
-        }
-    }
-
-    pub(in crate::engine) fn promote(&mut self, id: IncidentId, actor: &str) {
-        let id = self.incident_of(id);
-        if let Some(known) = self.state.incidents.get_mut(&id) {
-            known.promoted = true;
-            known.shadow = false; // a person wants a ticket for it
-            self.line(Some(id), format!("promoted by {actor}"));
-            self.touch(id);
-        }
     }
 
     /// The history row of an incident, at its turning points.

@@ -14,6 +14,7 @@
 //! | `value` | what a hypothesis is worth |
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
 //! | `common` | one cause behind an alert and several incidents |
+//! | `joint` | one cause behind an incident at the end of its hold and those near it |
 //! | `fit`, `gap` | names as evidence, where the CMDB has gaps too |
 //! | `learn` | what an incident learns from an alert that joined it |
 //! | `late` | incidents that one fault explains together |
@@ -38,6 +39,7 @@ mod hidden;
 pub mod impact;
 pub mod index;
 mod join;
+mod joint;
 mod known;
 mod labels;
 mod late;

@@ -85,6 +85,25 @@ fn wrong<T>(text: impl Into<String>) -> Result<T, CommandRefused> {
 }
 
 impl Engine {
+    pub(in crate::engine) fn acknowledge(&mut self, id: IncidentId, actor: &str) {
+        let id = self.incident_of(id);
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.acknowledged = Some(actor.to_owned());
+            self.line(Some(id), format!("acknowledged by {actor}"));
+            self.touch(id);
+        }
+    }
+
+    pub(in crate::engine) fn promote(&mut self, id: IncidentId, actor: &str) {
+        let id = self.incident_of(id);
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.promoted = true;
+            known.shadow = false; // a person wants a ticket for it
+            self.line(Some(id), format!("promoted by {actor}"));
+            self.touch(id);
+        }
+    }
+
     /// Carries out the command of a person, and remembers what came of it.
     pub(super) fn command(&mut self, operator: &OperatorV1) {
         let by = operator.actor.as_str();

@@ -81,6 +81,7 @@ impl Engine {
         }
         match known.waits.as_ref().map(|w| &w.why) {
             Some(Waits::Warnings) => out.push("ticket.warnings_wait".to_owned()),
+            Some(Waits::Usual) => out.push("ticket.usual_wait".to_owned()),
             Some(Waits::Hours(name)) => {
                 out.push(format!("the hours of calendar {}", cut(name, MAX_TEXT)));
             }
