@@ -748,7 +748,9 @@ impl Story {
                 // A person's ticket is only told, and what a person or a rule keeps from being resolved.
                 // Not every tool tells a rule of its own from a person.
                 let foreign = ticket.hands.iter().any(|h| h != US);
-                let theirs = foreign || self.stuck.contains(name);
+                // A resolve of ours that comes later than promised looks like a person's, who is left the ticket then.
+                let late = self.beyond && ticket.late;
+                let theirs = foreign || late || self.stuck.contains(name);
                 // Who opens a ticket again that we cannot read has it, and nobody else knows.
                 let unseen = self.seen && !sees(&tool) && ticket.touched();
                 let named = (self.beyond && foreign) || unseen;
