@@ -575,7 +575,7 @@ impl Story {
                 // People's words may change, ours may not stand over them.
                 let theirs = ticket.last() != US;
                 match self.theirs.get(&at) {
-                    Some(before) if *before != now && !theirs => {
+                    Some(before) if *before != now && !theirs && !renamed(before, &now) => {
                         undone = Some(format!("{end} of {name}: {before:?}, now {now:?}"));
                     }
                     _ => drop(self.theirs.insert(at, now)),
@@ -790,6 +790,13 @@ impl Story {
             self.told(&tool, "a replay makes another state")
         );
     }
+}
+
+/// Whether only anna gave a ticket another title once more, though our note came after that.
+fn renamed(before: &(usize, String), now: &(usize, String)) -> bool {
+    let more = now.1.strip_suffix(before.1.as_str());
+    let hers = more.is_some_and(|m| !m.is_empty() && m.replace("anna: ", "").is_empty());
+    before.0 == now.0 && hers
 }
 
 /// Whether one of our ids is that of a fake's ticket: its number, or a number that has it at its end.
