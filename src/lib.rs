@@ -122,6 +122,8 @@
 //!   restarts hold for their messages without a line of their own.
 //! * `check --online` is more than the probe (`itsm::selftest`): each kind has questions of its own that change nothing,
 //!   and says what cannot be found out without writing. The probe stays short, for it stands before deliveries.
+//! * A link from the younger of two merged tickets to the older (`engine::link`) is due by level and comes after the
+//!   younger's end: a tool that takes none keeps no ticket from it. Kinds whose link would be one more note are not asked.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 
