@@ -129,6 +129,8 @@
 //!   extent and the priority that wait beside it, unless the tool is not well: then one of them may stand there.
 //! * A ticket names the one before it where the same incident had it, or where the alert that opened the incident
 //!   opened one within the last day. What comes back by another of its alerts is not promised to be found.
+//! * A link from the younger of two merged tickets to the older (`engine::link`) is due by level and comes after the
+//!   younger's end: a tool that takes none keeps no ticket from it. Kinds whose link would be one more note are not asked.
 //! * A create whose ticket does not carry the key is adopted by the number in its answer, with a warning;
 //!   stopping the target there would open a second one at the next try.
 

@@ -211,6 +211,9 @@ pub struct Target {
     /// The tool knows a ticket by our key alone, and cannot be asked for it.
     #[serde(default)]
     pub by_key: bool,
+    /// Tickets can be linked to each other; see `itsm::Itsm::links`.
+    #[serde(default)]
+    pub links: bool,
     /// What recovery does to the ticket.
     pub on_recovery: OnRecovery,
     /// New tickets in `max_new_per`.
@@ -433,13 +436,10 @@ impl Rules {
             .enumerate()
             .map(|(n, rule)| {
                 let anchored = rule.when_matches.as_ref().map(|m| format!("^(?:{m})$"));
+                let regex = rule.regex.as_ref().map(|r| one(n, "regex", r));
                 Ok(CompiledBind {
                     when: anchored.map(|m| one(n, "when_matches", &m)).transpose()?,
-                    regex: rule
-                        .regex
-                        .as_ref()
-                        .map(|r| one(n, "regex", r))
-                        .transpose()?,
+                    regex: regex.transpose()?,
                 })
             })
             .collect::<Result<_, String>>()?;

@@ -28,6 +28,8 @@ mod kills;
 mod links;
 #[path = "conformance/memory.rs"]
 mod memory;
+#[path = "conformance/ties.rs"]
+mod ties;
 #[path = "conformance/tools/mod.rs"]
 mod tools;
 #[path = "conformance/weather.rs"]
@@ -124,6 +126,31 @@ fn each_cell_of_the_state_table_holds_for_every_kind() {
 #[test]
 fn a_ticket_links_to_the_page_of_its_incident_once_and_no_step_waits_for_it() {
     links::come_besides();
+}
+
+#[test]
+fn of_two_merged_tickets_the_younger_is_linked_to_the_older_once_and_closed() {
+    ties::of_merged_incidents();
+}
+
+#[test]
+fn a_merged_ticket_of_a_person_is_linked_and_left_to_them() {
+    ties::of_a_ticket_that_a_person_has();
+}
+
+#[test]
+fn killed_in_a_merge_the_younger_ticket_is_linked_all_the_same() {
+    ties::whatever_is_killed();
+}
+
+#[test]
+fn a_duplicate_is_linked_to_the_ticket_that_is_kept() {
+    ties::of_duplicates();
+}
+
+#[test]
+fn kinds_without_links_are_asked_for_none() {
+    ties::are_not_asked_of_kinds_without();
 }
 
 #[test]

@@ -40,7 +40,8 @@ fn needs(kind: &str) -> (&'static str, String, String) {
         }
         "servicenow" => (
             "account = \"alertd\"\ncaller = \"cccccccccccccccccccccccccccccccc\"\n\
-             default_group = \"dddddddddddddddddddddddddddddddd\"\nfields = { u_origin = \"monitoring\" }\n\
+             default_group = \"dddddddddddddddddddddddddddddddd\"\n\
+             link_field = \"u_duplicate_of\"\nfields = { u_origin = \"monitoring\" }\n\
              groups = { Network = \"eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\" }\n\
              category = { access_switch = \"network\" }\nsubcategory = { access_switch = \"switch\" }\n",
             format!("INC0010001#{SYS_ID}"),

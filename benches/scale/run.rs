@@ -433,6 +433,7 @@ fn target() -> Target {
         settle: Millis::secs(60),
         reopens: true,
         by_key: false,
+        links: true,
         on_recovery: OnRecovery::ResolveIfUntouched,
         max_new: 100_000,
         max_new_per: Millis::mins(10),

@@ -69,6 +69,7 @@ pub(super) fn read(walk: &mut Walk<'_>, table: &DeTable<'_>, plumbing: &Plumbing
                     .unwrap_or(target.kind.limits.settle),
                 reopens: target.kind.limits.reopens,
                 by_key: target.kind.promise == Promise::OnceByTool,
+                links: (target.kind.links)(&target.settings),
                 on_recovery: match s.text("on_recovery") {
                     "resolve" => OnRecovery::Resolve,
                     "note_only" => OnRecovery::NoteOnly,

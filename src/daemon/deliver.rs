@@ -415,7 +415,7 @@ pub fn step(delivery: &Delivery, style: &Style) -> Result<Step, ticket::TextErro
         StepName::Reopen => Step::Reopen { id: id(), text },
         StepName::Link => Step::Link {
             id: id(),
-            other: String::new(),
+            other: delivery.other.clone(),
         },
         StepName::Read => Step::Read { id: id() },
     })

@@ -41,7 +41,7 @@ impl Engine {
     }
 
     fn delivery_json(&self, known: &Incident, id: &RowId, row: &Row) -> Option<Value> {
-        let step = self.step_due(known, row)?;
+        let step = self.step_due(known, id, row)?;
         let standing = self.delivery_standing(id, row);
         Some(json!({
             "target": &*id.target,
@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// What is to be done next for a row; `None` if nothing is.
-    fn step_due(&self, known: &Incident, row: &Row) -> Option<&'static str> {
+    fn step_due(&self, known: &Incident, id: &RowId, row: &Row) -> Option<&'static str> {
         if let Some(flight) = &row.in_flight {
             return Some(flight.step.word());
         }
@@ -83,6 +83,7 @@ impl Engine {
             () if !row.duplicates.is_empty() => Some("resolve"),
             () if !row.notes.is_empty() => Some("note"),
             () if !over && severe => Some("read"),
+            () if self.link_due(id).is_some() => Some("link"),
             () if !row.verify.is_empty() => Some("find"),
             () if failing => Some("update"),
             () => None,

@@ -26,6 +26,7 @@ pub mod incident;
 mod inform;
 mod inhibit;
 mod later;
+mod link;
 mod loud;
 pub mod maintenance;
 mod notes;
@@ -135,6 +136,8 @@ pub struct Delivery {
     pub key: String,
     /// The ticket it concerns; empty for find and create.
     pub ticket: String,
+    /// The ticket that it is to be linked to; else empty.
+    pub other: String,
     /// What the ticket shall say.
     pub wanted: Box<Wanted>,
     /// Who is on its watch list, besides those whom the tool puts there.

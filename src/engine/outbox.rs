@@ -9,7 +9,7 @@ use crate::itsm::TicketState;
 use crate::model::{DeliveryId, IncidentId, Millis};
 use crate::record::StepName;
 use crate::rules::{Mode, OnRecovery, Reopen, Target};
-use crate::ticket::{Because, Note, NoteKind};
+use crate::ticket::{Note, NoteKind};
 
 /// Two descriptions are never closer than this.
 const UPDATE_GAP: Millis = Millis::secs(60);
@@ -33,6 +33,8 @@ pub(super) struct Ask {
     pub(super) note: Option<Note>,
     pub(super) unless_touched: bool,
     pub(super) other: Option<String>,
+    /// The ticket to link to.
+    pub(super) to: String,
     /// A find under an older key.
     pub(super) of: Option<u32>,
     pub(super) recovery: bool,
@@ -49,6 +51,7 @@ impl Ask {
             note: None,
             unless_touched: false,
             other: None,
+            to: String::new(),
             of: None,
             recovery: false,
         }
@@ -317,6 +320,9 @@ impl Engine {
         if over {
             return self.plan_over(id, row, incident, ticket, target);
         }
+        if let Some(link) = self.plan_link(id) {
+            return link;
+        }
         match notes_only {
             true => Plan::Wait(row.verify.first().copied()),
             false => self.plan_update(id.incident, row, incident, ticket),
@@ -340,19 +346,6 @@ impl Engine {
         }))
     }
 
-    fn merged_into(&self, id: IncidentId, into: IncidentId, target: &str) -> NoteKind {
-        let survivor = self.state.incidents.get(&into);
-        let merge = survivor.and_then(|i| i.merges.iter().find(|m| m.from == id));
-        NoteKind::MergedInto {
-            incident: into,
-            ticket: self.ticket_of(into, target),
-            because: merge.map_or(Because::Ci(String::new()), |m| {
-                self.explains_both(m.because)
-            }),
-            by: merge.and_then(|m| m.by.clone()).unwrap_or_default(),
-        }
-    }
-
     /// The recovery contract: whatever happened since, a ticket that was opened hears of the recovery.
     fn plan_over(
         &self,
@@ -364,7 +357,8 @@ impl Engine {
     ) -> Plan {
         let at = self.state.at;
         if row.recovered {
-            return Plan::Wait(row.verify.first().copied());
+            let wait = Plan::Wait(row.verify.first().copied());
+            return self.plan_link(id).unwrap_or(wait);
         }
         let person_ended = match row.ticket_state {
             TicketState::Resolved | TicketState::Closed => !row.resolved_by_us,
@@ -486,6 +480,7 @@ impl Engine {
             step: ask.step,
             key,
             ticket: ask.ticket,
+            other: ask.to,
             wanted: Box::new(wanted),
             watch,
             main,

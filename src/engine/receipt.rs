@@ -41,8 +41,10 @@ impl Engine {
             return; // of a delivery that a restart has already judged
         };
         row.answered = self.state.seq;
+        let had = row.ticket.is_some();
         self.judge_tool(&id, &receipt.outcome);
         match &receipt.outcome {
+            outcome if flight.step == StepName::Link => self.link_answered(&id, &flight, outcome),
             OutcomeV1::Found(hits) => match flight.of {
                 Some(generation) => self.strays_found(&id, generation, hits),
                 None => self.found(&id, hits),
@@ -60,12 +62,16 @@ impl Engine {
         {
             self.turned(&id, seen);
         }
+        let row = self.state.outbox.get(&id);
+        if !had && row.is_some_and(|r| r.ticket.is_some()) {
+            self.wake_links(id.incident);
+        }
         self.ticket_history(&id);
         self.touch(id.incident);
     }
 
     /// The tool did what it could: nothing is failing any more.
-    fn healthy(&mut self, id: &RowId) {
+    pub(super) fn healthy(&mut self, id: &RowId) {
         if let Some(valve) = self.state.valves.get_mut(&id.target)
             && valve.stopped.take().is_some()
         {
@@ -165,6 +171,7 @@ impl Engine {
             if hit.seen.touched {
                 let ticket = hit.ticket.clone();
                 row.twins.insert(ticket.clone()); // named once
+                self.link_later(id, &ticket);
                 self.note_with(id.incident, |_, _| NoteKind::Duplicate {
                     ticket: ticket.clone(),
                 });
@@ -189,7 +196,7 @@ impl Engine {
         };
         if let Some(other) = &flight.other {
             row.duplicates.retain(|d| d != other);
-            return;
+            return self.link_later(id, other);
         }
         row.see(seen);
         match flight.step {
@@ -273,7 +280,8 @@ impl Engine {
             return;
         };
         if let Some(other) = &flight.other {
-            return row.duplicates.retain(|d| d != other);
+            row.duplicates.retain(|d| d != other);
+            return self.link_later(id, other);
         }
         row.see(seen);
         match flight.step {
@@ -311,6 +319,7 @@ impl Engine {
         if let Some(other) = flight.other.clone() {
             row.duplicates.retain(|d| *d != other);
             row.twins.insert(other.clone());
+            self.link_later(id, &other);
             return self.note_with(id.incident, |_, _| NoteKind::Duplicate {
                 ticket: other.clone(),
             });

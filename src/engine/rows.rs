@@ -64,6 +64,10 @@ pub struct Row {
     pub duplicates: Vec<String>,
     /// Tickets that are no duplicates to close: those of older keys, and further ones that people have, named once.
     pub twins: BTreeSet<String>,
+    /// Duplicates that are over or a person's, still to be linked to the ticket.
+    pub to_link: BTreeSet<String>,
+    /// The incident became part of another one: the link to its ticket stands, or the tool takes none.
+    pub linked: bool,
     /// Looks still to be made for tickets that may come late: when, and under the key of which generation.
     pub strays: Vec<(Millis, u32)>,
     /// The delivery under way.
@@ -121,6 +125,8 @@ impl Row {
             verify: Vec::new(),
             duplicates: Vec::new(),
             twins: BTreeSet::new(),
+            to_link: BTreeSet::new(),
+            linked: false,
             strays: Vec::new(),
             in_flight: None,
             attempt: 0,

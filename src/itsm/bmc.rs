@@ -68,6 +68,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: false,
+    links: |_| false,
     next: |s, _, step, got| next_of(life::answer(&Bmc { s }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,
@@ -394,9 +395,6 @@ impl Tool for Bmc<'_> {
                 Err(Refusal::Reject(_)) => Ok(None), // the read-back shows it
                 Err(other) => Err(other),
             },
-            (Step::Link { other, .. }, []) => {
-                Ok(self.note(id, &format!("See also {}.", super::shown(other))))
-            }
             (_, [.., last]) => accepted(last).map(|()| None),
             (_, []) => Ok(None),
         }

@@ -62,6 +62,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: false,
+    links: |_| false,
     next: |s, facts, step, got| next_of(life::answer(&Cherwell { s, facts }, step, got, probe, find, create)),
     poll: None,
     hint: None,
@@ -368,10 +369,6 @@ impl Tool for Cherwell<'_> {
                 self.set(&mut values, "text_field", &content.description);
             }
             (Step::Note { text, .. }, []) => self.set(&mut values, "note_field", text),
-            (Step::Link { other, .. }, []) => {
-                let text = format!("See also {}.", super::shown(other));
-                self.set(&mut values, "note_field", &text);
-            }
             (Step::Resolve { text, .. }, []) => {
                 let more = Values::default().with("text", text);
                 values = more.fields(self.s, "resolve_fields");

@@ -60,6 +60,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: false,
+    links: |_| false,
     next: |s, facts, step, got| next_of(life::answer(&Fresh { s, facts }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,
@@ -433,13 +434,11 @@ impl Tool for Fresh<'_> {
                     },
                 }
             }
-            Step::Link { other, .. } => match got {
-                [] => self
-                    .note(id, &format!("See also {}.", super::shown(other)))
-                    .map(Some),
-                [said, ..] => json_of(said, told).map(|_| None),
-            },
-            Step::Probe | Step::Find { .. } | Step::Create { .. } | Step::Read { .. } => Ok(None),
+            Step::Link { .. }
+            | Step::Probe
+            | Step::Find { .. }
+            | Step::Create { .. }
+            | Step::Read { .. } => Ok(None),
         }
     }
 

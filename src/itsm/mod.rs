@@ -54,6 +54,9 @@ pub struct Itsm {
     pub promise: Promise,
     /// Whether a ticket has a watch list that we write.
     pub watches: bool,
+    /// Whether tickets can be linked to each other beside the text, as the settings are. Elsewhere [`Step::Link`]
+    /// is never asked: the notes name the other ticket.
+    pub links: fn(&ItsmSettings) -> bool,
     /// The story of a step: called with the answers so far, says what comes next. Pure; never panics.
     pub next: fn(&ItsmSettings, &Facts, &Step, &[Response]) -> Next,
     /// How it is asked what people changed, if it can be.
@@ -201,7 +204,8 @@ pub enum Step {
         /// The note.
         text: String,
     },
-    /// Links the ticket to another one of the same tool, without the tool's parent/child automation.
+    /// Links the ticket to another one of the same tool, without the tool's parent/child automation. May be asked
+    /// again if its answer was lost: the tool must take two for one.
     Link {
         /// The tool's id.
         id: String,

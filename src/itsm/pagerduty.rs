@@ -49,6 +49,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::OnceByTool,
     watches: false,
+    links: |_| false,
     next: |s, _, step, got| next_of(answer(s, step, got)),
     poll: Some(rest::poll),
     hint: Some(rest::HINT),

@@ -20,6 +20,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Nothing,
     watches: false,
+    links: |_| true,
     next,
     poll: None,
     hint: None,

@@ -56,6 +56,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Declared,
     watches: false,
+    links: |_| false,
     next: |s, _, step, got| next_of(answer(s, step, got)),
     poll: None,
     hint: None,

@@ -57,6 +57,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: false,
+    links: |_| false,
     next: |s, facts, step, got| next_of(life::answer(&Zammad { s, facts }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: Some(HINT),
@@ -353,12 +354,11 @@ impl Tool for Zammad<'_> {
             Step::Note { text, .. } => self.put(id, &json!({ "article": article(text) })).map(Some),
             Step::Resolve { text, .. } => with("resolved_state", text),
             Step::Reopen { text, .. } => with("open_state", text),
-            Step::Link { other, .. } => {
-                let text = format!("See also {}.", super::shown(other));
-                self.put(id, &json!({ "article": article(&text) }))
-                    .map(Some)
-            }
-            Step::Probe | Step::Find { .. } | Step::Create { .. } | Step::Read { .. } => Ok(None),
+            Step::Link { .. }
+            | Step::Probe
+            | Step::Find { .. }
+            | Step::Create { .. }
+            | Step::Read { .. } => Ok(None),
         }
     }
 

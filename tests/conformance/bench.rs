@@ -29,6 +29,8 @@ pub enum When {
     Change,
     /// The search by key.
     Find,
+    /// The link to another ticket.
+    Link,
     /// The link to the incident's page, looked for or written.
     Page,
 }
@@ -185,6 +187,7 @@ impl Tool {
             let when = match step {
                 _ if request.path.ends_with("/remotelink") => When::Page,
                 Step::Find { .. } => When::Find,
+                Step::Link { .. } if request.writes => When::Link,
                 Step::Create { .. } if request.writes && !wrote => When::Create,
                 Step::Create { .. } if wrote => When::ReadBack,
                 _ if request.writes => When::Change,

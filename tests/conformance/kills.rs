@@ -575,7 +575,7 @@ impl Story {
                 // People's words may change, ours may not stand over them.
                 let theirs = ticket.last() != US;
                 match self.theirs.get(&at) {
-                    Some(before) if *before != now && !theirs => {
+                    Some(before) if *before != now && !theirs && !renamed(before, &now) => {
                         undone = Some(format!("{end} of {name}: {before:?}, now {now:?}"));
                     }
                     _ => drop(self.theirs.insert(at, now)),
@@ -748,7 +748,9 @@ impl Story {
                 // A person's ticket is only told, and what a person or a rule keeps from being resolved.
                 // Not every tool tells a rule of its own from a person.
                 let foreign = ticket.hands.iter().any(|h| h != US);
-                let theirs = foreign || self.stuck.contains(name);
+                // A resolve of ours that comes later than promised looks like a person's, who is left the ticket then.
+                let late = self.beyond && ticket.late;
+                let theirs = foreign || late || self.stuck.contains(name);
                 // Who opens a ticket again that we cannot read has it, and nobody else knows.
                 let unseen = self.seen && !sees(&tool) && ticket.touched();
                 let named = (self.beyond && foreign) || unseen;
@@ -790,6 +792,13 @@ impl Story {
     }
 }
 
+/// Whether only anna gave a ticket another title once more, though our note came after that.
+fn renamed(before: &(usize, String), now: &(usize, String)) -> bool {
+    let more = now.1.strip_suffix(before.1.as_str());
+    let hers = more.is_some_and(|m| !m.is_empty() && m.replace("anna: ", "").is_empty());
+    before.0 == now.0 && hers
+}
+
 /// Whether one of our ids is that of a fake's ticket: its number, or a number that has it at its end.
 fn is_number(id: &str, number: &str) -> bool {
     let end = id.rsplit('#').next().unwrap_or_default();
@@ -810,6 +819,24 @@ fn sees(tool: &Tool) -> bool {
 fn said(bench: &Bench, id: IncidentId, what: &str) -> bool {
     let of = |l: &&(Millis, String)| l.1.starts_with(&id.to_string()) && l.1.contains(what);
     bench.world.lines.iter().any(|l| of(&l))
+}
+
+/// Does it until it is done or the process ends; then it starts again, and answers that. No other end is laid.
+pub fn dies(bench: &mut Bench, act: impl FnOnce(&mut Bench)) -> bool {
+    match catch_unwind(AssertUnwindSafe(|| act(bench))) {
+        Ok(()) => false,
+        Err(end) if end.is::<Killed>() => {
+            let died = bench.world.fuse.deaths().last().unwrap().0;
+            bench.world.now = bench.world.now.max(died);
+            for tool in bench.tools.values() {
+                tool.borrow_mut().forget();
+            }
+            bench.world.fuse.lay(None);
+            bench.world.crash(Millis::secs(5));
+            true
+        }
+        Err(other) => resume_unwind(other),
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {

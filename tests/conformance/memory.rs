@@ -32,6 +32,10 @@ pub struct Ticket {
     pub notes: Vec<String>,
     /// What its links beside the text lead to.
     pub links: Vec<String>,
+    /// The tickets that it is linked to, by their numbers; not those that are linked to it.
+    pub ties: Vec<usize>,
+    /// How often a link of it was asked for.
+    pub tied: usize,
     pub born: Millis,
     /// When it was last changed.
     pub changed: Millis,
@@ -108,6 +112,8 @@ impl Memory {
             group: String::new(),
             notes: Vec::new(),
             links: Vec::new(),
+            ties: Vec::new(),
+            tied: 0,
             born: self.now,
             changed: self.now,
             merged_into: None,
@@ -136,6 +142,22 @@ impl Memory {
         ticket.hands.push(by.to_owned());
         ticket.changed = self.now;
         Some(ticket)
+    }
+
+    /// Links a ticket to another one, once, without a word about the other's state.
+    pub fn tie(&mut self, number: &str, other: &str, by: &str) -> bool {
+        let Some(to) = self.get(other).map(|t| t.number) else {
+            return false;
+        };
+        let Some(ticket) = self.change(number, by) else {
+            return false;
+        };
+        assert_ne!(ticket.number, to, "linked to itself");
+        ticket.tied += 1;
+        if !ticket.ties.contains(&to) {
+            ticket.ties.push(to);
+        }
+        true
     }
 
     /// Takes over a change of state, as far as the workflow allows it.

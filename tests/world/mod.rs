@@ -58,6 +58,7 @@ pub fn target() -> Target {
         settle: Millis::secs(60),
         reopens: true,
         by_key: false,
+        links: true,
         on_recovery: OnRecovery::ResolveIfUntouched,
         max_new: 30,
         max_new_per: Millis::mins(10),
@@ -87,6 +88,8 @@ pub struct Ticket {
     pub by_us: bool,
     /// The incident's own ticket, where this one tells an owner of it.
     pub main: String,
+    /// The tickets that it was linked to.
+    pub links: Vec<String>,
 }
 
 /// What the next exchange with the tool meets.
@@ -249,6 +252,7 @@ impl Tool {
                     notes: Vec::new(),
                     by_us: true,
                     main: delivery.main.clone(),
+                    links: Vec::new(),
                 };
                 self.tickets.push(new.clone());
                 let mut seen = self.seen(&new);
@@ -321,6 +325,10 @@ impl Tool {
                 self.tickets[at].notes.push(note);
                 self.tickets[at].state = TicketState::Open;
                 done(self, format!("reopen {first}"))
+            }
+            StepName::Link => {
+                self.tickets[at].links.push(delivery.other.clone());
+                done(self, format!("link {}", delivery.other))
             }
             _ => OutcomeV1::State { seen },
         }

@@ -267,7 +267,7 @@ fn outcome(delivery: &Delivery) -> OutcomeV1 {
         StepName::Reopen => Step::Reopen { id, text },
         StepName::Link => Step::Link {
             id,
-            other: String::new(),
+            other: delivery.other.clone(),
         },
         StepName::Read => Step::Read { id },
     };

@@ -61,6 +61,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: false,
+    links: |_| false,
     next: |s, _, step, got| next_of(life::answer(&ITop { s }, step, got, probe, find, create)),
     poll: Some(poll::poll),
     hint: None,
@@ -433,11 +434,11 @@ impl Tool for ITop<'_> {
                     one(self.stimulus(id, "ev_reopen", fields.into_iter().collect()))
                 }
             },
-            Step::Link { other, .. } => {
-                let text = format!("See also {}.", super::shown(other));
-                one(self.change(id, &json!({ "private_log": entry(&text) })))
-            }
-            Step::Probe | Step::Find { .. } | Step::Create { .. } | Step::Read { .. } => Ok(None),
+            Step::Link { .. }
+            | Step::Probe
+            | Step::Find { .. }
+            | Step::Create { .. }
+            | Step::Read { .. } => Ok(None),
         }
     }
 

@@ -75,6 +75,7 @@ pub const ITSM: Itsm = Itsm {
     limits: LIMITS,
     promise: Promise::Once,
     watches: false,
+    links: |_| true,
     next: |s, facts, step, got| {
         next_of(answer(
             Jira {

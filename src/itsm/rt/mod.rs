@@ -17,6 +17,7 @@
 //! * The GET of a merged ticket answers 200 with the other ticket's id.
 //! * There is no uniqueness: two creates with one key make two tickets.
 
+mod link;
 mod poll;
 mod selftest;
 mod wire;
@@ -103,6 +104,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: true,
+    links: |_| true,
     next,
     poll: Some(poll::poll),
     hint: None,
@@ -143,7 +145,7 @@ fn answer(s: &ItsmSettings, facts: &Facts, step: &Step, got: &[Response]) -> Ver
             unless_touched,
         } => resolve(s, id, text, *unless_touched, got),
         Step::Reopen { id, text } => reopen(s, id, text, got),
-        Step::Link { id, other } => link(s, id, other, got),
+        Step::Link { id, other } => link::link(s, id, other, got),
         Step::Read { id } => match got {
             [] => read(id),
             [now, ..] => Ok(Next::Done(Reply::State(seen(s, id, now)?))),
@@ -465,27 +467,5 @@ fn reopen(s: &ItsmSettings, id: &str, text: &str, got: &[Response]) -> Verdict {
             }
             state => Ok(done(id, state)),
         },
-    }
-}
-
-/// A plain reference; a dependency would keep the other ticket from being resolved.
-fn link(s: &ItsmSettings, id: &str, other: &str, got: &[Response]) -> Verdict {
-    match got {
-        [] => read(id),
-        [now] => {
-            seen(s, id, now)?;
-            let other =
-                digits(other).ok_or_else(|| Refusal::Reject(format!("{other:?} is no ticket")))?;
-            send(
-                "PUT",
-                format!("ticket/{id}"),
-                &json!({ "AddRefersTo": [other] }),
-                None,
-            )
-        }
-        [now, put, ..] => {
-            json_of(put)?;
-            Ok(done(id, seen(s, id, now)?))
-        }
     }
 }

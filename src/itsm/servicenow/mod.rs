@@ -72,7 +72,7 @@ pub const ITSM: Itsm = Itsm {
         text("ci_table", Preset::Toml("\"cmdb_ci\""), "table in which the CI is looked up by name; \"\" leaves the CI out"),
         text("service_table", Preset::Toml("\"cmdb_ci_service\""), "table in which the most critical service is looked up by name; \"\" leaves it out"),
         text("ci_query", Preset::Toml("\"\""), "further conditions of both look-ups, as install_status!=7"),
-        text("link_field", Preset::Toml("\"\""), "reference column that names the other ticket of a duplicate; \"\" writes a work note"),
+        text("link_field", Preset::Toml("\"\""), "reference column that names the ticket that goes on, in a duplicate and after a merge; \"\" leaves it to the notes"),
         key("affected_cis", KeyKind::Bool, Preset::Toml("true"), "up to 50 alerting CIs are added to the ticket's own table of them (task_ci), none is removed"),
         key("category", KeyKind::Map, Preset::Toml("{}"), "category of a new ticket by the class of its CI, as { server = \"hardware\" }"),
         key("subcategory", KeyKind::Map, Preset::Toml("{}"), "subcategory, likewise"),
@@ -89,6 +89,7 @@ pub const ITSM: Itsm = Itsm {
     },
     promise: Promise::Once,
     watches: true,
+    links: |s| !s.options.text("link_field").is_empty(),
     next,
     poll: Some(poll::poll),
     hint: None,
@@ -457,20 +458,17 @@ fn reopen(s: &ItsmSettings, facts: &Facts, id: &str, text: &str, got: &[Response
     }
 }
 
-/// A work note, or a column that is meant for it. Never the parent: reopening a parent reopens its children,
+/// A column that is meant for it. Never the parent: reopening a parent reopens its children,
 /// and resolving it resolves them.
 fn link(s: &ItsmSettings, facts: &Facts, id: &str, other: &str, got: &[Response]) -> Verdict {
     let other_id = sys_id(other)?;
     match got {
         [] => read(s, id),
+        [now] if s.options.text("link_field").is_empty() => Ok(done(id, seen(s, facts, id, now)?)),
         [now] => {
             seen(s, facts, id, now)?;
-            let text = format!("See also {}.", super::shown(other));
-            let body: Map<String, Value> = match s.options.text("link_field") {
-                "" => body(&[("work_notes", &text)]),
-                column => body(&[(column, other_id)]),
-            };
-            send("PATCH", s, Some(id), &body)
+            let column = s.options.text("link_field");
+            send("PATCH", s, Some(id), &body(&[(column, other_id)]))
         }
         [now, sent, ..] => {
             accepted(id, sent)?;

@@ -349,6 +349,20 @@ impl Wire for Jira {
                     answer
                 }
             },
+            // The first issue is where the link begins: a type that has a direction reads "duplicates" there.
+            ("POST", ["issueLink"]) => {
+                let body = body(request);
+                assert_eq!(body["type"]["name"], "Relates");
+                let end = |name: &str| body[name]["id"].as_str().unwrap().to_owned();
+                let (from, to) = (end("inwardIssue"), end("outwardIssue"));
+                match memory.tie(&from, &to, US) {
+                    true => {
+                        memory.change(&to, US); // both have it in their changelog
+                        empty(201)
+                    }
+                    false => missing(),
+                }
+            }
             ("GET", ["issue", number, "transitions"]) => match memory.get(number) {
                 None => missing(),
                 Some(t) => reply(200, json!({"transitions": self.transitions(memory, t)})),

@@ -144,6 +144,17 @@ impl Wire for Rt {
                 for forbidden in ["AddDependsOn", "AddParent", "AddChild", "Status", "Owner"] {
                     assert!(body.get(forbidden).is_none(), "{body}");
                 }
+                if let Some(other) = body["AddRefersTo"][0].as_str() {
+                    assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+                    // Both have it in their history.
+                    return match memory.tie(number, other, US) {
+                        true => {
+                            memory.change(other, US);
+                            reply(200, json!(["Link created"]))
+                        }
+                        false => reply(404, json!({"message": "Resource does not exist"})),
+                    };
+                }
                 let title = body["Subject"].as_str().map(|t| memory.kept(t));
                 let Some(ticket) = memory.change(number, US) else {
                     return reply(404, json!({"message": "Resource does not exist"}));

@@ -10,7 +10,8 @@ pub const ROW: Row = Row {
     name: "servicenow",
     kind: "servicenow",
     keys: "account = \"alertd\"\ncaller = \"cccccccccccccccccccccccccccccccc\"\naffected_cis = false\n\
-           default_group = \"dddddddddddddddddddddddddddddddd\"\nci_table = \"\"\nservice_table = \"\"\n",
+           default_group = \"dddddddddddddddddddddddddddddddd\"\nci_table = \"\"\nservice_table = \"\"\n\
+           link_field = \"u_duplicate_of\"\n",
     wire: || Box::new(ServiceNow),
     reads: |path| match path {
         "/work_notes" | "/close_notes" | "/description" => Reads::CodeTags,
@@ -137,6 +138,15 @@ impl Wire for ServiceNow {
                 let wanted = body["state"].as_str();
                 if wanted == Some("6") && memory.no_resolving {
                     return failure(403, "Data Policy Exception: assigned to is mandatory");
+                }
+                if let Some(other) = body["u_duplicate_of"].as_str() {
+                    assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+                    let other = crate::tools::servicenow::number(other);
+                    if !memory.tie(&number, &other, US) {
+                        return failure(403, "Invalid reference");
+                    }
+                    let number = format!("INC{:0>7}", number);
+                    return reply(200, json!({"result": {"sys_id": id, "number": number}}));
                 }
                 let Some(ticket) = memory.change(&number, US) else {
                     return failure(404, "No Record found");
