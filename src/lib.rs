@@ -125,6 +125,8 @@
 //! * A rising priority is told to a ticket that a person has, and its impact and urgency stay as they are: all kinds
 //!   write them together with title and description, and nothing that we read tells a value that nobody has
 //!   looked at from one that a person lowered on purpose. The note names the new priority and says who sets it.
+//! * A major incident is a ticket that a person has: to make it one is a change of theirs, so we write notes, keep its
+//!   state and do not end it. `on_recovery = "resolve"` ends it all the same, as it does every ticket of a person.
 //! * What one alert changes on a ticket that a person has is one note: that of the severe alert takes in those of the
 //!   extent and the priority that wait beside it, unless the tool is not well: then one of them may stand there.
 //! * A ticket names the one before it where the same incident had it, or where the alert that opened the incident
