@@ -345,12 +345,13 @@ fn a_poll_that_is_refused_says_when_it_may_come_again() {
             "{kind}: {busy:?}"
         );
     }
-    // A tool whose clock is an hour ahead, and says so: its moment is meant by its own clock.
-    for (kind, keys) in [
+    let three = [
         ("rt", RT),
         ("servicenow", instance::KEYS),
         ("jira", "project = \"OPS\"\n"),
-    ] {
+    ];
+    // A tool whose clock is an hour ahead, and says so: its moment is meant by its own clock.
+    for (kind, keys) in three {
         let poll = itsm::kind(kind).unwrap().poll.unwrap();
         let busy = Response {
             status: 503,
@@ -369,11 +370,7 @@ fn a_poll_that_is_refused_says_when_it_may_come_again() {
         );
     }
     // What stands in the log is understood by people: where we are sent, and what is meant where nothing is said.
-    for (kind, keys) in [
-        ("rt", RT),
-        ("servicenow", instance::KEYS),
-        ("jira", "project = \"OPS\"\n"),
-    ] {
+    for (kind, keys) in three {
         let poll = itsm::kind(kind).unwrap().poll.unwrap();
         let said = |status: u16, body: &str| {
             let headers = vec![(

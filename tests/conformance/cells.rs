@@ -160,6 +160,12 @@ fn judge(row: &Row, stands: Stands, comes: Comes, found: &Found) -> Result<(), S
     let is = |state: TicketState| needs(found.state == state, "another state");
     let notes = row.kind != "pagerduty";
     let kind = correlated::itsm::kind(row.kind).unwrap();
+    // As a person left it.
+    let left = match stands {
+        Stands::OnHold => OnHold,
+        Stands::Resolved => Resolved,
+        _ => Open,
+    };
     match (comes, stands) {
         (Comes::More, Stands::Untouched) => {
             // Kinds that are not told of changes here: no update is set up.
@@ -170,11 +176,7 @@ fn judge(row: &Row, stands: Stands, comes: Comes, found: &Found) -> Result<(), S
         (Comes::More, Stands::Touched | Stands::OnHold) => {
             needs(!found.retitled, "a person's words are overwritten")?;
             needs(!found.notes.is_empty(), "nobody is told")?;
-            is(if stands == Stands::OnHold {
-                OnHold
-            } else {
-                Open
-            })?;
+            is(left)?;
             none_follows()
         }
         (Comes::More, Stands::Resolved) => {
@@ -198,11 +200,7 @@ fn judge(row: &Row, stands: Stands, comes: Comes, found: &Found) -> Result<(), S
         }
         (Comes::End, Stands::Touched | Stands::OnHold | Stands::Resolved) => {
             needs(found.noted("RECOVERED"), "the end is not told")?;
-            is(match stands {
-                Stands::OnHold => OnHold,
-                Stands::Resolved => Resolved,
-                _ => Open,
-            })?;
+            is(left)?;
             needs(!found.noted("resolved by us"), "a false claim")?;
             none_follows()
         }
@@ -223,11 +221,7 @@ fn judge(row: &Row, stands: Stands, comes: Comes, found: &Found) -> Result<(), S
             needs(found.later.len() == 1, "no new ticket, or several")
         }
         (Comes::Again, Stands::Touched | Stands::OnHold) => {
-            is(if stands == Stands::OnHold {
-                OnHold
-            } else {
-                Open
-            })?;
+            is(left)?;
             none_follows()
         }
         (Comes::Again, Stands::Resolved) => {

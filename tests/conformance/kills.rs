@@ -277,12 +277,8 @@ impl Story {
         let what = self.dice.roll(6);
         let pick = self.dice.roll(1000) as usize;
         let mut tool = self.bench.tools[&name].borrow_mut();
-        let now = self.bench.world.now;
-        tool.pass_time(now);
-        tool.memory.now = now;
+        let numbers = ours_now(&mut tool, self.bench.world.now);
         let memory = &mut tool.memory;
-        let ours = memory.tickets.iter().filter(|t| t.by == US);
-        let numbers: Vec<String> = ours.map(|t| t.number.to_string()).collect();
         let Some(number) = numbers.get(pick % numbers.len().max(1)) else {
             return;
         };
@@ -311,12 +307,8 @@ impl Story {
         let name = self.any_tool();
         let (what, pick) = (self.dice.roll(9), self.dice.roll(1000) as usize);
         let mut tool = self.bench.tools[&name].borrow_mut();
-        let now = self.bench.world.now;
-        tool.pass_time(now);
-        tool.memory.now = now;
+        let numbers = ours_now(&mut tool, self.bench.world.now);
         let memory = &mut tool.memory;
-        let ours = memory.tickets.iter().filter(|t| t.by == US);
-        let numbers: Vec<String> = ours.map(|t| t.number.to_string()).collect();
         // The newest are open as a rule.
         let number = numbers.iter().rev().nth(pick % numbers.len().clamp(1, 4))?;
         let turn = |memory: &mut crate::memory::Memory, state| {
@@ -797,6 +789,14 @@ fn renamed(before: &(usize, String), now: &(usize, String)) -> bool {
     let more = now.1.strip_suffix(before.1.as_str());
     let hers = more.is_some_and(|m| !m.is_empty() && m.replace("anna: ", "").is_empty());
     before.0 == now.0 && hers
+}
+
+/// The numbers of our tickets at a tool, once what was under way until now is executed.
+fn ours_now(tool: &mut Tool, now: Millis) -> Vec<String> {
+    tool.pass_time(now);
+    tool.memory.now = now;
+    let ours = tool.memory.tickets.iter().filter(|t| t.by == US);
+    ours.map(|t| t.number.to_string()).collect()
 }
 
 /// Whether one of our ids is that of a fake's ticket: its number, or a number that has it at its end.

@@ -86,8 +86,9 @@ impl Engine {
         near.sort_unstable();
         near.dedup();
         let mut others: BTreeMap<CiId, Vec<Other>> = BTreeMap::new();
+        let shadow = self.state.incidents.get(&mine).is_some_and(|i| i.shadow);
         for other in near {
-            if other == mine || !self.may_be_joint(mine, other, case) {
+            if !self.may_link(mine, other, shadow, case.first) {
                 continue;
             }
             let Some(mut theirs) = self.take_case(other) else {
@@ -123,13 +124,6 @@ impl Engine {
             self.put_case(other, theirs);
         }
         others
-    }
-
-    fn may_be_joint(&self, mine: IncidentId, other: IncidentId, case: &Case) -> bool {
-        let shadow = |id| self.state.incidents.get(&id).map(|i| i.shadow);
-        shadow(mine) == shadow(other)
-            && self.may_merge(mine, other)
-            && self.is_open_for(other, case.first)
     }
 
     /// What it is worth that `cause` is behind an incident and those of the others that gain by it, if it is enough.

@@ -75,7 +75,7 @@ impl Engine {
             near.dedup();
             let mut best: Option<(Nats, IncidentId)> = None;
             for other in near {
-                if !self.may_link(mine, other, new) {
+                if !self.may_link(mine, other, new.shadow, new.began) {
                     continue;
                 }
                 let least = best.map_or(margin, |(best, _)| best);
@@ -93,11 +93,18 @@ impl Engine {
         mine
     }
 
-    fn may_link(&self, mine: IncidentId, other: IncidentId, new: New) -> bool {
-        let shadow = self.state.incidents.get(&other).map(|i| i.shadow);
-        shadow == Some(new.shadow)
+    /// Whether an incident may become one with another because of what began at `began`.
+    pub(super) fn may_link(
+        &self,
+        mine: IncidentId,
+        other: IncidentId,
+        shadow: bool,
+        began: Millis,
+    ) -> bool {
+        let theirs = self.state.incidents.get(&other).map(|i| i.shadow);
+        theirs == Some(shadow)
             && self.may_merge(mine, other)
-            && self.is_open_for(other, new.began)
+            && self.is_open_for(other, began)
             && self.incident_of(mine) != self.incident_of(other)
     }
 

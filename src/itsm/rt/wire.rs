@@ -1,5 +1,6 @@
 //! What RT's bytes say: requests, answers, tickets, custom fields.
 
+pub(super) use super::super::wire::encode;
 use super::super::wire::{retry_after, said_or_meant, sent_on, squeeze};
 use super::Verdict;
 use crate::itsm::{Content, Facts, ItsmSettings, Next, Refusal, Reply, Seen, TicketState};
@@ -323,17 +324,4 @@ pub(super) fn id_of(value: Option<&Value>) -> Option<String> {
 pub(super) fn digits(text: &str) -> Option<&str> {
     (!text.is_empty() && text.len() < 20 && text.bytes().all(|b| b.is_ascii_digit()))
         .then_some(text)
-}
-
-/// Percent-encodes a path segment.
-pub(super) fn encode(segment: &str) -> String {
-    segment
-        .bytes()
-        .map(|b| match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(b).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
 }
