@@ -131,6 +131,8 @@ pub struct Correlate {
     pub reopen_within: Millis,
     /// How long the first ticket waits for the first graph.
     pub wait_for_graph: Millis,
+    /// Whether how rare faults are is learned from the estate.
+    pub learn_prior: bool,
     /// How far the causes of a CI are looked up: smallest weight of a path, per mille.
     pub min_weight: u16,
     /// No longer read: a silent cause is judged like any other. Kept so that the rules of old logs are read.
@@ -338,6 +340,7 @@ impl Default for Correlate {
             resolve_after: Millis::secs(300),
             reopen_within: Millis::secs(300),
             wait_for_graph: Millis::mins(10),
+            learn_prior: true,
             min_weight: 80,
             silent_cause_min: 3,
             silent_cause_share: 60,
@@ -377,7 +380,7 @@ impl Default for Ticket {
             routes: Vec::new(),
             site_attribute: "site".to_owned(),
             warnings_wait: Millis::mins(10),
-            usual_wait: Millis::mins(25),
+            usual_wait: Millis::mins(35),
             hours: [None, None],
             reopen: ReopenRules::default(),
         }

@@ -233,6 +233,7 @@ fn correlate(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
     out.resolve_after = s.duration("resolve_after");
     out.reopen_within = s.duration("reopen_within");
     out.wait_for_graph = s.duration("wait_for_graph");
+    out.learn_prior = s.bool("learn_prior");
     out.min_weight = per_mille(&s, "min_weight");
     out.composite_classes = s.list("composite_classes").to_vec();
     let Some(DeValue::Table(inner)) = table.get("correlate").map(|v| v.get_ref()) else {

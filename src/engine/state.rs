@@ -11,6 +11,7 @@ pub use super::chronic::Chronic;
 pub use super::cis::{Cis, UNBOUND_MARK};
 pub use super::correlate::absence::Heavy;
 pub use super::correlate::burst::NameStat;
+pub use super::correlate::prior::Prior;
 pub use super::flap::{Flap, FlapsTold};
 pub use super::hands::Hands;
 pub use super::hours::Hours;
@@ -71,6 +72,8 @@ pub struct State {
     pub chronic: BTreeMap<Fingerprint, Chronic>,
     /// How much begins.
     pub storm: Storm,
+    /// How rare faults are.
+    pub prior: Prior,
     /// Tickets wanted per target in the last while, for the valve.
     pub valves: BTreeMap<Arc<str>, Valve>,
     /// What is due when.
@@ -312,6 +315,7 @@ impl State {
             flapping: BTreeSet::new(),
             chronic: BTreeMap::new(),
             storm: Storm::default(),
+            prior: Prior::default(),
             valves: BTreeMap::new(),
             timers: BTreeSet::new(),
             last_alert: 0,

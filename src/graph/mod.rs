@@ -49,6 +49,7 @@ pub struct Graph {
     kinds: Vec<String>,
     classes: BTreeSet<String>,
     findings: Vec<Finding>,
+    monitored: u64,
     /// Where the relations of each CI begin in the data, and where those of the last end.
     begins: Vec<u32>,
 }
@@ -71,6 +72,7 @@ impl Graph {
             kinds: weighed.kinds,
             classes: raw.cis.iter().map(|ci| ci.class.clone()).collect(),
             findings: weighed.findings,
+            monitored: raw.cis.iter().map(|ci| u64::from(ci.monitored)).sum(),
             begins: begins(&raw),
             raw,
         }
@@ -89,6 +91,11 @@ impl Graph {
     /// The classes of its CIs.
     pub fn classes(&self) -> &BTreeSet<String> {
         &self.classes
+    }
+
+    /// How many of its CIs something monitors.
+    pub fn monitored(&self) -> u64 {
+        self.monitored
     }
 
     /// How many CIs it has.

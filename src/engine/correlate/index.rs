@@ -40,7 +40,7 @@ pub struct About {
 /// What speaks for and against a CI as a cause, before anything alerts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Standing {
-    /// ln of how common it is that it is the cause of anything.
+    /// ln of how much commoner than that of others it is that it is the cause of anything.
     pub prior: Nats,
     /// What it costs as a cause to have no alert of its own.
     pub silence: Nats,

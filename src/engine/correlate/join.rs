@@ -6,7 +6,7 @@ use super::index::About;
 use super::learn::chained;
 use super::place::{New, Way, can_explain, only_warns};
 use super::scale::{self, Each, FRACTIONS, Nats, nats};
-use super::value::{at_most, maturity};
+use super::value::maturity;
 use crate::engine::Engine;
 use crate::engine::state::How;
 use crate::model::{CiId, IncidentId, Millis, Severity};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// ln .5: another alert on a CI that alerts already.
 const SAME_CI: Nats = -710;
 /// What a cause pays for each place of an incident that it does not explain.
-const UNEXPLAINED: Nats = nats(60);
+const UNEXPLAINED: Nats = nats(50);
 /// What a cause pays that only warns where something worse is to be explained.
 pub(super) const WARNS_ONLY: Nats = nats(10);
 /// What a cause pays that has no alert of its own: it must not join what only happens to have a CI in common.
@@ -121,7 +121,7 @@ impl Engine {
             };
             let (gains, explains) = sum.map_or((0, 0), |s| (s.most, s.places));
             let explains = explains.saturating_add(inheritors).saturating_add(1);
-            let could = at_most([0; FRACTIONS]) + gains + bonus + most(gain);
+            let could = self.at_most([0; FRACTIONS]) + gains + bonus + most(gain);
             if beaten(could - unexplained(places, explains)) {
                 continue;
             }
@@ -132,7 +132,7 @@ impl Engine {
             };
             let gain = scale::plus(with.gain, gain);
             let unexplained = unexplained(places, with.places.saturating_add(1));
-            if beaten(at_most(gain) - unexplained) {
+            if beaten(self.at_most(gain) - unexplained) {
                 continue;
             }
             let silence = self.silence(&hiders, cause, with.places);

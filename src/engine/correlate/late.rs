@@ -7,7 +7,7 @@ use super::hidden;
 use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, alerting_needs, unexplained};
 use super::place::{MAX_SHARED, New, can_explain, only_warns};
 use super::scale::{self, FRACTIONS, NAT, Nats, nats};
-use super::value::{at_most, maturity};
+use super::value::maturity;
 use crate::engine::Engine;
 use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
 
@@ -73,22 +73,29 @@ impl Engine {
             near.retain(|other| *other != mine);
             near.sort_unstable();
             near.dedup();
-            let mut best: Option<(Nats, IncidentId)> = None;
+            let mut best: Option<(Nats, IncidentId, Reason)> = None;
             for other in near {
                 if !self.may_link(mine, other, new.shadow, new.began) {
                     continue;
                 }
-                let least = best.map_or(margin, |(best, _)| best);
-                let gain = self.gain_of_merge(mine, other, came, least);
+                let least = best.map_or(margin, |(best, _, _)| best);
+                let (gain, reason) = self.gain_of_merge(mine, other, came, least);
                 if gain > least {
-                    best = Some((gain, other));
+                    best = Some((gain, other, reason));
                 }
             }
-            let Some((_, other)) = best else {
+            let Some((_, other, reason)) = best else {
                 return mine;
             };
-            let because = self.behind_both(mine, other);
-            mine = self.merge(mine, other, because);
+            mine = match reason {
+                Reason::Behind(cause) => self.merge(mine, other, cause),
+                Reason::Effect(need) => self.merge_effect(mine, other, need),
+                Reason::Cause(need) => self.merge_effect(other, mine, need),
+                Reason::Named => {
+                    let because = self.behind_both(mine, other);
+                    self.merge(mine, other, because)
+                }
+            };
         }
         mine
     }
@@ -121,14 +128,14 @@ impl Engine {
         }
     }
 
-    /// What it gains to make two incidents one; what is not more than `least` may be less.
+    /// What it gains to make two incidents one, and why; what is not more than `least` may be less.
     fn gain_of_merge(
         &mut self,
         mine: IncidentId,
         other: IncidentId,
         came: Option<CiId>,
         least: Nats,
-    ) -> Nats {
+    ) -> (Nats, Reason) {
         let opened = |e: &Engine, id| {
             let known = e.state.incidents.get(&id);
             known.is_some_and(|i| i.opened.is_some())
@@ -144,10 +151,10 @@ impl Engine {
         self.refresh(&mut a);
         self.refresh(&mut b);
         let leads = (a.leads(), b.leads());
-        let gain = self.gain_of_cases(&a, &b, leads, came, least + toll);
+        let (gain, reason) = self.gain_of_cases(&a, &b, leads, came, least + toll);
         self.put_case(mine, a);
         self.put_case(other, b);
-        gain - toll
+        (gain - toll, reason)
     }
 
     fn cis_of(&self, id: IncidentId) -> usize {
@@ -162,42 +169,52 @@ impl Engine {
         leads: (Leads, Leads),
         came: Option<CiId>,
         least: Nats,
-    ) -> Nats {
+    ) -> (Nats, Reason) {
         let (lag, late) = (lag_of_younger(a, b), late_alerts(a, b));
         let fit = self.fit_of_both(a, b);
         let least = least - fit;
         // Nothing silent is behind an outage and a warning: the warning may have come by itself.
         let one = match outage_and_warnings(a, b) || outage_and_warnings(b, a) {
-            true => NEVER,
+            true => None,
             false => {
                 let scores = a.score + b.score;
                 let least = least + scores + lag.saturating_mul(late);
-                match most_of_one((a, leads.0), (b, leads.1)) > least {
-                    true => self.worth_of_one(a, b, least) - scores,
-                    false => NEVER,
-                }
+                let most = most_of_one((a, leads.0), (b, leads.1)) + self.at_most([0; FRACTIONS]);
+                let one = (most > least).then(|| self.worth_of_one(a, b, least));
+                one.flatten()
+                    .map(|(worth, cause)| (worth - scores - lag.saturating_mul(late), cause))
             }
         };
-        let named = self.gain_by_name(a, b).max(self.gain_by_name(b, a));
-        let named = named.unwrap_or(NEVER);
-        let mut link = NEVER;
-        for (cause, effect) in [(a, b), (b, a)] {
+        let mut best = one.map(|(gain, cause)| (gain, Reason::Behind(cause)));
+        for a_first in [true, false] {
+            let (cause, effect) = match a_first {
+                true => (a, b),
+                false => (b, a),
+            };
             // A cause that is detected late has one alert that is late.
             let times = match cause.first > effect.first {
                 true => late.min(LATE_LINK),
                 false => LATE_LINK,
             };
-            link = link.max(self.gain_of_link(cause, effect, came) - lag.saturating_mul(times));
+            if let Some((gain, need)) = self.gain_of_link(cause, effect, came) {
+                let reason = match a_first {
+                    true => Reason::Effect(need),
+                    false => Reason::Cause(need),
+                };
+                best = more(best, (gain - lag.saturating_mul(times), reason));
+            }
         }
-        let best = (one - lag.saturating_mul(late)).max(link).max(named - lag);
-        if best <= NEVER / 2 {
-            return NEVER;
+        let named = self.gain_by_name(a, b).max(self.gain_by_name(b, a));
+        if let Some(gain) = named {
+            best = more(best, (gain - lag, Reason::Named));
         }
-        best + fit
+        best.map_or((NEVER, Reason::Named), |(gain, reason)| {
+            (gain + fit, reason)
+        })
     }
 
     /// Worth of the best cause of both cases together; one that is worth no more than `least` may be missing.
-    fn worth_of_one(&mut self, a: &Case, b: &Case, least: Nats) -> Nats {
+    fn worth_of_one(&mut self, a: &Case, b: &Case, least: Nats) -> Option<(Nats, CiId)> {
         let began = a.first.min(b.first);
         let mature = maturity(began, self.state.at);
         let (few, many) = match a.spots.len() <= b.spots.len() {
@@ -217,7 +234,7 @@ impl Engine {
         };
         let mut hiders = big.hiders.clone();
         hidden::add(&mut hiders, &small.hiders);
-        let mut best = NEVER;
+        let mut best: Option<(Nats, CiId)> = None;
         for (cause, sum, other) in small.sums.shared(&big.sums) {
             let mut gain = scale::plus(sum.gain, other.gain);
             let mut explained = sum.places.saturating_add(other.places);
@@ -232,26 +249,34 @@ impl Engine {
                 }
             }
             let unexplained = unexplained(places, explained);
-            if at_most(gain) - unexplained <= best.max(least) {
+            let enough = best.map_or(least, |(best, _)| best.max(least));
+            if self.at_most(gain) - unexplained <= enough {
                 continue;
             }
             let spots = [a, b].map(|case| case.spots.get(&cause).map(|s| s.first));
             let first = spots.into_iter().flatten().min();
             let silence = self.silence(&hiders, cause, explained);
             let value = self.worth(cause, first, began, (gain, silence), mature) - unexplained;
-            best = best.max(value);
+            if best.is_none_or(|(best, _)| value > best) {
+                best = Some((value, cause));
+            }
         }
         best
     }
 
     /// What it saves to see the fault behind `effect` as an effect of an alerting CI of `cause`. Where its alert
-    /// came just now, the silence of others has not had its time.
-    fn gain_of_link(&mut self, cause: &Case, effect: &Case, came: Option<CiId>) -> Nats {
+    /// came just now, the silence of others has not had its time. Answers which CI of `cause` it is, too.
+    fn gain_of_link(
+        &mut self,
+        cause: &Case,
+        effect: &Case,
+        came: Option<CiId>,
+    ) -> Option<(Nats, CiId)> {
         let root = effect.root;
         let about = self.about(root);
         let worst = effect.worst.unwrap_or(Severity::Info);
         let alerts = effect.spots.contains_key(&root);
-        let mut best = NEVER;
+        let mut best: Option<(Nats, CiId)> = None;
         for (need, spot, weight) in alerting_needs(cause, &about) {
             if weight < MIN_LINK || need == root || !can_explain(spot.worst, worst) {
                 continue;
@@ -266,13 +291,35 @@ impl Engine {
             if only_warns(spot.worst) && !only_warns(worst) {
                 gain -= WARNS_ONLY;
             }
-            best = best.max(gain);
+            if best.is_none_or(|(best, _)| gain > best) {
+                best = Some((gain, need));
+            }
         }
         best
     }
 }
 
-/// The most that a cause of both cases can be worth as one, whichever it is, however many places they share.
+/// Why two incidents are one.
+#[derive(Clone, Copy, Debug)]
+enum Reason {
+    /// This CI is behind both.
+    Behind(CiId),
+    /// The cause of the second needs this CI, which alerts in the first.
+    Effect(CiId),
+    /// The other way round.
+    Cause(CiId),
+    /// The CMDB has a gap, and they show the same name.
+    Named,
+}
+
+fn more(best: Option<(Nats, Reason)>, other: (Nats, Reason)) -> Option<(Nats, Reason)> {
+    match best {
+        Some(best) if best.0 >= other.0 => Some(best),
+        Some(_) | None => Some(other),
+    }
+}
+
+/// The most that a cause of both cases can gain as one, whichever it is, however many places they share.
 fn most_of_one((a, x): (&Case, Leads), (b, y): (&Case, Leads)) -> Nats {
     let with = |(own, cause): (Nats, CiId), other: &Case| {
         let sum = other.sums.get(&cause);
@@ -280,7 +327,7 @@ fn most_of_one((a, x): (&Case, Leads), (b, y): (&Case, Leads)) -> Nats {
     };
     let best = with(x.first, b).max(with(y.first, a));
     let shared = a.spots.len().min(b.spots.len());
-    best.max(x.others + y.others) + unexplained(shared, 0) + at_most([0; FRACTIONS])
+    best.max(x.others + y.others) + unexplained(shared, 0)
 }
 
 pub(super) fn outage_and_warnings(a: &Case, b: &Case) -> bool {

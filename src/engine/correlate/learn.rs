@@ -6,6 +6,10 @@ use super::place::New;
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId};
 
+/// A link that was missing and alerts now shows what is behind it at least so well, per mille: that the fault came
+/// through it is seen.
+const SHOWN: u16 = 500;
+
 impl Engine {
     /// Puts the alert's place, and what may be behind it, into an incident's case.
     ///
@@ -43,10 +47,11 @@ impl Engine {
             let explained = explained_by(case, new.ci, 0).into_iter();
             let explained: Vec<(CiId, u16)> = explained.map(|(place, w, _)| (place, w)).collect();
             let behind = case.spots.get(&new.ci).into_iter().flat_map(|s| &s.causes);
-            let behind: Vec<CiId> = behind.map(|(c, _)| *c).filter(|c| *c != new.ci).collect();
+            let behind = behind.copied().filter(|(c, _)| *c != new.ci);
+            let behind: Vec<(CiId, u16)> = behind.collect();
             for (place, link) in explained {
-                let weight = chained(link, 1000);
-                let behind: Vec<(CiId, u16)> = behind.iter().map(|c| (*c, weight)).collect();
+                let behind = behind.iter().map(|(c, w)| (*c, handed_on(link, *w)));
+                let behind: Vec<(CiId, u16)> = behind.collect();
                 causes.extend(case.raise_all(place, &behind));
             }
             self.index.add_place(new.ci, incident);
@@ -60,6 +65,11 @@ impl Engine {
         }
         self.rescore(incident);
     }
+}
+
+/// Weight by which a place may be explained by what is behind a CI that alerts and is a link to it.
+pub fn handed_on(link: u16, behind: u16) -> u16 {
+    chained(link, behind.max(SHOWN))
 }
 
 /// Weight of a path through a CI that alerts; a little is lost at each link.

@@ -2,7 +2,7 @@
 
 use super::super::state::{IncidentState, Merge};
 use super::case::Case;
-use super::learn::chained;
+use super::learn::handed_on;
 use super::{Engine, MAX_TURNS, Turn};
 use crate::model::{CiId, IncidentId};
 use crate::record::History;
@@ -10,42 +10,53 @@ use crate::rules::Notes;
 use crate::ticket::NoteKind;
 
 impl Engine {
-    /// Merges two live incidents because of a fault at `because`, which explains that of `effect`, unless a
-    /// person keeps them apart. Answers which incident goes on.
-    pub(super) fn merge(
+    /// Merges two live incidents because of a fault at `because`, which is behind both, unless a person keeps them
+    /// apart. Answers which incident goes on.
+    pub(super) fn merge(&mut self, a: IncidentId, b: IncidentId, because: CiId) -> IncidentId {
+        match self.may_merge(a, b) {
+            true => self.merge_as(a, b, because, None, None),
+            false => self.incident_of(a),
+        }
+    }
+
+    /// The same where the cause of `effect` needs `because`, which alerts in the incident `cause`: what it explains
+    /// may be explained by what is behind that too.
+    pub(super) fn merge_effect(
         &mut self,
         cause: IncidentId,
         effect: IncidentId,
         because: CiId,
     ) -> IncidentId {
+        let root = self.state.incidents.get(&effect).map(|i| i.case.root);
         match self.may_merge(cause, effect) {
-            true => self.merge_as(cause, effect, because, None),
+            true => self.merge_as(cause, effect, because, root, None),
             false => self.incident_of(cause),
         }
     }
 
-    /// The same by the word of a person, if `by` names one.
+    /// See [`Engine::merge`] and [`Engine::merge_effect`]; by the word of a person, if `by` names one.
     pub(in crate::engine) fn merge_as(
         &mut self,
-        cause: IncidentId,
-        effect: IncidentId,
+        a: IncidentId,
+        b: IncidentId,
         because: CiId,
+        needs_it: Option<CiId>,
         by: Option<&str>,
     ) -> IncidentId {
-        let (cause, effect) = (self.incident_of(cause), self.incident_of(effect));
-        if cause == effect {
-            return cause;
+        let (a, b) = (self.incident_of(a), self.incident_of(b));
+        if a == b {
+            return a;
         }
-        let (stays, goes) = match self.seniority(cause) <= self.seniority(effect) {
-            true => (cause, effect),
-            false => (effect, cause),
+        let (stays, goes) = match self.seniority(a) <= self.seniority(b) {
+            true => (a, b),
+            false => (b, a),
         };
-        let explained = self.state.incidents.get(&effect).map(|i| i.case.root);
         self.unindex(goes);
         let at = self.state.at;
         let Some(other) = self.state.incidents.get_mut(&goes) else {
             return stays;
         };
+        self.state.prior.count(false);
         other.state = IncidentState::Merged;
         other.merged_into = Some(stays);
         other.live = 0;
@@ -89,11 +100,7 @@ impl Engine {
             self.wake(stays);
         }
         self.join_hands(stays, goes);
-        // What a person joins need not be cause and effect.
-        let link = explained
-            .filter(|_| by.is_none())
-            .map(|root| (root, because));
-        self.unite(stays, case, link);
+        self.unite(stays, case, needs_it.map(|root| (root, because)));
         let name = self.cause_name(because);
         let why = match by {
             Some(by) => format!("by {by}"),
@@ -142,9 +149,9 @@ impl Engine {
                 .iter()
                 .filter_map(|(place, spot)| Some((*place, spot.weight(root)?)))
                 .collect();
-            for (place, weight) in explained {
-                let weight = chained(weight, 1000);
-                let behind: Vec<(CiId, u16)> = behind.iter().map(|(c, _)| (*c, weight)).collect();
+            for (place, link) in explained {
+                let behind = behind.iter().map(|(c, w)| (*c, handed_on(link, *w)));
+                let behind: Vec<(CiId, u16)> = behind.collect();
                 causes.extend(case.raise_all(place, &behind));
             }
         }

@@ -11,7 +11,7 @@
 //! | `scale` | integer scores and their tables |
 //! | `index`, `absence` | where to look: places, causes, cones, silence |
 //! | `case`, `sums` | what one incident knows about its causes |
-//! | `value` | what a hypothesis is worth |
+//! | `value`, `prior` | what a hypothesis is worth; how rare faults are on this estate |
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
 //! | `common` | one cause behind an alert and several incidents |
 //! | `joint` | one cause behind an incident at the end of its hold and those near it |
@@ -48,6 +48,7 @@ mod life;
 mod merge;
 mod names;
 mod place;
+pub mod prior;
 mod root;
 pub mod scale;
 pub mod seen;
@@ -188,6 +189,7 @@ impl Engine {
     /// An incident without members, which the alert will have opened.
     pub(super) fn new_incident(&mut self, opening: AlertId) -> Option<IncidentId> {
         let at = self.state.at;
+        self.count_windows();
         let alert = self.state.alerts.get(&opening)?;
         let shadow = suppress::in_shadow(&self.state.rules.suppress, &alert.source);
         self.state.last_incident = self.state.last_incident.saturating_add(1);
@@ -231,6 +233,7 @@ impl Engine {
             why: why::Why::default(),
         };
         self.state.incidents.insert(incident, new);
+        self.state.prior.count(true);
         self.touch(incident);
         Some(incident)
     }

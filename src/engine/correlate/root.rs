@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::place::{ONLY_WARNINGS, only_warns};
 use super::scale::{self, Each, Nats, nats};
-use super::value::{ALSO_FIRST, FIRST, at_most};
+use super::value::{ALSO_FIRST, FIRST};
 use super::{Engine, MAX_TURNS, Turn};
 use crate::engine::state::IncidentState;
 use crate::model::{CiId, IncidentId, Millis, Severity};
@@ -33,8 +33,12 @@ pub(in crate::engine) const MAX_IMPACT: usize = 2000;
 /// Smallest weight of a path over which we expect an alert, per mille.
 pub(in crate::engine) const EXPECTED: u16 = 500;
 
-/// Hypotheses looked at closely.
-const MAX_LOOKED_AT: usize = 40;
+/// Hypotheses looked at closely: at least, and at most in an incident of many places, whose causes are many and alike.
+const LOOKED_AT: (usize, usize) = (40, 200);
+/// More of them than places by this factor at most, and so many times all places.
+const PER_PLACE: usize = 10;
+/// See [`PER_PLACE`].
+const MAX_LOOKS: usize = 8000;
 /// Hypotheses named.
 const MAX_RANKED: usize = 5;
 /// Smallest weight of a path along which an alerting cause explains the winner away, per mille.
@@ -46,7 +50,7 @@ const CLIMB_MARGIN: Nats = nats(15);
 const WARNING_AS_CAUSE: Nats = nats(10);
 /// What is worth to a silent cause that nothing monitors it: power, circuits and ducts fail as often as what they
 /// carry, and every fault of theirs is told by that alone.
-const CANNOT_SPEAK: Nats = nats(15);
+const CANNOT_SPEAK: Nats = nats(20);
 
 /// What a root cause explains.
 #[derive(Clone, Debug, Default)]
@@ -140,14 +144,15 @@ impl Engine {
         ranked
     }
 
-    /// The causes of a case of the highest value, at most [`MAX_LOOKED_AT`]. Those that could be worth most come first,
-    /// so that few of many are looked at.
+    /// The causes of a case of the highest value, as many as are [looked at](looked_at). Those that could be worth most
+    /// come first, so that few of many are looked at.
     fn most_valued(&mut self, case: &Case) -> Vec<(Nats, CiId)> {
         let all = case.sums.into_iter();
         let mut could: Vec<(Reverse<Nats>, CiId, Each)> = all
-            .map(|(cause, sum)| (Reverse(at_most(sum.gain)), *cause, sum.gain))
+            .map(|(cause, sum)| (Reverse(self.at_most(sum.gain)), *cause, sum.gain))
             .collect();
-        let first = could.len().saturating_sub(1).min(MAX_LOOKED_AT * 4);
+        let most_kept = looked_at(case.spots.len());
+        let first = could.len().saturating_sub(1).min(most_kept * 4);
         if first > 0 {
             could.select_nth_unstable_by_key(first, |(most, cause, _)| (*most, *cause));
         }
@@ -156,7 +161,7 @@ impl Engine {
         }
         let mut best: BTreeSet<(Reverse<Nats>, CiId)> = BTreeSet::new();
         for (most, cause, gain) in could {
-            let last = best.last().filter(|_| best.len() >= MAX_LOOKED_AT);
+            let last = best.last().filter(|_| best.len() >= most_kept);
             if last.is_some_and(|(last, _)| most > *last) {
                 continue;
             }
@@ -165,7 +170,7 @@ impl Engine {
             }
             let value = self.value(case, cause, gain, Millis(i64::MAX));
             best.insert((Reverse(value), cause));
-            if best.len() > MAX_LOOKED_AT {
+            if best.len() > most_kept {
                 best.pop_last();
             }
         }
@@ -173,7 +178,8 @@ impl Engine {
         best.map(|(Reverse(value), cause)| (value, cause)).collect()
     }
 
-    /// From the best hypothesis up to the alerting cause that explains it.
+    /// From the best hypothesis up to the alerting cause that explains it. What needs the hypothesis itself is no such
+    /// cause: its alert is explained already (neighbours tell of a router that is down).
     fn climb(&mut self, case: &Case, ranked: &[(CiId, Nats)]) -> Option<CiId> {
         let mut top = ranked.first()?.0;
         let mut seen = BTreeSet::from([top]);
@@ -195,6 +201,9 @@ impl Engine {
                 let Some(weight) = weight else {
                     continue;
                 };
+                if self.about(cause).weight(top).is_some() {
+                    continue;
+                }
                 let mut link = scale::ln(weight) + self.takes_down(case, cause, Millis(i64::MAX));
                 if only_warns(spot.worst) {
                     link += ONLY_WARNINGS;
@@ -361,4 +370,14 @@ impl Engine {
             None => super::impact::bare_name(self.state.cis.key(ci)).to_owned(),
         }
     }
+}
+
+/// How many hypotheses of an incident of so many places are looked at closely.
+fn looked_at(places: usize) -> usize {
+    let (least, most) = LOOKED_AT;
+    let looks = MAX_LOOKS / places.max(1);
+    places
+        .saturating_mul(PER_PLACE)
+        .min(looks)
+        .clamp(least, most)
 }

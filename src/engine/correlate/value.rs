@@ -9,9 +9,7 @@ use crate::engine::Engine;
 use crate::model::{CiId, IncidentId, Millis};
 use std::cmp::Reverse;
 
-/// ln of how rare a fault is at the start, with the sign turned: 4 nats.
-const PRIOR: Nats = nats(40);
-/// More for what fails only with its parts: groups, applications, facades.
+/// More, beside [how rare faults are](super::prior), for what fails only with its parts: groups, applications, facades.
 const COMPOSITE: Nats = nats(15);
 /// More for what people call a service: it has no fault of its own.
 const SERVICE: Nats = nats(30);
@@ -33,13 +31,13 @@ const MATURE: Millis = Millis::secs(150);
 const STEP: i64 = 32;
 
 impl Engine {
-    /// Prior of a CI as a cause, and the price of its silence.
+    /// How much commoner than others a CI is as a cause, and the price of its silence.
     pub(super) fn prior_of(&self, ci: CiId) -> (Nats, Nats) {
         if self.is_name(ci) {
-            return (-PRIOR - ONLY_A_NAME, 0);
+            return (-ONLY_A_NAME, 0);
         }
         let Some(known) = self.force.ci(ci) else {
-            return (-PRIOR, SILENT_UNMONITORED);
+            return (0, SILENT_UNMONITORED);
         };
         let rules = &self.state.rules;
         let more = match () {
@@ -51,13 +49,13 @@ impl Engine {
             true => SILENT_MONITORED,
             false => SILENT_UNMONITORED,
         };
-        (-PRIOR - more, silence)
+        (-more, silence)
     }
 
     /// How likely `ci` is the cause of anything at `at`.
     pub(super) fn base(&mut self, ci: CiId, at: Millis, alerts: bool) -> Nats {
         let standing = self.standing(ci);
-        let mut base = standing.prior;
+        let mut base = standing.prior - self.state.prior.value;
         if !alerts {
             base -= standing.silence;
         }
@@ -157,7 +155,7 @@ impl Engine {
         let present = case.sums.get_key_value(&case.root);
         for (cause, sum) in present.into_iter().chain(&case.sums) {
             let unexplained = unexplained(places, sum.places);
-            if best.is_some_and(|(b, _)| at_most(sum.gain) - unexplained < b) {
+            if best.is_some_and(|(b, _)| self.at_most(sum.gain) - unexplained < b) {
                 continue;
             }
             let first = case.spots.get(cause).map(|s| s.first);
@@ -169,6 +167,12 @@ impl Engine {
             }
         }
         best
+    }
+
+    /// What a cause with these gains is worth at most, whatever is silent under it.
+    pub(super) fn at_most(&self, gains: Each) -> Nats {
+        let gain = scale::plus(RARITY, gains).into_iter().max().unwrap_or(0);
+        gain - self.state.prior.value + CHANGED + FIRST
     }
 
     /// Worth of a cause whose own first alert, if any, began at `first`, in a case that began at `began`, from what
@@ -194,12 +198,6 @@ pub fn maturity(first: Millis, at: Millis) -> i64 {
     let share = at.since(first).0.max(0).saturating_mul(256) / MATURE.0;
     let share = share.clamp(0, 256);
     (share - share % STEP).max(26)
-}
-
-/// What a cause with these gains is worth at most, whatever is silent under it.
-pub fn at_most(gains: Each) -> Nats {
-    let gain = scale::plus(RARITY, gains).into_iter().max().unwrap_or(0);
-    gain - PRIOR + CHANGED + FIRST
 }
 
 /// The best fraction's value of absence and gains.

@@ -22,7 +22,7 @@ impl Engine {
             .get(&a)
             .map(|i| i.root)
             .unwrap_or_default();
-        self.merge_as(a, b, because, Some(by));
+        self.merge_as(a, b, because, None, Some(by));
         let stays = self.incident_of(a);
         let goes = if stays == a { b } else { a };
         if let Some(known) = self.state.incidents.get_mut(&stays) {
