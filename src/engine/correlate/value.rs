@@ -57,9 +57,9 @@ impl Engine {
     /// How likely `ci` is the cause of anything at `at`.
     pub(super) fn base(&mut self, ci: CiId, at: Millis, alerts: bool) -> Nats {
         let standing = self.standing(ci);
-        let mut base = standing.prior;
+        let mut base = standing.prior();
         if !alerts {
-            base -= standing.silence;
+            base -= standing.silence();
         }
         if self.changed_recently(ci, at) {
             base += CHANGED;
