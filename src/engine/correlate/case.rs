@@ -63,6 +63,8 @@ pub struct Sum {
     pub places: u32,
     /// It is one of these places itself.
     pub own: bool,
+    /// The first and the last of these places by number; first > last: none.
+    pub within: (CiId, CiId),
 }
 
 /// What the causes of a case gain at most, less what they pay for the places that they do not explain.
@@ -268,7 +270,7 @@ impl Case {
                     let is_new = known.is_none();
                     let sum = known.unwrap_or(&mut first);
                     sum.gains(gain);
-                    sum.count(spot, cause == place);
+                    sum.count(cause, place, spot);
                     if is_new {
                         new.push((cause, first));
                     }
@@ -299,7 +301,7 @@ impl Case {
             for (cause, weight) in &spot.causes {
                 let sum = sums.entry(*cause).or_default();
                 sum.gains(gain_of(*cause, *place, *weight, spot.chance));
-                sum.count(spot, cause == place);
+                sum.count(*cause, *place, spot);
             }
         }
         self.leads = None;
@@ -390,6 +392,10 @@ impl Sum {
         self.last = self.last.max(other.last);
         self.places = self.places.saturating_add(other.places);
         self.own |= other.own;
+        self.reaches_over(other.within);
+    }
+    fn reaches_over(&mut self, (first, last): (CiId, CiId)) {
+        self.within = (self.within.0.min(first), self.within.1.max(last));
     }
     fn gains(&mut self, gain: Each) {
         self.gain = scale::plus(self.gain, gain);
@@ -399,12 +405,13 @@ impl Sum {
         self.gain = scale::minus(self.gain, gain);
         self.most = self.most.saturating_sub(most(gain));
     }
-    fn count(&mut self, spot: &Spot, own: bool) {
+    fn count(&mut self, cause: CiId, place: CiId, spot: &Spot) {
         if !spot.late {
             self.reaches(spot);
         }
         self.places = self.places.saturating_add(1);
-        self.own |= own;
+        self.own |= cause == place;
+        self.reaches_over((place, place));
     }
 }
 
@@ -424,6 +431,7 @@ impl Default for Sum {
             last: Millis(i64::MIN),
             places: 0,
             own: false,
+            within: (CiId(u32::MAX), CiId(0)),
         }
     }
 }

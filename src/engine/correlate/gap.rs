@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::engine::state::How;
 use crate::graph::{Graph, Ix};
 use crate::model::{CiId, IncidentId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// ln .05: a CI that the CMDB does not know is hit by a given fault.
 const UNKNOWN_CI: Nats = nats(30);
@@ -69,15 +69,19 @@ impl Engine {
         Some(fit - UNKNOWN_CAUSE - self.base(root, effect.first, true))
     }
 
-    /// Live incidents in which an alert of this name came lately.
-    pub(super) fn incidents_with_name(&self, name: Option<CiId>) -> BTreeSet<IncidentId> {
+    /// Incidents in which an alert of this name came lately, oldest first.
+    pub(super) fn incidents_with_name(&self, name: Option<CiId>) -> Vec<IncidentId> {
         let recent = name.and_then(|n| self.state.names.get(&n));
         let alerts = recent.into_iter().flat_map(|stat| &stat.recent);
         let own = alerts.filter_map(|(_, alert)| self.state.alerts.get(alert)?.incident);
         let mut own: Vec<IncidentId> = own.collect();
+        own.dedup();
         own.sort_unstable();
         own.dedup();
-        own.into_iter().map(|id| self.incident_of(id)).collect()
+        let mut now: Vec<IncidentId> = own.into_iter().map(|id| self.incident_of(id)).collect();
+        now.sort_unstable();
+        now.dedup();
+        now
     }
 
     /// The way of an alert whose CI the CMDB does not know into an incident of known CIs that shows its name just

@@ -106,9 +106,7 @@ impl Engine {
 
     /// The same for a cause of a case.
     pub(super) fn silence_in(&mut self, case: &Case, cause: CiId) -> Each {
-        // How many places it explains matters only where something hides others.
-        let sum = (!case.hiders.is_empty()).then(|| case.sums.get(&cause));
-        self.silence(&case.hiders, cause, sum.flatten().map_or(0, |s| s.places))
+        self.silence(&case.hiders, cause, places_of(case, cause))
     }
 
     /// Dependants of `cause` of which nothing is known, by weight: those that the hiders hide, less the places that
@@ -188,6 +186,12 @@ impl Engine {
         }
         false
     }
+}
+
+/// How many places of a case a cause explains, which matters only where something hides others.
+pub(super) fn places_of(case: &Case, cause: CiId) -> u32 {
+    let sum = (!case.hiders.is_empty()).then(|| case.sums.get(&cause));
+    sum.flatten().map_or(0, |s| s.places)
 }
 
 /// The hiders of several cases, without asking which of them hides another: where that matters they are one case.

@@ -23,6 +23,8 @@ const NO_ALERT: Nats = nats(10);
 pub(super) const MIN_LINK: u16 = 150;
 /// Links through alerting CIs that are followed, the strongest.
 const MAX_LINKS: usize = 4;
+/// Places that are looked for one by one.
+const FEW: usize = 12;
 /// Smallest weight of an inherited path, per mille.
 const MIN_INHERITED: u16 = 10;
 /// From this weight on an alert may follow the alert of its neighbour, whenever the incident began, per mille.
@@ -142,8 +144,8 @@ impl Engine {
             if beaten(at_most(gain) - unexplained) {
                 continue;
             }
-            let silence = self.silence(&hiders, cause, with.places);
-            let mut value = self.worth(cause, first, began, (gain, silence), mature) - unexplained;
+            let gains = (gain, with.places);
+            let mut value = self.worth(&hiders, cause, first, began, gains, mature) - unexplained;
             if known.is_some_and(|s| only_warns(s.worst)) && !only_warns(new.severity) {
                 value -= WARNS_ONLY;
             }
@@ -287,9 +289,15 @@ pub(super) fn alerting_needs<'a>(
     case: &'a Case,
     about: &'a About,
 ) -> impl Iterator<Item = Neighbour<'a>> {
-    let shared = case.sums.of(about.cone.iter().map(|n| (n.ci, n.weight)));
+    // Of few places each is looked for in the cone, else the places among the causes in it.
+    let few = case.spots.len() <= FEW;
+    let by_place = few.then(|| case.spots.iter()).into_iter().flatten();
+    let by_place = by_place.filter_map(|(ci, spot)| Some((*ci, spot, about.weight(*ci)?)));
+    let cone = (!few).then(|| about.cone.iter()).into_iter().flatten();
+    let shared = case.sums.of(cone.map(|n| (n.ci, n.weight)));
     let places = shared.filter(|(_, _, sum)| sum.own);
-    places.filter_map(|(ci, weight, _)| Some((ci, case.spots.get(&ci)?, weight)))
+    let by_cause = places.filter_map(|(ci, weight, _)| Some((ci, case.spots.get(&ci)?, weight)));
+    by_place.chain(by_cause)
 }
 
 /// Other places of a case that an alert on `ci` explains, over paths of a weight.
@@ -299,13 +307,19 @@ pub(super) fn explained_by(case: &Case, ci: CiId, least: u16) -> Vec<(CiId, u16,
 }
 
 /// Places of a case that need `ci`, itself included, with the weight.
-fn needing(case: &Case, ci: CiId) -> impl Iterator<Item = (CiId, &Spot, u16)> {
-    let known = case.sums.get(&ci).map_or(0, |s| s.places);
-    let own = case.spots.get_key_value(&ci);
-    let own = own.and_then(|(place, spot)| Some((*place, spot, spot.weight(ci)?)));
-    // So many there are; the rest of the places need not be asked.
-    let others = known.saturating_sub(u32::from(own.is_some()));
-    let all = case.spots.iter().filter(move |(place, _)| **place != ci);
+pub(super) fn needing(case: &Case, ci: CiId) -> impl Iterator<Item = Neighbour<'_>> {
+    let known = case.sums.get(&ci);
+    let own = known.filter(|sum| sum.own).and_then(|_| {
+        let spot = case.spots.get(&ci)?;
+        Some((ci, spot, spot.weight(ci)?))
+    });
+    // So many there are, and they lie together by number as a rule; the rest of the places need not be asked.
+    let others = known.map_or(0, |sum| sum.places.saturating_sub(u32::from(sum.own)));
+    let within = known.filter(|_| others > 0).map(|sum| sum.within);
+    let all = within
+        .into_iter()
+        .flat_map(|(from, to)| case.spots.range(from..=to));
+    let all = all.filter(move |(place, _)| **place != ci);
     let needs = all.filter_map(move |(place, spot)| Some((*place, spot, spot.weight(ci)?)));
     let others = needs.take(usize::try_from(others).unwrap_or(usize::MAX));
     own.into_iter().chain(others)

@@ -1,7 +1,7 @@
 //! Two incidents that one fault explains better than two do: a silent cause behind both, or the cause of one
 //! that needs a CI which alerts in the other.
 
-use super::case::{Case, Leads};
+use super::case::{Case, Leads, Sum};
 use super::fit::alerts;
 use super::hidden;
 use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, alerting_needs, unexplained};
@@ -237,10 +237,14 @@ impl Engine {
             if at_most(gain) - unexplained <= best.max(least) {
                 continue;
             }
-            let spots = [a, b].map(|case| case.spots.get(&cause).map(|s| s.first));
-            let first = spots.into_iter().flatten().min();
-            let silence = self.silence(&hiders, cause, explained);
-            let value = self.worth(cause, first, began, (gain, silence), mature) - unexplained;
+            let own = |case: &Case, sum: &Sum| {
+                let own = sum.own.then(|| case.spots.get(&cause)).flatten();
+                own.map(|spot| spot.first)
+            };
+            let firsts = [own(small, sum), own(big, other)];
+            let first = firsts.into_iter().flatten().min();
+            let gains = (gain, explained);
+            let value = self.worth(&hiders, cause, first, began, gains, mature) - unexplained;
             best = best.max(value);
         }
         best

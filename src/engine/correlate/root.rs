@@ -162,9 +162,9 @@ impl Engine {
             if last.is_some_and(|(Reverse(last), _)| at_most(sum.gain) < last) {
                 continue;
             }
-            let silence = self.silence(&case.hiders, cause, sum.places);
             let first = own.map(|spot| spot.first);
-            let value = self.worth(cause, first, case.first, (sum.gain, silence), mature);
+            let (began, gains) = (case.first, (sum.gain, sum.places));
+            let value = self.worth(&case.hiders, cause, first, began, gains, mature);
             let new = (Reverse(value), cause);
             if last.is_some_and(|last| new > last) || self.is_name(cause) {
                 continue;
