@@ -146,6 +146,18 @@ impl Engine {
         self.offered.insert(ready.digest(), Offered::Ready(ready));
     }
 
+    /// Takes what walks over the graph in force found, if that came without it: after a start it is read from the store,
+    /// and with other rules it is built anew. It was looked up when it was asked for until now, so nothing changes.
+    pub fn know(&mut self, ready: &Ready) {
+        let made = ready.graph(&self.force.rules.text).map(|g| g.digest());
+        let same = made.is_some() && made == self.force.graph.as_ref().map(|g| g.digest());
+        let of = |walked: &Arc<Walked>| walked.min_weight();
+        let new = self.force.walked.as_ref().map(of) != Some(of(ready.walked()));
+        if same && new {
+            self.force.walked = Some(ready.walked().clone());
+        }
+    }
+
     /// Whether the graph of this name was handed over.
     pub fn is_offered(&self, digest: u64) -> bool {
         self.offered.contains_key(&digest)
