@@ -109,9 +109,10 @@
 //! * The work that timers and looks at incidents may do in one entry is bounded in units (`engine::later`). What is
 //!   left is a timer that is due at once, so that no other queue has to be kept. Large incidents are looked at less
 //!   often, for a look goes through all their alerts.
-//! * A graph is built, compared with the one in force and stored away from the engine's thread (`engine::ready`). What
-//!   the comparison finds unchanged stays known; where no name changed no alert is bound anew, else some with each
-//!   entry. Whether a graph came so or was read back from the store makes no difference to what is decided.
+//! * A graph is built, compared with the one in force and stored away from the engine's thread (`engine::ready`), and
+//!   walked from every CI: a new alert asks for what nobody asked for before (`correlate::walked`). What the
+//!   comparison finds unchanged stays known; where no name changed no alert is bound anew, else some with each entry.
+//!   Whether a graph came so or was read back from the store makes no difference to what is decided.
 //! * A webhook of a tool (`daemon::hints`) is a hint and no record: the ticket is read, and only what a person did
 //!   is written (`TicketChange`, `TicketGone`), as after a poll. So a lost hint loses nothing but time.
 //! * A poll may name tickets that it cannot judge (`Changed::unread`), for tools whose lists do not say whose hand it

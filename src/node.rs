@@ -187,6 +187,11 @@ impl<S: Store> Node<S> {
         self.engine.offer_ready(ready);
     }
 
+    /// Hands over what was found out about the graph in force when it was loaded once more.
+    pub fn know(&mut self, ready: &Ready) {
+        self.engine.know(ready);
+    }
+
     fn offer_graphs(&mut self, records: &[Record]) -> Result<(), NodeError> {
         for record in records {
             if let Record::Graph(graph) = record

@@ -93,6 +93,7 @@ impl Loop {
                     let digest = loaded.ready.digest();
                     let known = self.c.node.engine().state().graph;
                     if known.is_some_and(|g| g.digest == digest) {
+                        self.c.node.know(&loaded.ready);
                         replies.push(reply);
                     } else if loaded.stored {
                         let raw = loaded.ready.raw();

@@ -403,6 +403,7 @@ impl Engine {
             Some(_) | None => self.force.rules = rules,
         }
         self.forget_graph();
+        self.index.forget_impacts();
         let now = &self.state.rules.identity;
         if old.identity.ignored_labels != now.ignored_labels
             || old.identity.by_scope != now.by_scope
@@ -454,7 +455,7 @@ impl Engine {
         let before = self.force.graph.clone();
         let since = ready.as_ref().and_then(|r| r.since(before.as_ref()));
         self.take_over(rules, built, since);
-        self.force.heavy = ready.as_ref().map(|r| r.heavy().clone());
+        self.force.walked = ready.as_ref().map(|r| r.walked().clone());
         self.line(
             None,
             format!(

@@ -38,6 +38,8 @@ pub(super) struct Ask {
     /// A find under an older key.
     pub(super) of: Option<u32>,
     pub(super) recovery: bool,
+    /// What the ticket shall say, if that was found out already.
+    pub(super) content: Option<(u64, u64)>,
 }
 
 impl Ask {
@@ -54,6 +56,7 @@ impl Ask {
             to: String::new(),
             of: None,
             recovery: false,
+            content: None,
         }
     }
 }
@@ -434,7 +437,10 @@ impl Engine {
         if content.is_none() || row.shipped == content {
             return wait;
         }
-        Ask::only(StepName::Update, ticket)
+        Plan::Do(Box::new(Ask {
+            content,
+            ..Ask::plain(StepName::Update, ticket)
+        }))
     }
 
     fn hand_out(&mut self, id: &RowId, ask: Ask) {
@@ -450,7 +456,7 @@ impl Engine {
             self.opens_with_severe(id);
         }
         let key = correlation_key(epoch, id.incident, generation);
-        let content = self.content_of(id.incident);
+        let content = ask.content.or_else(|| self.content_of(id.incident));
         let watch = self.watchers(id.incident, &id.target);
         let main = self.main_ticket(id).unwrap_or_default();
         let Some(wanted) = self.wanted(id.incident, key.clone(), &id.target) else {

@@ -3,7 +3,7 @@
 //! between, it builds as if it had not been given. What comes of it is the same either way.
 
 use super::Engine;
-use super::state::{Heavy, InForce};
+use super::state::{InForce, Walked};
 use crate::graph::{Graph, Ix, RawGraph, Since};
 use crate::model::CiId;
 use crate::rules::{Rules, RulesText};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Ready {
     graph: Arc<Graph>,
-    heavy: Arc<Heavy>,
+    walked: Arc<Walked>,
     /// The rules that it was built by.
     rules: Arc<RulesText>,
     /// The graph before, with what is still true.
@@ -25,6 +25,8 @@ pub struct Ready {
 pub struct ReadyFor {
     rules: Arc<RulesText>,
     graph: Option<Arc<Graph>>,
+    /// Not asked: whoever drops this drops the old graph and what was known of it, so that the engine need not.
+    _walked: Option<Arc<Walked>>,
 }
 
 impl ReadyFor {
@@ -37,7 +39,7 @@ impl ReadyFor {
             (before, since)
         });
         Ready {
-            heavy: Arc::new(Heavy::of(&graph)),
+            walked: Arc::new(Walked::over(&graph, self.rules.correlate.min_weight)),
             graph,
             rules: self.rules.clone(),
             since,
@@ -58,8 +60,9 @@ impl Ready {
     pub(super) fn graph(&self, rules: &RulesText) -> Option<&Arc<Graph>> {
         same_graph(&self.rules, rules).then_some(&self.graph)
     }
-    pub(super) fn heavy(&self) -> &Arc<Heavy> {
-        &self.heavy
+    /// What walks over it found.
+    pub(super) fn walked(&self) -> &Arc<Walked> {
+        &self.walked
     }
     /// What is still true of the graph in force.
     pub(super) fn since(&self, force: Option<&Arc<Graph>>) -> Option<&Since> {
@@ -101,6 +104,7 @@ impl Engine {
         graph: Arc<Graph>,
         since: Option<&Since>,
     ) {
+        self.index.forget_impacts();
         let cis = &mut self.state.cis;
         let Some(since) = since else {
             self.force = InForce::new(rules, Some(graph), cis);
@@ -128,6 +132,7 @@ impl Engine {
         ReadyFor {
             rules: self.state.rules.clone(),
             graph: self.force.graph.clone(),
+            _walked: self.force.walked.clone(),
         }
     }
 
@@ -139,6 +144,18 @@ impl Engine {
     /// The same, made ready.
     pub fn offer_ready(&mut self, ready: Ready) {
         self.offered.insert(ready.digest(), Offered::Ready(ready));
+    }
+
+    /// Takes what walks over the graph in force found, if that came without it: after a start it is read from the store,
+    /// and with other rules it is built anew. It was looked up when it was asked for until now, so nothing changes.
+    pub fn know(&mut self, ready: &Ready) {
+        let made = ready.graph(&self.force.rules.text).map(|g| g.digest());
+        let same = made.is_some() && made == self.force.graph.as_ref().map(|g| g.digest());
+        let of = |walked: &Arc<Walked>| walked.min_weight();
+        let new = self.force.walked.as_ref().map(of) != Some(of(ready.walked()));
+        if same && new {
+            self.force.walked = Some(ready.walked().clone());
+        }
     }
 
     /// Whether the graph of this name was handed over.

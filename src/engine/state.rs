@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 pub use super::chronic::Chronic;
 pub use super::cis::{Cis, UNBOUND_MARK};
-pub use super::correlate::absence::Heavy;
 pub use super::correlate::burst::NameStat;
 pub use super::correlate::prior::Prior;
+pub use super::correlate::walked::Walked;
 pub use super::flap::{Flap, FlapsTold};
 pub use super::hands::Hands;
 pub use super::hours::Hours;
@@ -333,8 +333,8 @@ pub struct InForce {
     /// The graph.
     pub graph: Option<Arc<Graph>>,
     of_ix: Arc<Vec<CiId>>,
-    /// What was looked up beforehand of the CIs that many need.
-    pub(super) heavy: Option<Arc<Heavy>>,
+    /// What walks over the graph found beforehand.
+    pub(super) walked: Option<Arc<Walked>>,
     /// By the number of the CI; [`NOWHERE`] for those that the graph does not have.
     to_ix: Arc<Vec<u32>>,
 }
@@ -380,7 +380,7 @@ impl InForce {
             rules,
             graph,
             of_ix: Arc::new(of_ix),
-            heavy: None,
+            walked: None,
             to_ix: Arc::new(to_ix),
         }
     }

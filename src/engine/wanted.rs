@@ -255,27 +255,23 @@ impl Engine {
     }
 
     fn affected(&self, spots: &BTreeMap<CiId, (Severity, Millis)>) -> Vec<ClassText> {
-        let mut classes: BTreeMap<String, Vec<(Severity, Millis, String)>> = BTreeMap::new();
+        let mut classes: BTreeMap<&str, Vec<(Severity, Millis, &str)>> = BTreeMap::new();
         for (ci, (severity, begin)) in spots {
-            let class = self
-                .force
-                .ci(*ci)
-                .map(|c| c.class.clone())
-                .unwrap_or_default();
-            let names = classes.entry(class).or_default();
-            names.push((*severity, *begin, self.ci_name(*ci)));
+            let class = self.force.ci(*ci).map(|c| c.class.as_str());
+            let names = classes.entry(class.unwrap_or_default()).or_default();
+            names.push((*severity, *begin, self.name_of(*ci)));
         }
         let mut out: Vec<ClassText> = classes
             .into_iter()
             .map(|(class, mut names)| {
                 names.sort();
                 ClassText {
-                    class,
+                    class: class.to_owned(),
                     count: count(names.len()),
                     names: names
                         .into_iter()
                         .take(MAX_NAMES)
-                        .map(|(_, _, n)| n)
+                        .map(|(_, _, n)| n.to_owned())
                         .collect(),
                 }
             })
@@ -292,7 +288,7 @@ impl Engine {
         spots: &BTreeMap<CiId, (Severity, Millis)>,
     ) -> Vec<String> {
         let mut rest: Vec<CiId> = spots.keys().copied().collect();
-        rest.sort_by_key(|ci| (spots.get(ci).copied(), *ci));
+        rest.sort_by_cached_key(|ci| (spots.get(ci).copied(), *ci));
         let alerting_root = spots.contains_key(&root).then_some(root);
         let mut seen = BTreeSet::new();
         let all = observed.iter().copied().chain(alerting_root).chain(rest);
@@ -431,12 +427,12 @@ impl Engine {
 
     /// The ticket of an incident at a target, or nothing.
     pub fn ticket_of(&self, id: IncidentId, target: &str) -> String {
-        self.state
-            .outbox
-            .iter()
-            .find(|(row, _)| row.incident == id && &*row.target == target)
-            .and_then(|(_, row)| row.ticket.clone())
-            .unwrap_or_default()
+        let row = RowId {
+            incident: id,
+            target: target.into(),
+        };
+        let row = self.state.outbox.get(&row);
+        row.and_then(|row| row.ticket.clone()).unwrap_or_default()
     }
 
     /// Whether an incident is over for good.

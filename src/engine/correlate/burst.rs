@@ -119,7 +119,7 @@ impl Engine {
     /// The name of an alert as what it may need, while a burst of it goes on.
     pub(super) fn running_burst(&mut self, id: AlertId) -> Option<Need> {
         let name = self.cause_of_name(id)?;
-        let runs = self.index.explained_by(name).next().is_some();
+        let runs = !self.index.explained_by(name).is_empty();
         runs.then_some(Need {
             ci: name,
             weight: BY_NAME,

@@ -61,6 +61,10 @@ pub struct Sum {
     pub last: Millis,
     /// Places that it explains.
     pub places: u32,
+    /// It is one of these places itself.
+    pub own: bool,
+    /// The first and the last of these places by number; first > last: none.
+    pub within: (CiId, CiId),
 }
 
 /// What the causes of a case gain at most, less what they pay for the places that they do not explain.
@@ -175,7 +179,7 @@ impl Case {
     }
 
     /// Counts a place of another incident that is merged into this one, without what may be behind it.
-    pub fn take_over(&mut self, ci: CiId, other: &Spot) {
+    fn take_over(&mut self, ci: CiId, other: &Spot) {
         let late = other.late || self.spots.get(&ci).is_some_and(|s| s.late);
         self.count(ci, other.first, other.worst, other.chance, late, None);
         self.count(ci, other.last, other.worst, other.chance, late, None);
@@ -188,6 +192,42 @@ impl Case {
                 add_name(&mut self.named, *name, *n, *last);
             }
         }
+    }
+
+    /// Takes over the places of another incident that is merged into this one, with what may be behind them. Answers
+    /// which causes are new to this incident.
+    ///
+    /// Both have sums already: those of places that only the other has are added to ours, in one walk.
+    pub fn absorb(&mut self, mut other: Case) -> Vec<CiId> {
+        let is_new = |place: &CiId| !self.spots.is_empty() && !self.spots.contains_key(place);
+        let (new, both): (BTreeMap<CiId, Spot>, BTreeMap<CiId, Spot>) =
+            std::mem::take(&mut other.spots)
+                .into_iter()
+                .partition(|(place, _)| is_new(place));
+        other.spots = new;
+        if !both.is_empty() {
+            other.sum_up();
+        }
+        // As often as if each place and each cause had come by itself.
+        let counted = |spot: &Spot| u32::try_from(spot.causes.len().saturating_add(2));
+        let counted = other.spots.values().filter_map(|spot| counted(spot).ok());
+        self.version = counted.fold(self.version, u32::wrapping_add);
+        self.leads = None;
+        for (name, (n, last)) in &other.named {
+            add_name(&mut self.named, *name, *n, *last);
+        }
+        self.worst = self.worst.into_iter().chain(other.worst).min();
+        for spot in other.spots.values().filter(|spot| !spot.late) {
+            self.first = self.first.min(spot.first);
+            self.last = self.last.max(spot.last);
+        }
+        let mut causes = self.sums.join(other.sums);
+        self.spots.extend(other.spots);
+        for (place, spot) in &both {
+            self.take_over(*place, spot);
+            causes.extend(self.raise_all(*place, &spot.causes));
+        }
+        causes
     }
 
     /// Raises the weight by which `cause` explains `place`. Answers whether the cause is new to the incident.
@@ -205,16 +245,18 @@ impl Case {
         self.leads = None;
         let mut here: Vec<(CiId, u16)> = Vec::new();
         let mut new: Vec<(CiId, Sum)> = Vec::new();
+        let mut at = 0_usize;
         for (cause, weight) in causes.iter().copied() {
+            at = self.sums.seek(at, cause);
             let gain = gain_of(cause, place, weight, spot.chance);
             match spot.causes.binary_search_by_key(&cause, |(c, _)| *c) {
-                Ok(at) => {
-                    let known = spot.causes.get_mut(at);
+                Ok(known) => {
+                    let known = spot.causes.get_mut(known);
                     let Some((_, known)) = known.filter(|(_, known)| *known < weight) else {
                         continue;
                     };
                     let old = std::mem::replace(known, weight);
-                    if let Some(sum) = self.sums.get_mut(&cause) {
+                    if let Some(sum) = self.sums.at_mut(at, cause) {
                         let less = gain_of(cause, place, old, spot.chance);
                         sum.gains(gain);
                         sum.loses(less);
@@ -224,11 +266,11 @@ impl Case {
                 Err(_) => {
                     here.push((cause, weight));
                     let mut first = Sum::default();
-                    let known = self.sums.get_mut(&cause);
+                    let known = self.sums.at_mut(at, cause);
                     let is_new = known.is_none();
                     let sum = known.unwrap_or(&mut first);
                     sum.gains(gain);
-                    sum.count(spot);
+                    sum.count(cause, place, spot);
                     if is_new {
                         new.push((cause, first));
                     }
@@ -259,7 +301,7 @@ impl Case {
             for (cause, weight) in &spot.causes {
                 let sum = sums.entry(*cause).or_default();
                 sum.gains(gain_of(*cause, *place, *weight, spot.chance));
-                sum.count(spot);
+                sum.count(*cause, *place, spot);
             }
         }
         self.leads = None;
@@ -271,6 +313,16 @@ impl Case {
         if let (Some(first), Some(last)) = (first, counted().map(|s| s.last).max()) {
             (self.first, self.last) = (first, last);
         }
+    }
+
+    /// Its causes, in order, each with its sum and its own place if it alerts.
+    pub fn causes(&self) -> impl Iterator<Item = (CiId, &Sum, Option<&Spot>)> {
+        let mut spots = self.spots.iter().peekable();
+        self.sums.iter().map(move |(cause, sum)| {
+            while spots.next_if(|(place, _)| *place < cause).is_some() {}
+            let own = spots.peek().filter(|(place, _)| *place == cause);
+            (*cause, sum, own.map(|(_, spot)| *spot))
+        })
     }
 
     /// What a cause with this sum gains at most here, see [`Leads`].
@@ -332,6 +384,19 @@ pub fn add_name(names: &mut Names, name: CiId, n: u32, last: Millis) {
 }
 
 impl Sum {
+    /// Adds what the same cause explains elsewhere.
+    pub(super) fn add(&mut self, other: &Sum) {
+        self.gain = scale::plus(self.gain, other.gain);
+        self.most = self.most.saturating_add(other.most);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.places = self.places.saturating_add(other.places);
+        self.own |= other.own;
+        self.reaches_over(other.within);
+    }
+    fn reaches_over(&mut self, (first, last): (CiId, CiId)) {
+        self.within = (self.within.0.min(first), self.within.1.max(last));
+    }
     fn gains(&mut self, gain: Each) {
         self.gain = scale::plus(self.gain, gain);
         self.most = self.most.saturating_add(most(gain));
@@ -340,11 +405,13 @@ impl Sum {
         self.gain = scale::minus(self.gain, gain);
         self.most = self.most.saturating_sub(most(gain));
     }
-    fn count(&mut self, spot: &Spot) {
+    fn count(&mut self, cause: CiId, place: CiId, spot: &Spot) {
         if !spot.late {
             self.reaches(spot);
         }
         self.places = self.places.saturating_add(1);
+        self.own |= cause == place;
+        self.reaches_over((place, place));
     }
 }
 
@@ -363,6 +430,8 @@ impl Default for Sum {
             first: Millis(i64::MAX),
             last: Millis(i64::MIN),
             places: 0,
+            own: false,
+            within: (CiId(u32::MAX), CiId(0)),
         }
     }
 }

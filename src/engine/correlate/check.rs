@@ -152,6 +152,12 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
             ));
         }
         for (ci, spot) in &case.spots {
+            if spot.weight(*ci).is_none() {
+                out.push(format!(
+                    "I4: {} may not be behind itself in {id}",
+                    engine.ci_name(*ci)
+                ));
+            }
             let fires = |(alert, member): &(&AlertId, &Member)| {
                 let alert = engine.state().alerts.get(alert);
                 member.ci == *ci && alert.is_some_and(|a| a.live())

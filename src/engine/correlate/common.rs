@@ -1,7 +1,6 @@
 //! A CI, alerting or silent, behind a new alert and several incidents: each of them alone gains nothing from it,
 //! for a large hub needs many effects before it is likelier than so many faults.
 
-use super::case::Case;
 use super::hidden;
 use super::index::About;
 use super::join::unexplained;
@@ -9,7 +8,7 @@ use super::place::{New, Way, can_explain};
 use super::scale::{self, Each, FRACTIONS, Nats, RARITY, nats};
 use super::value::maturity;
 use crate::engine::Engine;
-use crate::engine::state::How;
+use crate::engine::state::{How, Incident};
 use crate::model::{CiId, IncidentId, Millis};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -55,16 +54,16 @@ impl Engine {
         &self,
         parts: &mut Parts,
         incident: IncidentId,
-        case: &Case,
+        known: &Incident,
         new: New,
         about: &About,
     ) {
+        let case = &known.case;
         let small = case.spots.len() <= SMALL;
         if !small && about.weight(case.root).is_none() {
             return;
         }
-        let known = self.state.incidents.get(&incident);
-        let opened = known.is_some_and(|i| i.opened.is_some());
+        let opened = known.opened.is_some();
         let apart = new.began.since(case.last).max(case.first.since(new.began));
         let mut less = case.score + scale::price(apart, APART) - self.fit(case, new.name).min(0);
         let counted = case.spots.contains_key(&new.ci);

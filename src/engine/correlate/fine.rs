@@ -22,55 +22,74 @@ const STEP: u16 = 4;
 const WEIGHTS: usize = 248;
 /// ln(1 - f w) and ln(f w).
 static TABLES: [[(i32, i32); FINE]; WEIGHTS] = tables();
+/// ln(f w) - ln(1 - f w).
+static GAINS: [Fine; WEIGHTS] = gains();
 
-/// One number for each fraction.
-pub type Fine = [Nats; FINE];
+/// One number for each fraction, in 1/1024 nat. Not larger than need be: they are compared by the thousand.
+pub type Fine = [i32; FINE];
+
+/// A cause that is weighed: what its alerts add, and what is silent under it.
+struct Weighed {
+    cause: CiId,
+    sum: [Nats; FINE],
+    silence: Fine,
+}
 
 impl Engine {
-    /// What `cause` is worth by what it explains of a case and what stays silent, without its prior. It takes
+    /// What causes are worth by what each explains of a case and what stays silent, without its prior. A cause takes
     /// over the silence that its alerting effects suffer from.
-    ///
-    /// `silences` are those of the places of the case, see [`Engine::fine_silences`].
-    pub(super) fn fine_worth(&mut self, case: &Case, cause: CiId, silences: &[Fine]) -> Nats {
-        let mut silence = self.fine_silence(case, cause);
-        let mut sum = [0; FINE];
-        for ((place, spot), own) in case.spots.iter().zip(silences) {
-            let Some(weight) = spot.weight(cause) else {
-                continue;
-            };
-            for (a, b) in silence.iter_mut().zip(own) {
-                *a = (*a).min(*b);
-            }
-            for (k, sum) in sum.iter_mut().enumerate() {
-                let gain = match *place == cause {
-                    true => scale::ln(scale::OWN),
-                    false => row(weight)
-                        .get(k)
-                        .map_or(0, |(no, yes)| i64::from(yes - no)),
+    pub(super) fn fine_worths(&mut self, case: &Case, causes: &[CiId]) -> Vec<Nats> {
+        let weighed = |cause: &CiId| Weighed {
+            cause: *cause,
+            sum: [0; FINE],
+            silence: self.fine_silence(case, *cause),
+        };
+        let mut all: Vec<Weighed> = causes.iter().map(weighed).collect();
+        all.sort_unstable_by_key(|weighed| weighed.cause);
+        for (place, spot) in &case.spots {
+            let own = self.fine_silence(case, *place);
+            let mut needs = spot.causes.iter();
+            let mut need = needs.next();
+            for weighed in &mut all {
+                while need.is_some_and(|(cause, _)| *cause < weighed.cause) {
+                    need = needs.next();
+                }
+                let Some((_, weight)) = need.filter(|(cause, _)| *cause == weighed.cause) else {
+                    continue;
                 };
-                *sum += gain - spot.chance;
+                for (a, b) in weighed.silence.iter_mut().zip(own) {
+                    *a = (*a).min(b);
+                }
+                let gain = match *place == weighed.cause {
+                    true => &[ln_own(); FINE],
+                    false => gain(*weight),
+                };
+                for (sum, gain) in weighed.sum.iter_mut().zip(gain) {
+                    *sum += i64::from(*gain) - spot.chance;
+                }
             }
         }
-        let all = sum.into_iter().zip(silence).zip(RARITY);
-        let worth = all.map(|((sum, silence), rare)| sum + silence + rare);
-        worth.max().unwrap_or(0)
-    }
-
-    /// What the silence of its dependants costs each place of a case, in their order.
-    pub(super) fn fine_silences(&mut self, case: &Case) -> Vec<Fine> {
-        let places = case.spots.keys();
-        places
-            .map(|place| self.fine_silence(case, *place))
-            .collect()
+        let worth = |cause: &CiId| {
+            let at = all.binary_search_by_key(cause, |weighed| weighed.cause);
+            let weighed = at.ok().and_then(|at| all.get(at))?;
+            let both = weighed.sum.iter().zip(weighed.silence).zip(RARITY);
+            let worth = both.map(|((sum, silence), rare)| sum + i64::from(silence) + rare);
+            worth.max()
+        };
+        causes.iter().map(|c| worth(c).unwrap_or(0)).collect()
     }
 
     /// What the silence of its dependants costs a CI of a case.
     fn fine_silence(&mut self, case: &Case, ci: CiId) -> Fine {
         let mut sum = self.fine_absence(ci);
+        if case.hiders.is_empty() {
+            return sum;
+        }
         let places = case.sums.get(&ci).map_or(0, |s| s.places);
         for (weight, n) in self.unheard(&case.hiders, ci, places) {
+            let n = i32::try_from(n).unwrap_or(i32::MAX);
             for (sum, (no, _)) in sum.iter_mut().zip(row(weight)) {
-                *sum = (*sum - i64::from(*no) * i64::from(n)).min(0);
+                *sum = sum.saturating_sub(no.saturating_mul(n)).min(0);
             }
         }
         sum
@@ -90,8 +109,19 @@ impl Engine {
 /// Adds what one silent dependant costs.
 pub(super) fn silent(sum: &mut Fine, weight: u16) {
     for (sum, (no, _)) in sum.iter_mut().zip(row(weight)) {
-        *sum += i64::from(*no);
+        *sum = sum.saturating_add(*no);
     }
+}
+
+/// What an alert at this weight adds, but for the chance that it comes by itself.
+fn gain(weight: u16) -> &'static Fine {
+    let at = usize::from(weight / STEP).clamp(1, WEIGHTS - 1);
+    GAINS.get(at).unwrap_or(&[0; FINE])
+}
+
+/// The same of one on the cause itself.
+fn ln_own() -> i32 {
+    i32::try_from(scale::ln(scale::OWN)).unwrap_or(0)
 }
 
 fn row(weight: u16) -> &'static [(i32, i32); FINE] {
@@ -118,4 +148,24 @@ const fn tables() -> [[(i32, i32); FINE]; WEIGHTS] {
         weight += 4;
     }
     table
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "bounded by the length of the table, checked by the compiler"
+)]
+const fn gains() -> [Fine; WEIGHTS] {
+    let tables = tables();
+    let mut gains = [[0; FINE]; WEIGHTS];
+    let mut at = 0;
+    while at < WEIGHTS {
+        let mut k = 0;
+        while k < FINE {
+            let (no, yes) = tables[at][k];
+            gains[at][k] = yes - no;
+            k += 1;
+        }
+        at += 1;
+    }
+    gains
 }

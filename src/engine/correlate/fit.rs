@@ -4,7 +4,7 @@
 //! The names of an incident are drawn from an urn that holds each name as often as it comes, and each name that
 //! was drawn once more (Polya's urn, with one ball to begin with).
 
-use super::case::{Case, Names, add_name};
+use super::case::{Case, Names};
 use super::scale::{self, Nats, nats};
 use crate::engine::Engine;
 use crate::model::CiId;
@@ -48,25 +48,53 @@ impl Engine {
 
     /// How much likelier the names of two cases are if they are one.
     pub(super) fn fit_of_both(&self, a: &Case, b: &Case) -> Nats {
-        let mut both = a.named.clone();
-        for (name, (n, at)) in &b.named {
-            add_name(&mut both, *name, *n, *at);
+        let (of_a, of_b) = (alerts(&a.named), alerts(&b.named));
+        let of_all = of_a.saturating_add(of_b);
+        let (mut both, mut one, mut other) = (0, 0, 0);
+        for (name, in_a, in_b) in union(&a.named, &b.named) {
+            let n = in_a.saturating_add(in_b);
+            let (seen, total) = self.share(name, n, of_all);
+            let rare = scale::ln_int(total) - scale::ln_int(seen);
+            both += often(n, rare);
+            one += often(in_a, rare);
+            other += often(in_b, rare);
         }
-        let of = |names| self.likeness(names, &both);
-        (of(&both) - of(&a.named) - of(&b.named)).max(-NOTHING_IN_COMMON)
+        both -= scale::ln_factorial(of_all);
+        one -= scale::ln_factorial(of_a);
+        other -= scale::ln_factorial(of_b);
+        (both - one - other).max(-NOTHING_IN_COMMON)
     }
 
     /// How much likelier these names are as those of one fault than as so many alerts by themselves; names of
     /// `all`, which they are a part of, do not count as common for that.
     pub(super) fn likeness(&self, names: &Names, all: &Names) -> Nats {
         let mut sum = 0_i64;
+        let of_all = alerts(all);
         for (name, (n, _)) in names {
             let own = all.get(name).map_or(0, |(n, _)| *n);
-            let (seen, total) = self.share(*name, own, alerts(all));
-            let again = n.saturating_sub(1);
+            let (seen, total) = self.share(*name, own, of_all);
             let rare = scale::ln_int(total) - scale::ln_int(seen);
-            sum += i64::from(again).saturating_mul(rare) + scale::ln_factorial(again);
+            sum += often(*n, rare);
         }
         sum - scale::ln_factorial(alerts(names))
     }
+}
+
+/// How much likelier it is that a name comes `n` times in one fault, if it is so rare.
+fn often(n: u32, rare: Nats) -> Nats {
+    let again = n.saturating_sub(1);
+    i64::from(again).saturating_mul(rare) + scale::ln_factorial(again)
+}
+
+/// The names of both, in order, each with how often it comes in the one and in the other.
+fn union<'a>(a: &'a Names, b: &'a Names) -> impl Iterator<Item = (CiId, u32, u32)> + 'a {
+    let count = |names: &'a Names| names.iter().map(|(name, (n, _))| (*name, *n));
+    let (mut a, mut b) = (count(a).peekable(), count(b).peekable());
+    std::iter::from_fn(move || {
+        let first = [a.peek(), b.peek()].into_iter().flatten();
+        let name = first.map(|(name, _)| *name).min()?;
+        let in_a = a.next_if(|(other, _)| *other == name);
+        let in_b = b.next_if(|(other, _)| *other == name);
+        Some((name, in_a.map_or(0, |(_, n)| n), in_b.map_or(0, |(_, n)| n)))
+    })
 }

@@ -4,14 +4,14 @@
 use super::case::Case;
 use super::fit::alerts;
 use super::index::About;
-use super::join::delay;
+use super::join::Near;
 use super::place::{New, Way};
 use super::scale::{self, Nats, nats};
 use crate::engine::Engine;
 use crate::engine::state::How;
-use crate::graph::Ix;
+use crate::graph::{Graph, Ix};
 use crate::model::{CiId, IncidentId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// ln .05: a CI that the CMDB does not know is hit by a given fault.
 const UNKNOWN_CI: Nats = nats(30);
@@ -21,6 +21,9 @@ const UNKNOWN_CAUSE: Nats = nats(40);
 const WORST_FIT: Nats = nats(-5);
 /// Alerts that an incident has at least before its names gather CIs that the CMDB does not know.
 const ENOUGH: u32 = 2;
+/// CIs of each class, and how many of them need anything.
+pub type Classes = BTreeMap<String, (u64, u64)>;
+
 /// CIs of a class that tell what is usual in it, and how many of a hundred of them need something then.
 const CLASS: u64 = 10;
 /// See [`CLASS`].
@@ -38,24 +41,13 @@ impl Engine {
         let Some(known) = graph.ci(ix) else {
             return false;
         };
-        let classes = self.index.classes.get_or_insert_with(|| {
-            let mut classes: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-            let last = u32::try_from(graph.len()).unwrap_or(u32::MAX);
-            for ix in (0..last).map(Ix) {
-                let Some(ci) = graph.ci(ix) else {
-                    continue;
-                };
-                let needs = u64::from(graph.causes(ix).next().is_some());
-                match classes.get_mut(&ci.class) {
-                    Some((all, with)) => (*all, *with) = (*all + 1, *with + needs),
-                    None => {
-                        classes.insert(ci.class.clone(), (1, needs));
-                    }
-                }
+        let class = match &self.force.walked {
+            Some(walked) => walked.classes().get(&known.class),
+            None => {
+                let classes = self.index.classes.get_or_insert_with(|| classes(graph));
+                classes.get(&known.class)
             }
-            classes
-        });
-        let class = classes.get(&known.class);
+        };
         class.is_some_and(|(all, with)| *all >= CLASS && with * 100 >= all * USUAL)
     }
 
@@ -77,15 +69,19 @@ impl Engine {
         Some(fit - UNKNOWN_CAUSE - self.base(root, effect.first, true))
     }
 
-    /// Live incidents in which an alert of this name came lately.
-    pub(super) fn incidents_with_name(&self, name: Option<CiId>) -> BTreeSet<IncidentId> {
+    /// Incidents in which an alert of this name came lately, oldest first.
+    pub(super) fn incidents_with_name(&self, name: Option<CiId>) -> Vec<IncidentId> {
         let recent = name.and_then(|n| self.state.names.get(&n));
         let alerts = recent.into_iter().flat_map(|stat| &stat.recent);
         let own = alerts.filter_map(|(_, alert)| self.state.alerts.get(alert)?.incident);
         let mut own: Vec<IncidentId> = own.collect();
+        own.dedup();
         own.sort_unstable();
         own.dedup();
-        own.into_iter().map(|id| self.incident_of(id)).collect()
+        let mut now: Vec<IncidentId> = own.into_iter().map(|id| self.incident_of(id)).collect();
+        now.sort_unstable();
+        now.dedup();
+        now
     }
 
     /// The way of an alert whose CI the CMDB does not know into an incident of known CIs that shows its name just
@@ -97,7 +93,10 @@ impl Engine {
         if !known || alerts(&case.named) < ENOUGH || fit <= 0 {
             return None;
         }
-        let value = fit - scale::lag(delay(case, new, about)) - new.chance - UNKNOWN_CI;
+        let value = fit
+            - scale::lag(Near::of(case, new.ci, about).delay(case, new))
+            - new.chance
+            - UNKNOWN_CI;
         Some(Way {
             value,
             how: How::Named,
@@ -106,4 +105,23 @@ impl Engine {
             others: Vec::new(),
         })
     }
+}
+
+/// Counts the CIs of a graph by their class.
+pub(super) fn classes(graph: &Graph) -> Classes {
+    let mut classes = Classes::new();
+    let last = u32::try_from(graph.len()).unwrap_or(u32::MAX);
+    for ix in (0..last).map(Ix) {
+        let Some(ci) = graph.ci(ix) else {
+            continue;
+        };
+        let needs = u64::from(graph.causes(ix).next().is_some());
+        match classes.get_mut(&ci.class) {
+            Some((all, with)) => (*all, *with) = (*all + 1, *with + needs),
+            None => {
+                classes.insert(ci.class.clone(), (1, needs));
+            }
+        }
+    }
+    classes
 }

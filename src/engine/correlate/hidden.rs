@@ -96,7 +96,7 @@ impl Engine {
     /// What the silence of its dependants costs `cause`, which explains so many places of the cases with these
     /// hiders.
     pub(super) fn silence(&mut self, hiders: &[CiId], cause: CiId, places: u32) -> Each {
-        let mut sum = self.standing(cause).absence;
+        let mut sum = self.standing(cause).absence();
         for (weight, n) in self.unheard(hiders, cause, places) {
             let loss = scale::loss(weight).map(|l| l.saturating_mul(i64::from(n)));
             sum = scale::minus(sum, loss);
@@ -106,8 +106,7 @@ impl Engine {
 
     /// The same for a cause of a case.
     pub(super) fn silence_in(&mut self, case: &Case, cause: CiId) -> Each {
-        let places = case.sums.get(&cause).map_or(0, |s| s.places);
-        self.silence(&case.hiders, cause, places)
+        self.silence(&case.hiders, cause, places_of(case, cause))
     }
 
     /// Dependants of `cause` of which nothing is known, by weight: those that the hiders hide, less the places that
@@ -187,6 +186,12 @@ impl Engine {
         }
         false
     }
+}
+
+/// How many places of a case a cause explains, which matters only where something hides others.
+pub(super) fn places_of(case: &Case, cause: CiId) -> u32 {
+    let sum = (!case.hiders.is_empty()).then(|| case.sums.get(&cause));
+    sum.flatten().map_or(0, |s| s.places)
 }
 
 /// The hiders of several cases, without asking which of them hides another: where that matters they are one case.

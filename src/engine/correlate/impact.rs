@@ -29,21 +29,32 @@ pub fn bare_name(key: &str) -> &str {
     rest.split_once(':').map_or(rest, |(_, name)| name)
 }
 
-/// Whether a CI is a service to people: of the first of the service classes that the CMDB uses. Where it has
+/// The class of what is a service to people: the first of the service classes that the CMDB uses. Where it has
 /// business services, what it calls a service is most often a part of one.
-pub(super) fn is_service(rules: &PriorityRules, graph: &Graph, ix: Ix) -> bool {
+pub(super) fn service_class<'a>(rules: &'a PriorityRules, graph: &Graph) -> Option<&'a String> {
     let mut used = rules.service_classes.iter();
-    let first = used.find(|class| graph.classes().contains(*class));
-    first.is_some() && graph.ci(ix).map(|ci| &ci.class) == first
+    used.find(|class| graph.classes().contains(*class))
+}
+
+/// Whether a CI is a service to people.
+fn is_service(rules: &PriorityRules, graph: &Graph, ix: Ix) -> bool {
+    let class = service_class(rules, graph);
+    class.is_some() && graph.ci(ix).map(|ci| &ci.class) == class
 }
 
 /// Impact of a CI by its criticality, 1 the highest; 4 without one.
 pub fn impact_of(rules: &PriorityRules, ci: &Ci) -> u8 {
-    ci.attributes
-        .get(&rules.criticality_attribute)
-        .and_then(|word| rules.criticality.get(&word.to_lowercase()))
-        .copied()
-        .unwrap_or(4)
+    let word = ci.attributes.get(&rules.criticality_attribute);
+    let level = word.and_then(|word| {
+        let is_lower = word
+            .bytes()
+            .all(|b| b.is_ascii() && !b.is_ascii_uppercase());
+        match is_lower {
+            true => rules.criticality.get(word),
+            false => rules.criticality.get(&word.to_lowercase()),
+        }
+    });
+    level.copied().unwrap_or(4)
 }
 
 /// A service of the highest criticality.
@@ -68,10 +79,8 @@ impl Engine {
             return out;
         };
         let spots: Vec<CiId> = self.spots(incident).keys().copied().collect();
-        let service = |ci: &CiId| {
-            let ix = self.force.ix(*ci);
-            ix.is_some_and(|ix| is_service(rules, graph, ix))
-        };
+        let class = service_class(rules, graph);
+        let service = |ci: &CiId| class.is_some() && self.force.ci(*ci).map(|c| &c.class) == class;
         out.observed = spots.iter().copied().filter(service).collect();
         let under = self.under(known.root);
         let at_risk = under.iter().filter(|d| d.service).map(|d| d.ci);
@@ -93,15 +102,22 @@ impl Engine {
     }
 
     /// The priority that an incident has by itself.
-    pub(super) fn judge_priority(&self, incident: IncidentId) -> Priority {
-        let rules = &self.state.rules.priority;
+    pub(super) fn judge_priority(&mut self, incident: IncidentId) -> Priority {
+        let services = self.services(incident);
         let Some(known) = self.state.incidents.get(&incident) else {
             return Priority::P4;
         };
-        let impact = |ci: &CiId| self.force.ci(*ci).map_or(4, |c| impact_of(rules, c));
-        let services = self.services(incident);
-        let observed = services.observed.iter().map(impact).min();
-        let at_risk = services.at_risk.iter().map(impact).min();
+        // Asked of every alert with every look.
+        let (rules, index, force) = (&self.state.rules.priority, &mut self.index, &self.force);
+        let mut impact = |ci: &CiId| {
+            index.impact(*ci).unwrap_or_else(|| {
+                let impact = force.ci(*ci).map_or(4, |c| impact_of(rules, c));
+                index.keep_impact(*ci, impact);
+                impact
+            })
+        };
+        let observed = services.observed.iter().map(&mut impact).min();
+        let at_risk = services.at_risk.iter().map(&mut impact).min();
         let own = known.members.values().map(|m| impact(&m.ci)).min();
         let level = [
             observed,

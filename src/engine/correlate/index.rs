@@ -4,18 +4,23 @@
 //! Derived from the state and the graph, so it is not in the snapshot.
 
 use super::fine::Fine;
+use super::gap::Classes;
 use super::hidden::Hidden;
-use super::known::{Known, Waste};
-use super::scale::{Each, Nats, OWN};
+use super::known::{ByCi, Known, Waste};
+use super::place::MAX_SHARED;
+use super::scale::{Each, FRACTIONS, Nats, OWN};
 use super::under::Dependant;
 use crate::engine::Engine;
 use crate::engine::maintenance::Window;
+use crate::graph::Reach;
 use crate::model::{CiId, IncidentId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Smallest weight of a path over which the silence of a dependant counts against a cause, per mille.
 pub(super) const MIN_EXPECTED: u16 = 80;
+/// Incidents remembered while those near a CI are gathered; two in one place are told apart at the end.
+const MET: usize = 512;
 /// Dependants looked at for the absence.
 pub(super) const MAX_UNDER: usize = 20_000;
 
@@ -37,15 +42,27 @@ pub struct About {
     pub cone: Vec<Need>,
 }
 
-/// What speaks for and against a CI as a cause, before anything alerts.
+/// What speaks for and against a CI as a cause, before anything alerts. Kept small: it is asked for by the thousand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Standing {
+    prior: i32,
+    silence: i32,
+    absence: [i32; FRACTIONS],
+}
+
+impl Standing {
     /// ln of how much commoner than that of others it is that it is the cause of anything.
-    pub prior: Nats,
+    pub fn prior(&self) -> Nats {
+        self.prior.into()
+    }
     /// What it costs as a cause to have no alert of its own.
-    pub silence: Nats,
+    pub fn silence(&self) -> Nats {
+        self.silence.into()
+    }
     /// What it costs that all its monitored dependants are silent, for each fraction.
-    pub absence: Each,
+    pub fn absence(&self) -> Each {
+        self.absence.map(Nats::from)
+    }
 }
 
 impl About {
@@ -59,12 +76,14 @@ impl About {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    at: BTreeMap<CiId, BTreeSet<IncidentId>>,
-    causes: BTreeMap<CiId, BTreeSet<IncidentId>>,
-    /// CIs of each class, and how many of them need anything.
-    pub(super) classes: Option<BTreeMap<String, (u64, u64)>>,
+    at: ByCi<Vec<IncidentId>>,
+    causes: ByCi<Vec<IncidentId>>,
+    /// See [`super::gap::Classes`]; only where no walks know it.
+    pub(super) classes: Option<Classes>,
     /// The dependants of the windows of now, and which these are.
     pub(super) windows: Option<(Vec<Window>, Arc<BTreeSet<CiId>>)>,
+    /// Impact of CIs by what they are for themselves.
+    impacts: ByCi<u8>,
     known: Known,
     waste: Waste,
 }
@@ -75,23 +94,55 @@ impl Index {
         self.at.get(&ci).into_iter().flatten().copied()
     }
     /// Live incidents that a fault of `ci` could explain in part, oldest first.
-    pub fn explained_by(&self, ci: CiId) -> impl DoubleEndedIterator<Item = IncidentId> + '_ {
-        self.causes.get(&ci).into_iter().flatten().copied()
+    pub fn explained_by(&self, ci: CiId) -> &[IncidentId] {
+        self.causes.get(&ci).map_or(&[], Vec::as_slice)
+    }
+    /// Live incidents that a fault of one of these CIs could explain in part, of each CI at most [`MAX_SHARED`], the
+    /// newest. Each once, oldest first.
+    pub(super) fn near(&self, causes: impl Iterator<Item = CiId>) -> Vec<IncidentId> {
+        let mut near: Vec<IncidentId> = Vec::new();
+        // CIs that lie close to each other could explain the same incidents: most are met again and again.
+        let mut met = [IncidentId::default(); MET];
+        for cause in causes {
+            let all = self.explained_by(cause);
+            let newest = all.get(all.len().saturating_sub(MAX_SHARED)..);
+            for incident in newest.into_iter().flatten() {
+                let at = usize::try_from(incident.0).unwrap_or_default() % MET;
+                if let Some(met) = met.get_mut(at).filter(|met| *met != incident) {
+                    *met = *incident;
+                    near.push(*incident);
+                }
+            }
+        }
+        near.sort_unstable();
+        near.dedup();
+        near
     }
     /// Every entry: which incident alerts where, and which a CI could explain.
     pub(super) fn entries(&self) -> [BTreeSet<(CiId, IncidentId)>; 2] {
-        let all = |map: &BTreeMap<CiId, BTreeSet<IncidentId>>| {
+        let all = |map: &ByCi<Vec<IncidentId>>| {
             let of = map.iter();
-            of.flat_map(|(ci, all)| all.iter().map(|i| (*ci, *i)))
+            of.flat_map(|(ci, all)| all.iter().map(move |i| (ci, *i)))
                 .collect()
         };
         [all(&self.at), all(&self.causes)]
     }
     pub(super) fn fine(&self, ci: CiId) -> Option<Fine> {
-        self.known.fine.get(&ci).map(|fine| **fine)
+        self.known.fine.get(&ci).copied()
     }
     pub(super) fn keep_fine(&mut self, ci: CiId, absence: Fine) {
-        self.known.fine.insert(ci, Box::new(absence));
+        self.known.fine.insert(ci, absence);
+    }
+    /// See [`super::impact::impact_of`].
+    pub(super) fn impact(&self, ci: CiId) -> Option<u8> {
+        self.impacts.get(&ci).copied()
+    }
+    pub(super) fn keep_impact(&mut self, ci: CiId, impact: u8) {
+        self.impacts.insert(ci, impact);
+    }
+    /// With other rules or another graph they may be others.
+    pub(in crate::engine) fn forget_impacts(&mut self) {
+        self.impacts = ByCi::default();
     }
     pub(super) fn hidden(&self, ci: CiId) -> Option<Hidden> {
         self.known.hidden.get(&ci).cloned()
@@ -109,10 +160,10 @@ impl Index {
         self.known.under.insert(ci, found);
     }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
-        self.causes.entry(ci).or_default().insert(incident);
+        add_to(&mut self.causes, ci, incident);
     }
     pub(super) fn add_place(&mut self, ci: CiId, incident: IncidentId) {
-        self.at.entry(ci).or_default().insert(incident);
+        add_to(&mut self.at, ci, incident);
     }
 }
 
@@ -122,14 +173,7 @@ impl Engine {
         if let Some(known) = self.index.known.about.get(&ci) {
             return known.clone();
         }
-        let mut cone = self.cone_of(ci);
-        cone.push(Need {
-            ci,
-            weight: OWN,
-            hops: 0,
-        });
-        cone.sort_unstable_by_key(|n| n.ci);
-        let about = Arc::new(About { cone });
+        let about = self.about_of(ci);
         self.index.known.about.insert(ci, about.clone());
         about
     }
@@ -143,10 +187,11 @@ impl Engine {
         // Looked up together: whoever asks for the one will ask for the other.
         self.index.keep_fine(ci, absence.fine);
         let (prior, silence) = self.prior_of(ci);
+        let small = |n: Nats| i32::try_from(n).unwrap_or(i32::MIN);
         let standing = Standing {
-            prior,
-            silence,
-            absence: absence.each,
+            prior: small(prior),
+            silence: small(silence),
+            absence: absence.each.map(small),
         };
         self.index.known.standing.insert(ci, standing);
         standing
@@ -177,17 +222,19 @@ impl Engine {
         let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) else {
             return Vec::new();
         };
-        graph
-            .cone(ix, self.state.rules.correlate.min_weight)
-            .into_iter()
-            .filter_map(|reach| {
-                Some(Need {
-                    ci: self.force.id(reach.ci)?,
-                    weight: reach.weight,
-                    hops: reach.hops,
-                })
+        let min_weight = self.state.rules.correlate.min_weight;
+        let need = |reach: &Reach| {
+            Some(Need {
+                ci: self.force.id(reach.ci)?,
+                weight: reach.weight,
+                hops: reach.hops,
             })
-            .collect()
+        };
+        let walked = self.force.walked.as_ref();
+        match walked.and_then(|walked| walked.cone(ix, min_weight)) {
+            Some(known) => known.iter().filter_map(need).collect(),
+            None => graph.cone(ix, min_weight).iter().filter_map(need).collect(),
+        }
     }
 
     /// Takes an incident that is over, merged or to be indexed anew out of the index.
@@ -261,11 +308,23 @@ impl Engine {
     }
 }
 
-fn drop_from(map: &mut BTreeMap<CiId, BTreeSet<IncidentId>>, ci: CiId, incident: IncidentId) {
-    if let Some(set) = map.get_mut(&ci) {
-        set.remove(&incident);
-        if set.is_empty() {
-            map.remove(&ci);
-        }
+fn add_to(map: &mut ByCi<Vec<IncidentId>>, ci: CiId, incident: IncidentId) {
+    let Some(all) = map.get_mut(&ci) else {
+        return map.insert(ci, vec![incident]);
+    };
+    if let Err(at) = all.binary_search(&incident) {
+        all.insert(at, incident);
+    }
+}
+
+fn drop_from(map: &mut ByCi<Vec<IncidentId>>, ci: CiId, incident: IncidentId) {
+    let Some(all) = map.get_mut(&ci) else {
+        return;
+    };
+    if let Ok(at) = all.binary_search(&incident) {
+        all.remove(at);
+    }
+    if all.is_empty() {
+        map.remove(&ci);
     }
 }

@@ -10,7 +10,6 @@ use super::value::maturity;
 use crate::engine::Engine;
 use crate::engine::state::How;
 use crate::model::{CiId, IncidentId, Millis, Severity};
-use std::collections::BTreeMap;
 
 /// ln .5: another alert on a CI that alerts already.
 const SAME_CI: Nats = -710;
@@ -24,6 +23,8 @@ const NO_ALERT: Nats = nats(10);
 pub(super) const MIN_LINK: u16 = 150;
 /// Links through alerting CIs that are followed, the strongest.
 const MAX_LINKS: usize = 4;
+/// Places that are looked for one by one.
+const FEW: usize = 12;
 /// Smallest weight of an inherited path, per mille.
 const MIN_INHERITED: u16 = 10;
 /// From this weight on an alert may follow the alert of its neighbour, whenever the incident began, per mille.
@@ -66,13 +67,14 @@ impl Engine {
         about: &About,
         floor: Nats,
     ) -> Option<(Nats, Option<CiId>, How)> {
-        let fit = self.fit(case, new.name) - scale::lag(delay(case, new, about));
+        let near = Near::of(case, new.ci, about);
+        let fit = self.fit(case, new.name) - scale::lag(near.delay(case, new));
         if case.spots.contains_key(&new.ci) {
             return Some((SAME_CI - new.chance + fit, None, How::SameCi));
         }
         let began = case.first.min(new.began);
         let mature = maturity(began, self.state.at);
-        let explained = explained_by(case, new.ci, MIN_LINK);
+        let explained = near.explained(new.ci, MIN_LINK);
         let inherits = |(_, link, spot): &(CiId, u16, &Spot)| {
             most(scale::gain(chained(*link, 1000), spot.chance))
         };
@@ -86,28 +88,30 @@ impl Engine {
         let mut hiders = case.hiders.clone();
         hidden::add(&mut hiders, new.hider.as_slice());
         let mut best: Option<(Nats, CiId, Option<CiId>)> = None;
-        let inherited = inherited(case, new, about);
-        let own_paths = || about.cone.iter().map(|n| (n.ci, (n.weight, None)));
-        let paths: Paths = match &inherited {
-            None => Box::new(own_paths()),
-            Some(paths) => Box::new(paths.iter().map(|(cause, path)| (*cause, *path))),
-        };
+        let inherited = near.inherited(case, new, about);
         // What neither explains the case nor could, because the alert explains some of it, is passed over.
-        let paths: Vec<(CiId, Path, Option<&Sum>)> = match explained.is_empty() {
-            true => {
-                let both = case.sums.of(paths);
+        let paths: Vec<(CiId, Path, Option<&Sum>)> = match (&inherited, explained.is_empty()) {
+            (None, true) => near.shared(),
+            (None, false) => {
+                let own = about.cone.iter();
+                own.map(|n| (n.ci, (n.weight, None), case.sums.get(&n.ci)))
+                    .collect()
+            }
+            (Some(paths), true) => {
+                let both = case
+                    .sums
+                    .of(paths.iter().map(|(cause, path)| (*cause, *path)));
                 both.map(|(cause, path, sum)| (cause, path, Some(sum)))
                     .collect()
             }
-            false => paths
-                .map(|(cause, path)| (cause, path, case.sums.get(&cause)))
-                .collect(),
+            (Some(paths), false) => {
+                let paths = paths.iter();
+                paths
+                    .map(|(cause, path)| (*cause, *path, case.sums.get(cause)))
+                    .collect()
+            }
         };
         for (cause, (weight, via), sum) in paths {
-            let known = case.spots.get(&cause);
-            if cause != new.ci && known.is_some_and(|s| !can_explain(s.worst, new.severity)) {
-                continue;
-            }
             let own = cause == new.ci;
             if !own && outage_among_warnings {
                 continue;
@@ -125,6 +129,11 @@ impl Engine {
             if beaten(could - unexplained(places, explains)) {
                 continue;
             }
+            let alerts = sum.is_some_and(|s| s.own);
+            let known = alerts.then(|| case.spots.get(&cause)).flatten();
+            if !own && known.is_some_and(|s| !can_explain(s.worst, new.severity)) {
+                continue;
+            }
             let with = with_alert(cause, sum, (weight, own), &explained);
             let first = match own {
                 true => Some(new.began),
@@ -135,8 +144,8 @@ impl Engine {
             if beaten(self.at_most(gain) - unexplained) {
                 continue;
             }
-            let silence = self.silence(&hiders, cause, with.places);
-            let mut value = self.worth(cause, first, began, (gain, silence), mature) - unexplained;
+            let gains = (gain, with.places);
+            let mut value = self.worth(&hiders, cause, first, began, gains, mature) - unexplained;
             if known.is_some_and(|s| only_warns(s.worst)) && !only_warns(new.severity) {
                 value -= WARNS_ONLY;
             }
@@ -165,83 +174,130 @@ pub(super) fn unexplained(places: usize, explained: u32) -> Nats {
     UNEXPLAINED.saturating_mul(places.saturating_sub(i64::from(explained)).max(0))
 }
 
-/// Time that the alert is late: after the begin of the incident, after the alert of a neighbour, or after
-/// another alert of its name.
-pub(super) fn delay(case: &Case, new: New, about: &About) -> Millis {
-    let apart = |t: Millis| Millis(new.began.since(t).0.saturating_abs());
-    let mut delay = apart(case.first);
-    if let Some((_, last)) = new.name.and_then(|n| case.named.get(&n)) {
-        delay = delay.min(apart(*last).plus(AFTER_NAME));
-    }
-    let mut follows = |spot: &Spot| delay = delay.min(apart(spot.first).plus(AFTER_NEIGHBOUR));
-    for (_, spot, _) in alerting_needs(case, about).filter(|(_, _, w)| *w >= NEIGHBOUR) {
-        follows(spot);
-    }
-    if case.sums.contains_key(&new.ci) {
-        for (_, spot, _) in needing(case, new.ci).filter(|(_, _, w)| *w >= NEIGHBOUR) {
-            follows(spot);
-        }
-    }
-    delay
-}
-
 /// A path of an alert to a cause: its weight, and the alerting CI that it leads through.
 type Path = (u16, Option<CiId>);
 
-/// The paths of an alert to its causes.
-type Paths<'a> = Box<dyn Iterator<Item = (CiId, Path)> + 'a>;
+/// A place of a case, and the weight of the path between it and the CI of an alert.
+type Neighbour<'a> = (CiId, &'a Spot, u16);
 
-/// The paths of the CI of an alert, and those inherited through alerting CIs that it needs; `None` if it needs none.
-fn inherited(case: &Case, new: New, about: &About) -> Option<BTreeMap<CiId, Path>> {
-    let link = |(place, spot, weight): (CiId, &Spot, u16)| {
-        let links = weight >= MIN_LINK && can_explain(spot.worst, new.severity);
-        links.then_some((weight, place))
-    };
-    let mut links: Vec<(u16, CiId)> = alerting_needs(case, about).filter_map(link).collect();
-    if links.is_empty() {
-        return None;
-    }
-    links.sort_unstable_by_key(|(weight, place)| (std::cmp::Reverse(*weight), *place));
-    links.truncate(MAX_LINKS);
-    let own = about.cone.iter().map(|n| (n.ci, (n.weight, None)));
-    let mut paths: BTreeMap<CiId, Path> = own.collect();
-    for (link, place) in links {
-        if let Some(path) = paths.get_mut(&place) {
-            path.1 = Some(place);
-        }
-        let behind = case.spots.get(&place).into_iter().flat_map(|s| &s.causes);
-        for (cause, weight) in behind.filter(|(c, _)| *c != place) {
-            let weight = chained(link, *weight);
-            if weight < MIN_INHERITED {
-                continue;
-            }
-            let path = paths.entry(*cause).or_insert((0, None));
-            if weight > path.0 {
-                *path = (weight, Some(place));
-            }
+/// What the CI of an alert has to do with a case.
+pub(super) struct Near<'a> {
+    /// Causes that both may have, with the weight of the path from the CI.
+    shared: Vec<(CiId, u16, &'a Sum)>,
+    /// Places that the CI needs, itself included.
+    needs: Vec<Neighbour<'a>>,
+    /// Places that need the CI, itself included.
+    needers: Vec<Neighbour<'a>>,
+}
+
+impl<'a> Near<'a> {
+    pub(super) fn of(case: &'a Case, ci: CiId, about: &'a About) -> Near<'a> {
+        let cone = about.cone.iter().map(|n| (n.ci, n.weight));
+        let mut shared: Vec<(CiId, u16, &Sum)> = Vec::with_capacity(about.cone.len());
+        shared.extend(case.sums.of(cone));
+        let places = shared.iter().filter(|(_, _, sum)| sum.own);
+        let needs = places.filter_map(|(ci, weight, _)| Some((*ci, case.spots.get(ci)?, *weight)));
+        Near {
+            needs: needs.collect(),
+            needers: needing(case, ci).collect(),
+            shared,
         }
     }
-    Some(paths)
+
+    /// The paths to the causes that both may have.
+    fn shared(&self) -> Vec<(CiId, Path, Option<&'a Sum>)> {
+        let all = self.shared.iter();
+        all.map(|(cause, weight, sum)| (*cause, (*weight, None), Some(*sum)))
+            .collect()
+    }
+
+    /// Other places of the case that an alert on the CI explains, over paths of a weight.
+    fn explained(&self, ci: CiId, least: u16) -> Vec<(CiId, u16, &'a Spot)> {
+        let others = self.needers.iter();
+        let others = others.filter(|(place, _, weight)| *place != ci && *weight >= least);
+        others.map(|(place, spot, w)| (*place, *w, *spot)).collect()
+    }
+
+    /// Time that the alert is late: after the begin of the incident, after the alert of a neighbour, or after
+    /// another alert of its name.
+    pub(super) fn delay(&self, case: &Case, new: New) -> Millis {
+        let apart = |t: Millis| Millis(new.began.since(t).0.saturating_abs());
+        let mut delay = apart(case.first);
+        if let Some((_, last)) = new.name.and_then(|n| case.named.get(&n)) {
+            delay = delay.min(apart(*last).plus(AFTER_NAME));
+        }
+        let both = self.needs.iter().chain(&self.needers);
+        for (_, spot, _) in both.filter(|(_, _, weight)| *weight >= NEIGHBOUR) {
+            delay = delay.min(apart(spot.first).plus(AFTER_NEIGHBOUR));
+        }
+        delay
+    }
+
+    /// The paths of the CI of an alert, and those inherited through alerting CIs that it needs; `None` if it needs
+    /// none.
+    fn inherited(&self, case: &Case, new: New, about: &About) -> Option<Vec<(CiId, Path)>> {
+        let link = |(place, spot, weight): &Neighbour| {
+            let links = *weight >= MIN_LINK && can_explain(spot.worst, new.severity);
+            links.then_some((*weight, *place))
+        };
+        let mut links: Vec<(u16, CiId)> = self.needs.iter().filter_map(link).collect();
+        if links.is_empty() {
+            return None;
+        }
+        links.sort_unstable_by_key(|(weight, place)| (std::cmp::Reverse(*weight), *place));
+        links.truncate(MAX_LINKS);
+        let own = about.cone.iter().map(|n| (n.ci, (n.weight, None)));
+        let mut paths: Vec<(CiId, Path)> = own.collect();
+        for (link, place) in links {
+            if let Ok(at) = paths.binary_search_by_key(&place, |(cause, _)| *cause)
+                && let Some((_, path)) = paths.get_mut(at)
+            {
+                path.1 = Some(place);
+            }
+            let behind = case.spots.get(&place).into_iter().flat_map(|s| &s.causes);
+            let behind = behind.filter(|(cause, _)| *cause != place);
+            let behind = behind.map(|(cause, weight)| (*cause, chained(link, *weight)));
+            let behind = behind.filter(|(_, weight)| *weight >= MIN_INHERITED);
+            paths = with_inherited(paths, behind, place);
+        }
+        Some(paths)
+    }
+}
+
+/// Paths, in order, and those that an alert inherits through `place`, in order too: of each cause the better one.
+fn with_inherited(
+    paths: Vec<(CiId, Path)>,
+    behind: impl Iterator<Item = (CiId, u16)>,
+    place: CiId,
+) -> Vec<(CiId, Path)> {
+    let mut out = Vec::with_capacity(paths.len().saturating_mul(2));
+    let mut paths = paths.into_iter().peekable();
+    for (cause, weight) in behind {
+        while let Some(before) = paths.next_if(|(known, _)| *known < cause) {
+            out.push(before);
+        }
+        let known = paths.next_if(|(known, _)| *known == cause);
+        let better = known.filter(|(_, (known, _))| *known >= weight);
+        out.push(better.unwrap_or((cause, (weight, Some(place)))));
+    }
+    out.extend(paths);
+    out
 }
 
 /// Places of a case that an alert needs, itself included, with the weight.
 pub(super) fn alerting_needs<'a>(
     case: &'a Case,
     about: &'a About,
-) -> Box<dyn Iterator<Item = (CiId, &'a Spot, u16)> + 'a> {
-    match case.spots.len() < about.cone.len() {
-        true => Box::new(
-            case.spots
-                .iter()
-                .filter_map(|(place, spot)| Some((*place, spot, about.weight(*place)?))),
-        ),
-        false => Box::new(
-            about
-                .cone
-                .iter()
-                .filter_map(|n| Some((n.ci, case.spots.get(&n.ci)?, n.weight))),
-        ),
-    }
+) -> impl Iterator<Item = Neighbour<'a>> {
+    // Of few places each is looked for in the cone, else the places among the causes in it.
+    let few = case.spots.len() <= FEW;
+    let by_place = few.then(|| case.spots.iter()).into_iter().flatten();
+    let by_place = by_place.filter_map(|(ci, spot)| Some((*ci, spot, about.weight(*ci)?)));
+    let cone = (!few).then(|| about.cone.iter()).into_iter().flatten();
+    let shared = case.sums.of(cone.map(|n| (n.ci, n.weight)));
+    let places = shared.filter(|(_, _, sum)| sum.own);
+    let by_cause = places.filter_map(|(ci, weight, _)| Some((ci, case.spots.get(&ci)?, weight)));
+    by_place.chain(by_cause)
 }
 
 /// Other places of a case that an alert on `ci` explains, over paths of a weight.
@@ -251,13 +307,19 @@ pub(super) fn explained_by(case: &Case, ci: CiId, least: u16) -> Vec<(CiId, u16,
 }
 
 /// Places of a case that need `ci`, itself included, with the weight.
-fn needing(case: &Case, ci: CiId) -> impl Iterator<Item = (CiId, &Spot, u16)> {
-    let known = case.sums.get(&ci).map_or(0, |s| s.places);
-    let own = case.spots.get_key_value(&ci);
-    let own = own.and_then(|(place, spot)| Some((*place, spot, spot.weight(ci)?)));
-    // So many there are; the rest of the places need not be asked.
-    let others = known.saturating_sub(u32::from(own.is_some()));
-    let all = case.spots.iter().filter(move |(place, _)| **place != ci);
+pub(super) fn needing(case: &Case, ci: CiId) -> impl Iterator<Item = Neighbour<'_>> {
+    let known = case.sums.get(&ci);
+    let own = known.filter(|sum| sum.own).and_then(|_| {
+        let spot = case.spots.get(&ci)?;
+        Some((ci, spot, spot.weight(ci)?))
+    });
+    // So many there are, and they lie together by number as a rule; the rest of the places need not be asked.
+    let others = known.map_or(0, |sum| sum.places.saturating_sub(u32::from(sum.own)));
+    let within = known.filter(|_| others > 0).map(|sum| sum.within);
+    let all = within
+        .into_iter()
+        .flat_map(|(from, to)| case.spots.range(from..=to));
+    let all = all.filter(move |(place, _)| **place != ci);
     let needs = all.filter_map(move |(place, spot)| Some((*place, spot, spot.weight(ci)?)));
     let others = needs.take(usize::try_from(others).unwrap_or(usize::MAX));
     own.into_iter().chain(others)

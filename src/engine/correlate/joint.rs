@@ -6,7 +6,7 @@ use super::case::{Case, Sum};
 use super::hidden;
 use super::join::unexplained;
 use super::late::{lag_of_younger, late_alerts, outage_and_warnings};
-use super::place::{MAX_SHARED, can_explain};
+use super::place::can_explain;
 use super::scale::{self, Each, FRACTIONS, Nats, RARITY, nats};
 use super::value::maturity;
 use crate::engine::Engine;
@@ -79,12 +79,7 @@ impl Engine {
         case: &Case,
         causes: &[CiId],
     ) -> BTreeMap<CiId, Vec<Other>> {
-        let mut near: Vec<IncidentId> = Vec::new();
-        for cause in causes {
-            near.extend(self.index.explained_by(*cause).rev().take(MAX_SHARED));
-        }
-        near.sort_unstable();
-        near.dedup();
+        let near = self.index.near(causes.iter().copied());
         let mut others: BTreeMap<CiId, Vec<Other>> = BTreeMap::new();
         let shadow = self.state.incidents.get(&mine).is_some_and(|i| i.shadow);
         for other in near {

@@ -12,9 +12,12 @@ use std::sync::Arc;
 /// CIs forgotten with each entry.
 const AT_ONCE: usize = 500;
 
-/// Something of many CIs, by their numbers, which are dense.
+/// CIs of a page.
+const PAGE: usize = 256;
+
+/// Something of many CIs, by their numbers, which are dense. In pages, so that a new CI never moves all the others.
 #[derive(Clone, Debug)]
-pub(super) struct ByCi<T>(Vec<Option<T>>);
+pub(super) struct ByCi<T>(Vec<Vec<Option<T>>>);
 
 impl<T> Default for ByCi<T> {
     fn default() -> ByCi<T> {
@@ -24,32 +27,53 @@ impl<T> Default for ByCi<T> {
 
 impl<T> ByCi<T> {
     pub fn get(&self, ci: &CiId) -> Option<&T> {
-        self.0.get(place(*ci))?.as_ref()
+        let (page, at) = place(*ci);
+        self.0.get(page)?.get(at)?.as_ref()
+    }
+    pub fn get_mut(&mut self, ci: &CiId) -> Option<&mut T> {
+        let (page, at) = place(*ci);
+        self.0.get_mut(page)?.get_mut(at)?.as_mut()
+    }
+    /// All, in the order of the numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (CiId, &T)> {
+        let pages = (0_u32..).zip(&self.0);
+        pages.flat_map(|(page, all)| {
+            let first = page.saturating_mul(256);
+            let all = (first..).map(CiId).zip(all);
+            all.filter_map(|(ci, value)| Some((ci, value.as_ref()?)))
+        })
     }
     pub fn insert(&mut self, ci: CiId, value: T) {
-        let at = place(ci);
-        if at >= self.0.len() {
-            let room = at.saturating_add(1).max(self.0.len().saturating_mul(2));
-            self.0.resize_with(room, || None);
+        let (page, at) = place(ci);
+        if page >= self.0.len() {
+            self.0.resize_with(page.saturating_add(1), Vec::new);
         }
-        if let Some(place) = self.0.get_mut(at) {
+        let Some(page) = self.0.get_mut(page) else {
+            return;
+        };
+        if page.is_empty() {
+            page.resize_with(PAGE, || None);
+        }
+        if let Some(place) = page.get_mut(at) {
             *place = Some(value);
         }
     }
     pub fn remove(&mut self, ci: &CiId) {
-        if let Some(place) = self.0.get_mut(place(*ci)) {
+        let (page, at) = place(*ci);
+        if let Some(place) = self.0.get_mut(page).and_then(|page| page.get_mut(at)) {
             *place = None;
         }
     }
-    /// Frees the last so many. Answers whether any are left.
+    /// Frees the last so many pages. Answers whether any are left.
     fn free(&mut self, n: usize) -> bool {
         self.0.truncate(self.0.len().saturating_sub(n));
         !self.0.is_empty()
     }
 }
 
-fn place(ci: CiId) -> usize {
-    usize::try_from(ci.0).unwrap_or(usize::MAX)
+fn place(ci: CiId) -> (usize, usize) {
+    let n = usize::try_from(ci.0).unwrap_or(usize::MAX);
+    (n / PAGE, n % PAGE)
 }
 
 /// See the module.
@@ -57,7 +81,7 @@ fn place(ci: CiId) -> usize {
 pub(super) struct Known {
     pub about: ByCi<Arc<About>>,
     pub standing: ByCi<Standing>,
-    pub fine: ByCi<Box<Fine>>,
+    pub fine: ByCi<Fine>,
     pub under: BTreeMap<CiId, Arc<[Dependant]>>,
     pub hidden: BTreeMap<CiId, Hidden>,
 }
@@ -82,9 +106,9 @@ impl Waste {
         let Some(known) = self.0.last_mut() else {
             return;
         };
-        let mut more = known.about.free(AT_ONCE);
-        more |= known.standing.free(AT_ONCE);
-        more |= known.fine.free(AT_ONCE);
+        let mut more = known.about.free(AT_ONCE / PAGE + 1);
+        more |= known.standing.free(AT_ONCE / PAGE + 1);
+        more |= known.fine.free(AT_ONCE / PAGE + 1);
         for _ in 0..AT_ONCE {
             known.under.pop_first();
             known.hidden.pop_first();

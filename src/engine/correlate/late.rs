@@ -1,11 +1,11 @@
 //! Two incidents that one fault explains better than two do: a silent cause behind both, or the cause of one
 //! that needs a CI which alerts in the other.
 
-use super::case::{Case, Leads};
+use super::case::{Case, Leads, Sum};
 use super::fit::alerts;
 use super::hidden;
 use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, alerting_needs, unexplained};
-use super::place::{MAX_SHARED, New, can_explain, only_warns};
+use super::place::{New, can_explain, only_warns};
 use super::scale::{self, FRACTIONS, NAT, Nats, nats};
 use super::value::maturity;
 use crate::engine::Engine;
@@ -65,10 +65,7 @@ impl Engine {
             let Some(spot) = self.spot(mine, new.ci) else {
                 return mine;
             };
-            let mut near: Vec<IncidentId> = Vec::new();
-            for (cause, _) in &spot.causes {
-                near.extend(self.index.explained_by(*cause).rev().take(MAX_SHARED));
-            }
+            let mut near = self.index.near(spot.causes.iter().map(|(cause, _)| *cause));
             near.extend(self.incidents_with_name(new.name));
             near.retain(|other| *other != mine);
             near.sort_unstable();
@@ -108,11 +105,11 @@ impl Engine {
         shadow: bool,
         began: Millis,
     ) -> bool {
-        let theirs = self.state.incidents.get(&other).map(|i| i.shadow);
-        theirs == Some(shadow)
-            && self.may_merge(mine, other)
+        let theirs = self.state.incidents.get(&other);
+        theirs.is_some_and(|i| i.shadow == shadow)
             && self.is_open_for(other, began)
             && self.incident_of(mine) != self.incident_of(other)
+            && self.may_merge(mine, other)
     }
 
     /// Of the causes of two incidents the one that the other needs.
@@ -146,14 +143,20 @@ impl Engine {
             true => TOLL,
             false => 0,
         };
-        let mut a = self.take_case(mine).unwrap_or_default();
-        let mut b = self.take_case(other).unwrap_or_default();
-        self.refresh(&mut a);
-        self.refresh(&mut b);
-        let leads = (a.leads(), b.leads());
-        let (gain, reason) = self.gain_of_cases(&a, &b, leads, came, least + toll);
-        self.put_case(mine, a);
-        self.put_case(other, b);
+        // Weighing changes neither but what is known of its causes.
+        let mut incidents = std::mem::take(&mut self.state.incidents);
+        let mut leads = |id| {
+            let case = &mut incidents.get_mut(&id)?.case;
+            self.refresh(case);
+            Some(case.leads())
+        };
+        let leads = leads(mine).zip(leads(other));
+        let both = incidents.get(&mine).zip(incidents.get(&other));
+        let gain = leads
+            .zip(both)
+            .map(|(leads, (a, b))| self.gain_of_cases(&a.case, &b.case, leads, came, least + toll));
+        self.state.incidents = incidents;
+        let (gain, reason) = gain.unwrap_or((NEVER, Reason::Named));
         (gain - toll, reason)
     }
 
@@ -253,10 +256,14 @@ impl Engine {
             if self.at_most(gain) - unexplained <= enough {
                 continue;
             }
-            let spots = [a, b].map(|case| case.spots.get(&cause).map(|s| s.first));
-            let first = spots.into_iter().flatten().min();
-            let silence = self.silence(&hiders, cause, explained);
-            let value = self.worth(cause, first, began, (gain, silence), mature) - unexplained;
+            let own = |case: &Case, sum: &Sum| {
+                let own = sum.own.then(|| case.spots.get(&cause)).flatten();
+                own.map(|spot| spot.first)
+            };
+            let firsts = [own(small, sum), own(big, other)];
+            let first = firsts.into_iter().flatten().min();
+            let gains = (gain, explained);
+            let value = self.worth(&hiders, cause, first, began, gains, mature) - unexplained;
             if best.is_none_or(|(best, _)| value > best) {
                 best = Some((value, cause));
             }

@@ -35,9 +35,6 @@ impl Engine {
             .is_some_and(|i| i.state.lives());
         if lives {
             self.choose_root(id);
-            if let Some(root) = self.state.incidents.get(&id).map(|i| i.root) {
-                self.keep_under(root);
-            }
             self.see(id);
             self.judge_hold(id);
             self.want_ticket(id);

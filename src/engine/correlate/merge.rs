@@ -135,12 +135,11 @@ impl Engine {
             return;
         };
         let case = &mut known.case;
-        let mut causes: Vec<CiId> = Vec::new();
-        for (place, spot) in &other.spots {
-            case.take_over(*place, spot);
+        for place in other.spots.keys() {
             self.index.add_place(*place, stays);
-            causes.extend(case.raise_all(*place, &spot.causes));
         }
+        let hiders = other.hiders.clone();
+        let mut causes = case.absorb(other);
         if let Some((root, because)) = link
             && let Some(behind) = case.spots.get(&because).map(|s| s.causes.clone())
         {
@@ -158,8 +157,8 @@ impl Engine {
         for cause in causes {
             self.index.add_cause(cause, stays);
         }
-        for hider in &other.hiders {
-            self.note_hider(stays, *hider);
+        for hider in hiders {
+            self.note_hider(stays, hider);
         }
         self.rescore(stays);
     }

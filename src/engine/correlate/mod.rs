@@ -9,7 +9,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `scale` | integer scores and their tables |
-//! | `index`, `absence` | where to look: places, causes, cones, silence |
+//! | `index`, `walked`, `absence` | where to look: places, causes, cones, silence |
 //! | `case`, `sums` | what one incident knows about its causes |
 //! | `value`, `prior` | what a hypothesis is worth; how rare faults are on this estate |
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
@@ -56,6 +56,7 @@ mod settle;
 pub mod sums;
 mod under;
 mod value;
+pub mod walked;
 pub mod why;
 
 use super::state::{Hands, How, Incident, IncidentState, Member, Told, Turn};
@@ -257,20 +258,8 @@ impl Engine {
     pub(super) fn worst(&self, incident: &Incident) -> Severity {
         match self.seen_worst(incident) {
             Some(known) => known,
-            None => self.look_for_worst(incident),
+            None => self.look_over(incident).1,
         }
-    }
-
-    fn look_for_worst(&self, incident: &Incident) -> Severity {
-        let alerts = || {
-            incident
-                .members
-                .keys()
-                .filter_map(|id| self.state.alerts.get(id))
-        };
-        let live = alerts().filter(|a| a.live()).map(|a| a.severity).min();
-        live.or_else(|| alerts().map(|a| a.worst).min())
-            .unwrap_or(Severity::Info)
     }
 
     /// Alerts that a new graph or new rules bound to another CI.

@@ -58,28 +58,24 @@ impl Engine {
 
     /// The best way into any incident; one that is worth no more than `floor` may be missing.
     pub(super) fn best_of_all(&mut self, new: New, about: &About, floor: Nats) -> Option<Way> {
-        let mut near: Vec<IncidentId> = Vec::new();
-        for need in &about.cone {
-            near.extend(self.index.explained_by(need.ci).rev().take(MAX_SHARED));
-        }
-        near.sort_unstable();
-        near.dedup();
+        let near = self.index.near(about.cone.iter().map(|need| need.ci));
+        let usable = |incident: &IncidentId| self.is_usable(*incident, new, about);
+        let near: Vec<IncidentId> = near.into_iter().filter(usable).collect();
         let mut parts = Parts::default();
         let mut best: Option<Way> = None;
+        // Weighing changes none of them but what is known of their causes.
+        let mut incidents = std::mem::take(&mut self.state.incidents);
         for incident in near {
-            if !self.is_usable(incident, new, about) {
-                continue;
-            }
-            let Some(mut case) = self.take_case(incident) else {
+            let Some(known) = incidents.get_mut(&incident) else {
                 continue;
             };
-            self.refresh(&mut case);
+            self.refresh(&mut known.case);
             let floor = best.as_ref().map_or(floor, |b| b.value.max(floor));
-            let way = self.way_into(incident, &case, new, about, floor);
+            let way = self.way_into(incident, &known.case, new, about, floor);
             best = better(best, way);
-            self.count_part(&mut parts, incident, &case, new, about);
-            self.put_case(incident, case);
+            self.count_part(&mut parts, incident, known, new, about);
         }
+        self.state.incidents = incidents;
         best = better(best, self.by_common_cause(&parts, new, about));
         if self.needs_unknown(new.ci) {
             for incident in self.incidents_with_name(new.name) {

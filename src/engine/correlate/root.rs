@@ -2,10 +2,10 @@
 
 use super::case::Case;
 use super::place::{ONLY_WARNINGS, only_warns};
-use super::scale::{self, Each, Nats, nats};
-use super::value::{ALSO_FIRST, FIRST};
+use super::scale::{self, Nats, nats};
+use super::value::{ALSO_FIRST, FIRST, maturity};
 use super::{Engine, MAX_TURNS, Turn};
-use crate::engine::state::IncidentState;
+use crate::engine::state::{Incident, IncidentState};
 use crate::model::{CiId, IncidentId, Millis, Severity};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,22 +77,35 @@ impl Engine {
         }
     }
 
-    pub(super) fn look_for_spots(&self, incident: IncidentId) -> Spots {
-        let mut spots = Spots::new();
-        let Some(known) = self.state.incidents.get(&incident) else {
-            return spots;
-        };
+    fn look_for_spots(&self, incident: IncidentId) -> Spots {
+        let known = self.state.incidents.get(&incident);
+        known.map_or_else(Spots::new, |known| self.look_over(known).0)
+    }
+
+    /// Goes through the alerts of an incident: its CIs, and its worst severity (see [`Engine::worst`]).
+    pub(super) fn look_over(&self, known: &Incident) -> (Spots, Severity) {
+        let mut all: Vec<(CiId, Severity, Millis)> = Vec::with_capacity(known.members.len());
+        let (mut live, mut ever) = (None, Severity::Info);
         for (id, member) in &known.members {
             let Some(alert) = self.state.alerts.get(id) else {
                 continue;
             };
-            let spot = spots
-                .entry(member.ci)
-                .or_insert((alert.worst, alert.started));
-            spot.0 = spot.0.min(alert.worst);
-            spot.1 = spot.1.min(alert.started);
+            all.push((member.ci, alert.worst, alert.started));
+            ever = ever.min(alert.worst);
+            if alert.live() {
+                live = Some(live.map_or(alert.severity, |live: Severity| live.min(alert.severity)));
+            }
         }
-        spots
+        all.sort_unstable_by_key(|(ci, _, _)| *ci);
+        let spot = |of_one: &[(CiId, Severity, Millis)]| {
+            let both = |a: (CiId, Severity, Millis), b: (CiId, Severity, Millis)| {
+                (a.0, a.1.min(b.1), a.2.min(b.2))
+            };
+            let (ci, worst, first) = of_one.iter().copied().reduce(both)?;
+            Some((ci, (worst, first)))
+        };
+        let spots = all.chunk_by(|a, b| a.0 == b.0).filter_map(spot);
+        (spots.collect(), live.unwrap_or(ever))
     }
 
     /// The hypotheses of an incident with their values, best first, at most [`MAX_RANKED`].
@@ -112,11 +125,11 @@ impl Engine {
     }
 
     fn ranked_in(&mut self, case: &Case) -> Vec<(CiId, Nats)> {
-        let values = self.most_valued(case);
+        let causes = self.most_valued(case);
         let outage = case.worst.is_some_and(|worst| !only_warns(worst));
-        let silences = self.fine_silences(case);
+        let worths = self.fine_worths(case, &causes);
         let mut ranked: Vec<(CiId, Nats)> = Vec::new();
-        for (_, cause) in values {
+        for (cause, worth) in causes.into_iter().zip(worths) {
             let own = case.spots.get(&cause);
             let mut base = self.base(cause, case.first, own.is_some());
             if own.is_some_and(|s| s.first <= case.first.plus(ALSO_FIRST)) {
@@ -128,7 +141,7 @@ impl Engine {
             if own.is_none() && self.force.ci(cause).is_some_and(|ci| !ci.monitored) {
                 base += CANNOT_SPEAK;
             }
-            ranked.push((cause, base + self.fine_worth(case, cause, &silences)));
+            ranked.push((cause, base + worth));
         }
         ranked.sort_by_key(|(cause, value)| (Reverse(*value), *cause));
         if let Some(top) = self.climb(case, &ranked) {
@@ -144,38 +157,28 @@ impl Engine {
         ranked
     }
 
-    /// The causes of a case of the highest value, as many as are [looked at](looked_at). Those that could be worth most
-    /// come first, so that few of many are looked at.
-    fn most_valued(&mut self, case: &Case) -> Vec<(Nats, CiId)> {
-        let all = case.sums.into_iter();
-        let mut could: Vec<(Reverse<Nats>, CiId, Each)> = all
-            .map(|(cause, sum)| (Reverse(self.at_most(sum.gain)), *cause, sum.gain))
-            .collect();
-        let most_kept = looked_at(case.spots.len());
-        let first = could.len().saturating_sub(1).min(most_kept * 4);
-        if first > 0 {
-            could.select_nth_unstable_by_key(first, |(most, cause, _)| (*most, *cause));
-        }
-        if let Some(first) = could.get_mut(..first) {
-            first.sort_unstable_by_key(|(most, cause, _)| (*most, *cause));
-        }
-        let mut best: BTreeSet<(Reverse<Nats>, CiId)> = BTreeSet::new();
-        for (most, cause, gain) in could {
-            let last = best.last().filter(|_| best.len() >= most_kept);
-            if last.is_some_and(|(last, _)| most > *last) {
+    /// The causes of a case of the highest value, best first, as many as are [looked at](looked_at).
+    fn most_valued(&mut self, case: &Case) -> Vec<CiId> {
+        let mature = maturity(case.first, Millis(i64::MAX));
+        let most = looked_at(case.spots.len());
+        let mut best: Vec<(Reverse<Nats>, CiId)> = Vec::new();
+        for (cause, sum, own) in case.causes() {
+            let last = best.last().filter(|_| best.len() >= most).copied();
+            if last.is_some_and(|(Reverse(last), _)| self.at_most(sum.gain) < last) {
                 continue;
             }
-            if self.is_name(cause) {
+            let first = own.map(|spot| spot.first);
+            let (began, gains) = (case.first, (sum.gain, sum.places));
+            let value = self.worth(&case.hiders, cause, first, began, gains, mature);
+            let new = (Reverse(value), cause);
+            if last.is_some_and(|last| new > last) || self.is_name(cause) {
                 continue;
             }
-            let value = self.value(case, cause, gain, Millis(i64::MAX));
-            best.insert((Reverse(value), cause));
-            if best.len() > most_kept {
-                best.pop_last();
-            }
+            let at = best.partition_point(|known| *known < new);
+            best.insert(at, new);
+            best.truncate(most);
         }
-        let best = best.into_iter();
-        best.map(|(Reverse(value), cause)| (value, cause)).collect()
+        best.into_iter().map(|(_, cause)| cause).collect()
     }
 
     /// From the best hypothesis up to the alerting cause that explains it. What needs the hypothesis itself is no such
@@ -259,6 +262,9 @@ impl Engine {
             let alerts = self.spot(incident, best).is_some();
             self.set_root(incident, best, !alerts);
         }
+        if let Some(root) = self.state.incidents.get(&incident).map(|i| i.root) {
+            self.keep_under(root);
+        }
         self.judge_confidence(incident, places);
     }
 
@@ -338,21 +344,25 @@ impl Engine {
             .spots
             .get(&root)
             .is_some_and(|s| s.worst == Severity::Critical);
-        let spots: Vec<CiId> = case.spots.keys().copied().collect();
-        let shown = self.explains(root, &spots);
-        let many = u64::from(shown.alerting) * 100
-            >= u64::from(shown.monitored).saturating_mul(SHOWS)
-            || (cis <= FEW && shown.alerting >= 2);
-        let close = u64::from(shown.alerting).saturating_add(1) * 100;
-        let leads = |by: Nats, share: u64| lead >= by && close >= of_all.saturating_mul(share);
+        let spots = || -> Vec<CiId> { case.spots.keys().copied().collect() };
+        // Asked last: it goes through all that needs the cause.
+        let shows = || {
+            let shown = self.explains(root, &spots());
+            let many = u64::from(shown.alerting) * 100
+                >= u64::from(shown.monitored).saturating_mul(SHOWS)
+                || (cis <= FEW && shown.alerting >= 2);
+            let close = u64::from(shown.alerting).saturating_add(1) * 100;
+            let leads = |by: Nats, share: u64| lead >= by && close >= of_all.saturating_mul(share);
+            many && ((critical && leads(CLEAR_LEAD, CLOSE)) || leads(WIDE_LEAD, CLOSE_TO_ANY))
+        };
         let high = !silent
             && self.force.ix(root).is_some()
             && (cis <= 1
                 || (known.burst.is_none()
                     && explains
-                    && many
                     && case.last.since(case.first) <= AT_ONCE
-                    && ((critical && leads(CLEAR_LEAD, CLOSE)) || leads(WIDE_LEAD, CLOSE_TO_ANY))));
+                    && lead >= CLEAR_LEAD.min(WIDE_LEAD)
+                    && shows()));
         if let Some(known) = self.state.incidents.get_mut(&incident) {
             if let Some(named) = &known.hands.cause {
                 known.confident = named.ci.is_some();
@@ -365,9 +375,14 @@ impl Engine {
 
     /// The name people know a CI by.
     pub(in crate::engine) fn ci_name(&self, ci: CiId) -> String {
+        self.name_of(ci).to_owned()
+    }
+
+    /// The same, to read.
+    pub(in crate::engine) fn name_of(&self, ci: CiId) -> &str {
         match self.force.ci(ci) {
-            Some(known) => known.name.clone(),
-            None => super::impact::bare_name(self.state.cis.key(ci)).to_owned(),
+            Some(known) => &known.name,
+            None => super::impact::bare_name(self.state.cis.key(ci)),
         }
     }
 }

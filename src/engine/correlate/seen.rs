@@ -34,11 +34,11 @@ impl Engine {
             return;
         }
         self.seen = Seen::default();
-        let spots = Arc::new(self.look_for_spots(id));
-        self.seen.of = Some((id, spots));
-        self.seen.services = Some(Arc::new(self.look_for_services(id)));
         let known = self.state.incidents.get(&id);
-        self.seen.worst = known.map(|i| self.look_for_worst(i));
+        let (spots, worst) = known.map(|known| self.look_over(known)).unzip();
+        self.seen.of = Some((id, Arc::new(spots.unwrap_or_default())));
+        self.seen.services = Some(Arc::new(self.look_for_services(id)));
+        self.seen.worst = worst;
     }
 
     pub(super) fn seen_worst(&self, incident: &Incident) -> Option<Severity> {

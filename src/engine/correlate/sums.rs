@@ -56,45 +56,51 @@ impl Sums {
         self.sums.clear();
     }
 
-    /// Adds causes that are not there yet, in order: one walk, however many they are.
+    /// Where a cause is or would be, not before `from`.
+    pub fn seek(&self, from: usize, cause: CiId) -> usize {
+        from.saturating_add(before(self.causes.get(from..).unwrap_or_default(), cause))
+    }
+    /// The sum of a cause that [`Sums::seek`] found there.
+    pub fn at_mut(&mut self, at: usize, cause: CiId) -> Option<&mut Sum> {
+        let same = self.causes.get(at) == Some(&cause);
+        self.sums.get_mut(at).filter(|_| same)
+    }
+
+    /// Adds causes that are not there yet, in order: from the last one on, so that each that is there moves at most
+    /// once, however many they are.
     pub fn add(&mut self, new: Vec<(CiId, Sum)>) {
-        let (Some((first, _)), Some((last, _))) = (new.first(), new.last()) else {
-            return;
-        };
-        if self.causes.last().is_none_or(|own| own < first) {
-            let (causes, sums): (Vec<CiId>, Vec<Sum>) = new.into_iter().unzip();
-            self.causes.extend(causes);
-            self.sums.extend(sums);
-            return;
-        }
-        // What lies before the first and behind the last new one stays as it is.
-        let begin = self.causes.partition_point(|own| own < first);
-        let end = self.causes.partition_point(|own| own < last);
-        let (mut causes, mut sums) = (Vec::new(), Vec::new());
-        let mut own = self
-            .causes
-            .drain(begin..end)
-            .zip(self.sums.drain(begin..end));
-        let mut next = own.next();
-        for (cause, sum) in new {
-            while let Some((known, _)) = next.filter(|(known, _)| *known < cause) {
-                causes.push(known);
-                sums.extend(next.map(|(_, sum)| sum));
-                next = own.next();
+        let mut from = self.causes.len();
+        let mut to = from.saturating_add(new.len());
+        self.causes.resize(to, CiId::default());
+        self.sums.resize(to, Sum::default());
+        for (cause, sum) in new.into_iter().rev() {
+            let own = self.causes.get(..from).unwrap_or_default();
+            let at = own.partition_point(|known| *known < cause);
+            let behind = from.saturating_sub(at);
+            to = to.saturating_sub(behind);
+            self.causes.copy_within(at..from, to);
+            self.sums.copy_within(at..from, to);
+            (from, to) = (at, to.saturating_sub(1));
+            if let Some((place, known)) = self.causes.get_mut(to).zip(self.sums.get_mut(to)) {
+                (*place, *known) = (cause, sum);
             }
-            causes.push(cause);
-            sums.push(sum);
         }
-        if let Some((known, sum)) = next {
-            causes.push(known);
-            sums.push(sum);
+    }
+
+    /// Adds those of places that are not in these yet. Answers the causes that are new.
+    pub fn join(&mut self, other: Sums) -> Vec<CiId> {
+        let mut new = Vec::new();
+        let mut at = 0_usize;
+        for (cause, sum) in other.causes.into_iter().zip(other.sums) {
+            at = self.seek(at, cause);
+            match self.at_mut(at, cause) {
+                Some(known) => known.add(&sum),
+                None => new.push((cause, sum)),
+            }
         }
-        for (known, sum) in own {
-            causes.push(known);
-            sums.push(sum);
-        }
-        self.causes.splice(begin..begin, causes);
-        self.sums.splice(begin..begin, sums);
+        let causes = new.iter().map(|(cause, _)| *cause).collect();
+        self.add(new);
+        causes
     }
 
     /// What both have, in order.

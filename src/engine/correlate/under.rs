@@ -1,9 +1,10 @@
 //! What needs a CI, as far as a fault there would be expected to show: asked with every look at an incident, so kept
 //! for the causes that are named just now.
 
-use super::impact::is_service;
+use super::impact::service_class;
 use super::root::{EXPECTED, MAX_IMPACT};
 use crate::engine::Engine;
+use crate::graph::Reach;
 use crate::model::CiId;
 use std::sync::Arc;
 
@@ -40,16 +41,23 @@ impl Engine {
         let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) else {
             return Arc::default();
         };
-        let rules = &self.state.rules.priority;
-        let reached = graph.impact(ix, AT_RISK, MAX_IMPACT).into_iter();
-        let dependant = |reach: crate::graph::Reach| {
+        let class = service_class(&self.state.rules.priority, graph);
+        let dependant = |reach: &Reach| {
+            let known = graph.ci(reach.ci);
             Some(Dependant {
                 ci: self.force.id(reach.ci)?,
                 weight: reach.weight,
-                monitored: graph.ci(reach.ci).is_some_and(|c| c.monitored),
-                service: is_service(rules, graph, reach.ci),
+                monitored: known.is_some_and(|c| c.monitored),
+                service: class.is_some() && known.map(|c| &c.class) == class,
             })
         };
-        reached.filter_map(dependant).collect()
+        let walked = self.force.walked.as_ref();
+        match walked.and_then(|walked| walked.under(ix)) {
+            Some(known) => known.iter().filter_map(dependant).collect(),
+            None => {
+                let reached = graph.impact(ix, AT_RISK, MAX_IMPACT);
+                reached.iter().filter_map(dependant).collect()
+            }
+        }
     }
 }

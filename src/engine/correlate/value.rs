@@ -3,7 +3,9 @@
 //! value(c) = base(c) + best over the fractions f of ( ln P(f) + absence of the dependants + gains of the places )
 
 use super::case::Case;
-use super::join::unexplained;
+use super::hidden::places_of;
+use super::index::Standing;
+use super::join::{needing, unexplained};
 use super::scale::{self, Each, FRACTION, FRACTIONS, NAT, Nats, RARITY, nats};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId, Millis};
@@ -55,9 +57,13 @@ impl Engine {
     /// How likely `ci` is the cause of anything at `at`.
     pub(super) fn base(&mut self, ci: CiId, at: Millis, alerts: bool) -> Nats {
         let standing = self.standing(ci);
-        let mut base = standing.prior - self.state.prior.value;
+        self.base_of(standing, ci, at, alerts)
+    }
+
+    fn base_of(&self, standing: Standing, ci: CiId, at: Millis, alerts: bool) -> Nats {
+        let mut base = standing.prior() - self.state.prior.value;
         if !alerts {
-            base -= standing.silence;
+            base -= standing.silence();
         }
         if self.changed_recently(ci, at) {
             base += CHANGED;
@@ -99,11 +105,8 @@ impl Engine {
         let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
         let alone = scale::plus(scale::plus(RARITY, gains), scale::part(absence, mature));
         let mut seen = [0; FRACTIONS];
-        let effects = effect.sums.contains_key(&ci).then_some(&effect.spots);
-        for (place, spot) in effects.into_iter().flatten() {
-            if let Some(weight) = spot.weight(ci)
-                && !case.spots.contains_key(place)
-            {
+        for (place, _, weight) in needing(effect, ci) {
+            if !case.spots.contains_key(&place) {
                 seen = scale::plus(seen, scale::loss(weight));
             }
         }
@@ -118,9 +121,16 @@ impl Engine {
     /// Value of a cause of a case whose gains are `gains`, as seen at `at`.
     pub(super) fn value(&mut self, case: &Case, cause: CiId, gains: Each, at: Millis) -> Nats {
         let first = case.spots.get(&cause).map(|s| s.first);
-        let silence = self.silence_in(case, cause);
         let mature = maturity(case.first, at);
-        self.worth(cause, first, case.first, (gains, silence), mature)
+        let places = places_of(case, cause);
+        self.worth(
+            &case.hiders,
+            cause,
+            first,
+            case.first,
+            (gains, places),
+            mature,
+        )
     }
 
     /// Looks for the best cause of an incident anew.
@@ -158,10 +168,10 @@ impl Engine {
             if best.is_some_and(|(b, _)| self.at_most(sum.gain) - unexplained < b) {
                 continue;
             }
-            let first = case.spots.get(cause).map(|s| s.first);
-            let silence = self.silence(&case.hiders, *cause, sum.places);
-            let value =
-                self.worth(*cause, first, case.first, (sum.gain, silence), mature) - unexplained;
+            let own = sum.own.then(|| case.spots.get(cause)).flatten();
+            let first = own.map(|spot| spot.first);
+            let (began, gains) = (case.first, (sum.gain, sum.places));
+            let value = self.worth(&case.hiders, *cause, first, began, gains, mature) - unexplained;
             if best.is_none_or(|(b, c)| (value, Reverse(*cause)) > (b, Reverse(c))) {
                 best = Some((value, *cause));
             }
@@ -175,17 +185,23 @@ impl Engine {
         gain - self.state.prior.value + CHANGED + FIRST
     }
 
-    /// Worth of a cause whose own first alert, if any, began at `first`, in a case that began at `began`, from what
-    /// it gains and the silence of its dependants.
+    /// Worth of a cause whose own first alert, if any, began at `first`, in a case with these hiders that began at
+    /// `began`, from what it gains by so many places and the silence of its other dependants.
     pub(super) fn worth(
         &mut self,
+        hiders: &[CiId],
         cause: CiId,
         first: Option<Millis>,
         began: Millis,
-        (gain, silence): (Each, Each),
+        (gain, places): (Each, u32),
         mature: i64,
     ) -> Nats {
-        let mut base = self.base(cause, began, first.is_some());
+        let standing = self.standing(cause);
+        let silence = match hiders {
+            [] => standing.absence(),
+            [..] => self.silence(hiders, cause, places),
+        };
+        let mut base = self.base_of(standing, cause, began, first.is_some());
         if first.is_some_and(|f| f <= began.plus(ALSO_FIRST)) {
             base += FIRST;
         }
