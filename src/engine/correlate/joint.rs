@@ -15,13 +15,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What it must be worth to make one incident of several.
-const MARGIN: Nats = nats(20);
+const MARGIN: Nats = nats(10);
 /// More behind a cause without an alert: it must not join what only happens to have a CI in common.
 const NO_ALERT: Nats = nats(20);
 /// What each of the others must gain.
 const EACH: Nats = nats(5);
 /// A ticket that would become one too many.
-const TOLL: Nats = nats(20);
+const TOLL: Nats = nats(40);
 /// Causes asked, those that could explain most.
 const MAX_CAUSES: usize = 32;
 
