@@ -191,6 +191,16 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
                 "I6: the score of {id} is not that of its best cause"
             ));
         }
+        for (place, spot) in &case.spots {
+            for (cause, _) in spot.causes.iter().filter(|(c, _)| c != place) {
+                if engine.is_leaf(*cause) {
+                    let (place, cause) = (engine.ci_name(*place), engine.ci_name(*cause));
+                    out.push(format!(
+                        "I8: in {id} {cause}, which nothing needs, explains {place}"
+                    ));
+                }
+            }
+        }
         for merge in &incident.merges {
             let now = merge.at == engine.state().at && merge.by.is_none();
             // A burst goes on by its name, even where the places were taken in anew since.
@@ -210,6 +220,14 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
         out.push("I5: the index is not that of the live incidents".to_owned());
     }
     out
+}
+
+impl Engine {
+    /// Whether a CI of the CMDB is needed by no other one.
+    fn is_leaf(&self, ci: CiId) -> bool {
+        let graph = self.force.graph.as_ref().zip(self.force.ix(ci));
+        graph.is_some_and(|(graph, ix)| graph.dependants(ix).next().is_none())
+    }
 }
 
 /// What people said holds, and both sides of it agree.
