@@ -238,9 +238,14 @@ impl Engine {
         let mut hiders = big.hiders.clone();
         hidden::add(&mut hiders, &small.hiders);
         let mut best: Option<(Nats, CiId)> = None;
+        let nothing = self.at_most([0; FRACTIONS]);
         for (cause, sum, other) in small.sums.shared(&big.sums) {
-            let mut gain = scale::plus(sum.gain, other.gain);
             let mut explained = sum.places.saturating_add(other.places);
+            let could = nothing + sum.most + other.most - unexplained(places, explained);
+            if could <= best.map_or(least, |(best, _)| best.max(least)) {
+                continue; // before it is asked what both explain twice
+            }
+            let mut gain = scale::plus(sum.gain, other.gain);
             for place in &shared {
                 let twice = small
                     .spots
