@@ -13,6 +13,8 @@ use crate::model::{CiId, IncidentId, Millis, Severity};
 
 /// ln .5: another alert on a CI that alerts already.
 const SAME_CI: Nats = -710;
+/// What an alert pays at most that tells of what its CI alerts for already.
+const SAME_SUBJECT: Nats = nats(-5);
 /// What a cause pays for each place of an incident that it does not explain.
 const UNEXPLAINED: Nats = nats(50);
 /// What a cause pays that only warns where something worse is to be explained.
@@ -70,6 +72,10 @@ impl Engine {
         let near = Near::of(case, new.ci, about);
         let fit = self.fit(case, new.name) - scale::lag(near.delay(case, new));
         if case.spots.contains_key(&new.ci) {
+            let fit = match self.tells_of(case, new) {
+                true => fit.max(SAME_SUBJECT),
+                false => fit,
+            };
             return Some((SAME_CI - new.chance + fit, None, How::SameCi));
         }
         let began = case.first.min(new.began);

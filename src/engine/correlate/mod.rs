@@ -15,7 +15,7 @@
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
 //! | `common` | one cause behind an alert and several incidents |
 //! | `joint` | one cause behind an incident at the end of its hold and those near it |
-//! | `fit`, `gap` | names as evidence, where the CMDB has gaps too |
+//! | `fit`, `gap`, `subject` | names as evidence, where the CMDB has gaps too, and of what a CI tells already |
 //! | `learn` | what an incident learns from an alert that joined it |
 //! | `late` | incidents that one fault explains together |
 //! | `labels` | alerts that no CI is known for, by their labels |
@@ -53,6 +53,7 @@ mod root;
 pub mod scale;
 pub mod seen;
 mod settle;
+mod subject;
 pub mod sums;
 mod under;
 mod value;

@@ -123,6 +123,7 @@ impl Engine {
             let root = i.case.root;
             i.shadow == new.shadow
                 && (self.is_open_for(incident, new.began)
+                    || self.is_same_subject(i, new)
                     || (i.live > 0
                         && i.case.spots.contains_key(&root)
                         && about.weight(root).is_some_and(|w| w >= HARD)
