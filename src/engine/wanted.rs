@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::identity::short_hash;
-use super::state::{Alert, Incident, IncidentState, RowId};
+use super::state::{Alert, Incident, IncidentState, Row, RowId};
 use crate::model::{CiId, IncidentId, Labels, Millis, Severity, cut};
 use crate::rules::Reopen;
 use crate::ticket::{
@@ -128,14 +128,7 @@ impl Engine {
                 known,
                 self.group(known, &services.observed, subject).0,
             ),
-            before: {
-                let row = RowId {
-                    incident: id,
-                    target: target.into(),
-                };
-                let row = self.state.outbox.get(&row);
-                row.and_then(|row| row.former.clone())
-            },
+            before: self.row_at(id, target).and_then(|row| row.former.clone()),
             changed: self.changed(known, subject),
             flapping: self.flap_texts(id).0.into_iter().map(|f| f.ci).collect(),
             flap_quiet: self.state.rules.suppress.flapping.quiet,
@@ -427,12 +420,16 @@ impl Engine {
 
     /// The ticket of an incident at a target, or nothing.
     pub fn ticket_of(&self, id: IncidentId, target: &str) -> String {
+        let row = self.row_at(id, target);
+        row.and_then(|row| row.ticket.clone()).unwrap_or_default()
+    }
+
+    fn row_at(&self, id: IncidentId, target: &str) -> Option<&Row> {
         let row = RowId {
             incident: id,
             target: target.into(),
         };
-        let row = self.state.outbox.get(&row);
-        row.and_then(|row| row.ticket.clone()).unwrap_or_default()
+        self.state.outbox.get(&row)
     }
 
     /// Whether an incident is over for good.

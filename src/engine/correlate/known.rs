@@ -36,9 +36,8 @@ impl<T> ByCi<T> {
     }
     /// All, in the order of the numbers.
     pub fn iter(&self) -> impl Iterator<Item = (CiId, &T)> {
-        let pages = (0_u32..).zip(&self.0);
-        pages.flat_map(|(page, all)| {
-            let first = page.saturating_mul(256);
+        let firsts = (0_u32..).step_by(PAGE);
+        firsts.zip(&self.0).flat_map(|(first, all)| {
             let all = (first..).map(CiId).zip(all);
             all.filter_map(|(ci, value)| Some((ci, value.as_ref()?)))
         })

@@ -189,11 +189,7 @@ impl Engine {
             }
         };
         let mut best = one.map(|(gain, cause)| (gain, Reason::Behind(cause)));
-        for a_first in [true, false] {
-            let (cause, effect) = match a_first {
-                true => (a, b),
-                false => (b, a),
-            };
+        for (cause, effect, a_first) in [(a, b, true), (b, a, false)] {
             // A cause that is detected late has one alert that is late.
             let times = match cause.first > effect.first {
                 true => late.min(LATE_LINK),
@@ -241,8 +237,9 @@ impl Engine {
         let nothing = self.at_most([0; FRACTIONS]);
         for (cause, sum, other) in small.sums.shared(&big.sums) {
             let mut explained = sum.places.saturating_add(other.places);
+            let enough = best.map_or(least, |(best, _)| best.max(least));
             let could = nothing + sum.most + other.most - unexplained(places, explained);
-            if could <= best.map_or(least, |(best, _)| best.max(least)) {
+            if could <= enough {
                 continue; // before it is asked what both explain twice
             }
             let mut gain = scale::plus(sum.gain, other.gain);
@@ -257,7 +254,6 @@ impl Engine {
                 }
             }
             let unexplained = unexplained(places, explained);
-            let enough = best.map_or(least, |(best, _)| best.max(least));
             if self.at_most(gain) - unexplained <= enough {
                 continue;
             }
