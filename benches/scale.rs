@@ -138,8 +138,8 @@ fn table(samples: &[Sample], hash: f64) -> f64 {
         all.sort_unstable();
         let us = |n: usize| all[n.min(all.len() - 1)].0 as f64 / 1000.0;
         let per_event = spent as f64 / events.max(1) as f64 / 1000.0;
-        if what == run::BURST {
-            per_new = per_event;
+        if what == run::BURST || what == run::PLACING {
+            per_new += per_event;
         }
         println!(
             "{what:<34} {:>7} {events:>8} {per_event:>9.2} {:>7.1} {:>9.1} {:>9.1} {:>9.1}",

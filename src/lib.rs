@@ -101,6 +101,14 @@
 //!   on as one incident (precision -.02 if the delay costs nothing, no effect if it does), a wider time for the
 //!   effects of what fires still (F1 -.01), a linear model of 34 features of each hypothesis, fitted on six runs and
 //!   tried on the seventh (top1 +.01 and +.02, less than the above).
+//! * Alerts are placed in the order in which they began, ten seconds after their begin, or later where their source
+//!   is late as a rule (`engine::order`): the first to be placed decides where others go, and a network decides which
+//!   arrives first. Shuffled within five seconds the recorded runs agree with themselves by .992 to 1.000 (ARI; .64 to
+//!   1.000 as they arrived), F1 of the second world .747 to .751, the first level. The price: a ticket comes so much
+//!   later. A sender that asks is told a number at once all the same; it becomes that of the incident which the alert
+//!   opens, or leads to the one it joins. Tried and dropped: causes before their effects where several begin together
+//!   (no effect), and waiting 15 s or longer for all (exact80 -.01 to -.03).
+//! * A burst has a CI for its cause where one explains four fifths of it, and its name else.
 //! * Alerts that a maintenance window does not cover are set aside from the incident that it covers, as an
 //!   incident of their own; small ones that begin with a large maintenance wait for its end.
 //! * A warning never explains a critical alert elsewhere.

@@ -47,6 +47,7 @@ metrics! {
     truncated: IntCounterVec "correlated_truncated_bodies_total" ["source"] "bodies with a warning: cut alert lists, bad escapes";
     alerts: IntGaugeVec "correlated_alerts" ["state"] "alerts by state";
     unbound: IntGauge "correlated_alerts_unbound" [] "live alerts without a CI";
+    waiting: IntGauge "correlated_alerts_waiting" [] "alerts that are in no incident yet, for those that began before them may be under way";
     suppressed: IntGaugeVec "correlated_alerts_suppressed" ["reason"] "live alerts that may not open a ticket";
     flapping: IntGauge "correlated_alerts_flapping" [] "live alerts that come and go";
     storm: IntGauge "correlated_storm" [] "1 while so much begins that P3 and P4 are held longer";

@@ -119,6 +119,11 @@ pub struct Suppress {
 pub struct Correlate {
     /// How far apart two alerts of one fault may begin.
     pub window: Millis,
+    /// How long after its begin an alert is placed, so that those that began before it are there; at most half of the
+    /// hold of P1. 0: when it arrives.
+    pub arrival_lag: Millis,
+    /// The same where a source is later as a rule.
+    pub arrival_lag_max: Millis,
     /// How long a new incident waits for its cause before its ticket, by priority P1 to P4.
     pub hold: [Millis; 4],
     /// How much a new alert lengthens the hold of P1 and P2.
@@ -329,6 +334,8 @@ impl Default for Correlate {
     fn default() -> Correlate {
         Correlate {
             window: Millis::secs(600),
+            arrival_lag: Millis::secs(10),
+            arrival_lag_max: Millis::secs(70),
             hold: [
                 Millis::secs(20),
                 Millis::secs(60),

@@ -161,6 +161,7 @@ fn the_shadow_report_and_the_upgrade_check_read_a_store_that_a_daemon_left() {
     let rules = correlated::config::load(&text, "config").unwrap().rules;
     let mut rules_text = rules.clone();
     rules_text.correlate.wait_for_graph = Millis(0);
+    rules_text.correlate.arrival_lag = Millis(0);
     node.commit(
         at(0),
         &[Record::Rules(RulesV1 {

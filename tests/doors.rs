@@ -349,6 +349,8 @@ fn the_customer_in_a_label_finds_the_right_ci_of_two_with_one_name() {
     let state = world.node.engine().state();
     let found: Vec<&str> = state.alerts.values().map(|a| state.cis.key(a.ci)).collect();
     assert_eq!(found, ["acme-db1", "globex-db1"]);
+    world.advance(Millis::secs(10));
+    let state = world.node.engine().state();
     assert_eq!(state.incidents.len(), 2);
 }
 

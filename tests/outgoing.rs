@@ -102,6 +102,7 @@ fn exchange(url: &str, more: &str, body: &str) -> Result<Response, String> {
         .build()
         .unwrap();
     let answer = runtime.block_on(client.send(&request));
+    std::fs::remove_file(&token).ok();
     answer.map_err(|e| e.why)
 }
 

@@ -469,7 +469,9 @@ fn events_follow_alerts_that_are_placed_anew() {
     let (mut node, found) = Node::recover(opened).unwrap();
     let at = Millis(1_795_331_141_000);
     node.start(at, found.last).unwrap();
-    let text = config.rules.canonical();
+    let mut rules = config.rules.clone();
+    rules.correlate.arrival_lag = Millis(0);
+    let text = rules.canonical();
     node.commit(at, &[Record::Rules(RulesV1 { text })]).unwrap();
     let down = |host: &str| {
         let text = format!(

@@ -74,6 +74,9 @@ fn configured(script: &str) -> (RulesText, Vec<Record>) {
     );
     let config = config::load(&text, "").unwrap_or_else(|e| panic!("{e:#?}"));
     let mut rules = config.rules;
+    if !script.contains("arrival_lag") {
+        rules.correlate.arrival_lag = world::rules().correlate.arrival_lag;
+    }
     rules.targets = match own.contains(&"[[itsm]]") {
         // By their names: here all of them write.
         true => rules

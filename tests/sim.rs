@@ -21,7 +21,7 @@ use correlated::record::{
 use correlated::rules::{InhibitRule, Matcher, Reopen, RulesText};
 use std::collections::BTreeMap;
 use world::dice::Dice;
-use world::{SAMPLE, START, ToolFault, World, event, host, rules};
+use world::{SAMPLE, START, ToolFault, World, event, host, ordering_rules, rules};
 
 const CIS: [&str; 14] = [
     "sw-cph1-a07",
@@ -141,8 +141,9 @@ fn act(world: &mut World, dice: &mut Dice, firing: &mut Firing, apart: &mut Apar
         }
         92..=93 => world.snapshot(),
         94 => world.tool.lag = Millis::secs(dice.roll(50) as i64),
-        95 => match dice.roll(2) {
+        95 => match dice.roll(3) {
             0 => world.set_rules(&rules()),
+            1 => world.set_rules(&ordering_rules()),
             _ => world.set_rules(&lively()),
         },
         96 => plan(world, dice),
@@ -231,7 +232,11 @@ fn check(world: &World, apart: &Apart, seed: u64) {
 
 fn run(seed: u64) {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let mut world = World::new(&rules(), Some(SAMPLE));
+    let rules = match seed % 2 {
+        0 => rules(),
+        _ => ordering_rules(),
+    };
+    let mut world = World::new(&rules, Some(SAMPLE));
     let (mut firing, mut apart) = (Firing::new(), Apart::new());
     for _ in 0..120 {
         act(&mut world, &mut dice, &mut firing, &mut apart);

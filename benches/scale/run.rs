@@ -18,6 +18,8 @@ use std::time::Instant;
 
 /// The phase whose figure counts.
 pub const BURST: &str = "burst: new alerts";
+/// The same alerts, when it is their turn to be placed.
+pub const PLACING: &str = "burst: placing";
 /// Active alerts.
 const ACTIVE: usize = 10_000;
 /// Bursts.
@@ -44,7 +46,8 @@ pub struct Run {
     /// Answers of the tool, by when they come.
     answers: VecDeque<(i64, ReceiptV1)>,
     tickets: u64,
-    timers: &'static str,
+    /// What its ticks are called, and those that place alerts.
+    phase: (&'static str, &'static str),
     pub samples: Vec<Sample>,
     pub told: Vec<String>,
 }
@@ -60,7 +63,7 @@ impl Run {
             active: VecDeque::new(),
             answers: VecDeque::new(),
             tickets: 0,
-            timers: "load: timers",
+            phase: ("load: timers", "load: placing"),
             samples: Vec::new(),
             told: Vec::new(),
         };
@@ -114,7 +117,7 @@ impl Run {
     }
 
     fn bursts(&mut self, estate: &Estate) {
-        self.timers = "burst: timers";
+        self.phase = ("burst: timers", PLACING);
         for _ in 0..BURSTS {
             // Symptoms of one fault come over a minute or so: a burst is the rubble of many faults at once.
             let wanted = BURST_OF.min(estate.raw.cis.len() / 100);
@@ -156,7 +159,7 @@ impl Run {
     /// 300 alerts that have nothing to do with each other: their holds end in one moment.
     fn many_due(&mut self, estate: &Estate) {
         self.wait(1200);
-        self.timers = "300 due: timers";
+        self.phase = ("300 due: timers", "300 due: placing");
         let all = self.faults.lone(estate, 300);
         let count = all.len();
         self.come(estate, "300 due: new alerts", all, 256);
@@ -166,7 +169,7 @@ impl Run {
 
     /// A window over a whole site ends; half of what it kept back still fires.
     fn maintenance(&mut self, estate: &Estate) {
-        self.timers = "maintenance: timers";
+        self.phase = ("maintenance: timers", "maintenance: placing");
         let site = &estate.sites[1 % estate.sites.len()];
         for (n, core) in site.cores.into_iter().enumerate() {
             let window = MaintenanceV1 {
@@ -200,7 +203,7 @@ impl Run {
         self.resolve(estate, "maintenance: recoveries", count);
         self.active = firing;
         self.active.extend(still.into_iter().map(|(_, s)| s));
-        self.timers = "maintenance: end";
+        self.phase = ("maintenance: end", "maintenance: placing");
         self.wait(2400);
         self.told.push(format!(
             "{count} alerts in the maintenance, half of them over at its end"
@@ -209,7 +212,7 @@ impl Run {
 
     /// Another graph in the middle of everything, then what comes after it.
     fn swap(&mut self, estate: &Estate) {
-        self.timers = "swap: timers";
+        self.phase = ("swap: timers", "swap: placing");
         let other = Arc::new(changed(&estate.raw));
         self.graph("swap", &other);
         let wanted = BURST_OF.min(estate.raw.cis.len() / 100);
@@ -222,7 +225,7 @@ impl Run {
 
     /// Everything that needs the hub alerts within ten seconds, and then the hub.
     fn hub(&mut self, estate: &Estate) {
-        self.timers = "hub: timers";
+        self.phase = ("hub: timers", "hub: placing");
         let count = estate.under_hub.len() as i64;
         let under = estate.under_hub.iter().enumerate();
         let mut all: Vec<Symptom> = under
@@ -322,10 +325,23 @@ impl Run {
                     let (_, receipt) = self.answers.pop_front().unwrap();
                     self.apply("receipt of the tool", 1, &[Record::Receipt(receipt)]);
                 }
-                false => self.apply(self.timers, 1, &[Record::Tick]),
+                false => self.tick(),
             }
         }
         self.now = self.now.max(end);
+    }
+
+    /// Something is due. Alerts are placed when it is their turn: that belongs to them, not to the other timers.
+    fn tick(&mut self) {
+        let (timers, placing) = self.phase;
+        let before = self.engine.state().waiting.len();
+        let sample = self.samples.len();
+        self.apply(timers, 1, &[Record::Tick]);
+        let placed = before - self.engine.state().waiting.len();
+        if placed > 0 {
+            self.samples[sample].what = placing;
+            self.samples[sample].events = placed as u32;
+        }
     }
 
     fn graph(&mut self, what: &'static str, raw: &Arc<RawGraph>) {

@@ -227,6 +227,8 @@ fn correlate(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
     let s = section(walk, table, "correlate", &["relations"]);
     let out = &mut rules.correlate;
     out.window = s.duration("window");
+    out.arrival_lag = s.duration("arrival_lag");
+    out.arrival_lag_max = s.duration("arrival_lag_max");
     out.hold = ["hold_p1", "hold_p2", "hold_p3", "hold_p4"].map(|name| s.duration(name));
     out.hold_quiet = s.duration("hold_quiet");
     out.hold_max = s.duration("hold_max");

@@ -48,6 +48,8 @@ pub fn update(metrics: &Metrics, engine: &Engine, now: Millis) {
     }
     metrics.unbound.set(unbound);
     metrics.flapping.set(flapping);
+    let waiting = i64::try_from(state.waiting.len()).unwrap_or(i64::MAX);
+    metrics.waiting.set(waiting);
     metrics.storm.set(i64::from(state.storm.since.is_some()));
     let mut incidents: BTreeMap<&str, i64> = BTreeMap::new();
     for word in ["pending", "open", "recovering", "resolved", "merged"] {

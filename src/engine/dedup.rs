@@ -165,7 +165,7 @@ impl Engine {
             if before.is_some_and(|before| self.follows_into_incident(before, id)) {
                 return Outcome::Reopened;
             }
-            self.place(id);
+            self.place_in_order(id);
             return Outcome::Fired;
         };
         let Some(alert) = self.state.alerts.get(&id) else {
@@ -186,13 +186,14 @@ impl Engine {
             return self.fires_on(source, id, event);
         }
         let ended = alert.ended;
+        self.place_now(id);
         self.begin_episode(source, id, event);
         self.storm_counts();
         self.comes_and_goes(id);
         if self.returns_to_incident(id, ended) {
             return Outcome::Reopened;
         }
-        self.place(id);
+        self.place_in_order(id);
         Outcome::Fired
     }
 
@@ -359,6 +360,7 @@ impl Engine {
             suppressed: None,
             incident: None,
             announced: None,
+            before: None,
             flap: None,
         };
         self.state.alerts.insert(id, alert);
@@ -386,6 +388,7 @@ impl Engine {
     fn begin_episode(&mut self, source: &Arc<str>, id: AlertId, event: &Event) {
         let severity = self.severity(event);
         let at = self.state.at;
+        self.forget_promise(id);
         let Some(alert) = self.state.alerts.get_mut(&id) else {
             return;
         };
@@ -452,7 +455,11 @@ impl Engine {
         let mut at = id;
         // Merges point to incidents that were there before or have a ticket; a chain is never long.
         for _ in 0..64 {
-            match self.state.incidents.get(&at).and_then(|i| i.merged_into) {
+            let next = match self.state.incidents.get(&at) {
+                Some(known) => known.merged_into,
+                None => self.promised(at),
+            };
+            match next {
                 Some(next) => at = next,
                 None => return at,
             }

@@ -5,7 +5,7 @@
 
 use super::Engine;
 use super::state::{Incident, Timer};
-use crate::model::{AlertId, IncidentId, Millis};
+use crate::model::{IncidentId, Millis};
 
 /// Units for the timers of an entry, and as many again to look at what was touched.
 const MOST: usize = 1500;
@@ -15,7 +15,7 @@ const LOOK: usize = 20;
 /// goes through them all.
 const LARGE: usize = 256;
 /// To place one alert.
-pub(super) const PLACE: usize = 25;
+pub(super) const PLACE: usize = 300;
 
 /// What an entry has done so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,7 +61,7 @@ impl Engine {
             | Timer::FlapNote(incident) => self.look_costs(*incident),
             Timer::Row(row) | Timer::Oppose(row) => self.look_costs(row.incident),
             Timer::Expiry(_) | Timer::Flap(_) => LOOK,
-            Timer::Place(_) => PLACE,
+            Timer::Place(_) => 1,
             Timer::ForgetAlert(_)
             | Timer::ForgetIncident(_)
             | Timer::Expect(_)
@@ -101,26 +101,5 @@ impl Engine {
         known.looked = at;
         self.work.looked = self.work.looked.saturating_add(units);
         true
-    }
-
-    /// An alert that is in no incident is placed, by the next entry if this one has done enough.
-    pub(super) fn place_or_later(&mut self, id: AlertId) {
-        match self.enough_fired() {
-            true => self.set_timer(self.state.at, Timer::Place(id)),
-            false => {
-                self.counts(PLACE);
-                self.place(id);
-            }
-        }
-        self.effects.alerts.insert(id);
-    }
-
-    /// See [`Engine::place_or_later`].
-    pub(super) fn place_due(&mut self, id: AlertId) {
-        let alert = self.state.alerts.get(&id);
-        if alert.is_some_and(|a| a.live() && a.incident.is_none()) {
-            self.place(id);
-            self.effects.alerts.insert(id);
-        }
     }
 }

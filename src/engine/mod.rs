@@ -30,6 +30,7 @@ mod link;
 mod loud;
 pub mod maintenance;
 mod notes;
+mod order;
 mod outbox;
 mod over;
 pub mod ready;
@@ -69,7 +70,7 @@ pub use expiry::OURSELVES;
 
 /// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
 /// decisions change and the number does not.
-pub const ENGINE: u32 = 10;
+pub const ENGINE: u32 = 11;
 
 /// Timers that may fire in one entry; more are a bug (a timer that sets itself for the same moment).
 const MAX_TIMERS: usize = 2_000_000;
@@ -408,7 +409,9 @@ impl Engine {
         if old.identity.ignored_labels != now.ignored_labels
             || old.identity.by_scope != now.by_scope
         {
-            for doubled in identity::rekey(&mut self.state) {
+            let doubled = identity::rekey(&mut self.state);
+            self.wait_anew();
+            for doubled in doubled {
                 self.end_doubled(doubled);
             }
         }

@@ -11,6 +11,9 @@ impl Engine {
     /// The alert is over, unless it flaps.
     pub(super) fn end(&mut self, id: AlertId, outcome: &'static str) {
         let at = self.state.at;
+        if outcome == "expired" {
+            self.place_now(id);
+        }
         let Some(alert) = self.state.alerts.get_mut(&id).filter(|a| a.live()) else {
             return;
         };
@@ -35,18 +38,7 @@ impl Engine {
         alert.state = AlertState::Over;
         alert.ended = Some(ended);
         alert.senders.clear();
-        let (source, incident) = (alert.source.clone(), alert.incident);
-        let row = History::AlertEpisode {
-            fingerprint: alert.fingerprint,
-            source: source.to_string(),
-            ci: Some(self.state.cis.key(alert.ci).to_owned()).filter(|_| alert.evidence.bound),
-            severity: alert.worst.word(),
-            started: alert.started,
-            ended,
-            outcome,
-            incident,
-        };
-        self.effects.history.push(row);
+        let source = alert.source.clone();
         self.effects.alerts.insert(id);
         if was_stale {
             self.count_stale(&source, -1);
@@ -56,10 +48,32 @@ impl Engine {
         }
         self.state.flapping.remove(&id);
         self.set_timer(at.plus(REMEMBER), Timer::ForgetAlert(id));
+        if !self.waits_for_its_turn(id) {
+            self.tell_end(id, outcome);
+        }
+        self.inhibit(id);
+    }
+
+    /// The history and the incident of an alert that is over hear of it.
+    pub(super) fn tell_end(&mut self, id: AlertId, outcome: &'static str) {
+        let Some(alert) = self.state.alerts.get(&id) else {
+            return;
+        };
+        let incident = alert.incident;
+        let row = History::AlertEpisode {
+            fingerprint: alert.fingerprint,
+            source: alert.source.to_string(),
+            ci: Some(self.state.cis.key(alert.ci).to_owned()).filter(|_| alert.evidence.bound),
+            severity: alert.worst.word(),
+            started: alert.started,
+            ended: alert.ended.unwrap_or(self.state.at),
+            outcome,
+            incident,
+        };
+        self.effects.history.push(row);
         if let Some(incident) = incident {
             self.member_over(incident, id);
         }
-        self.inhibit(id);
     }
 
     /// Ends an alert that new rules made the same as another one; the other stands for both.
@@ -94,6 +108,7 @@ impl Engine {
 
     /// Forgets an alert, whatever stands behind it.
     pub(super) fn drop_alert(&mut self, id: AlertId) {
+        self.forget_promise(id);
         let Some(alert) = self.state.alerts.get(&id) else {
             return;
         };

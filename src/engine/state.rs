@@ -17,6 +17,7 @@ pub use super::hands::Hands;
 pub use super::hours::Hours;
 pub use super::incident::{How, Incident, IncidentState, Member, Merge, Told, Turn};
 pub use super::maintenance::{Change, Window};
+pub use super::order::Lags;
 pub use super::rows::{InFlight, Row, RowId, Unknown, Valve};
 pub use super::storm::Storm;
 pub use super::waits::{Wait, Why};
@@ -78,6 +79,10 @@ pub struct State {
     pub valves: BTreeMap<Arc<str>, Valve>,
     /// What is due when.
     pub timers: BTreeSet<(Millis, Timer)>,
+    /// Alerts that are in no incident yet, in the order in which they are placed: by their begin. With the turn of each.
+    pub waiting: BTreeMap<(Millis, Fingerprint, AlertId), Millis>,
+    /// Numbers of incidents that were promised to alerts before they were placed, and that no incident has.
+    pub promised: BTreeMap<IncidentId, AlertId>,
     /// Counters.
     pub last_alert: u64,
     /// See `last_alert`.
@@ -108,6 +113,8 @@ pub struct SourceState {
     pub stale: u32,
     /// Alerts inherited at first contact, for the one line that says so.
     pub inherited: u32,
+    /// How late its alerts arrive.
+    pub lags: Lags,
     /// Heartbeat alerts, by fingerprint: until when each is good, if the source said.
     pub heartbeats: BTreeMap<Fingerprint, Heartbeat>,
 }
@@ -172,6 +179,8 @@ pub struct Alert {
     pub incident: Option<IncidentId>,
     /// The incident that was named first in an answer about this episode: senders keep it for ever.
     pub announced: Option<IncidentId>,
+    /// Its last incident, while it waits for its turn to be placed anew.
+    pub before: Option<IncidentId>,
     /// How it came and went lately, once it was over.
     pub flap: Option<Box<Flap>>,
 }
@@ -281,7 +290,7 @@ pub enum Timer {
     Storm,
     /// A ticket that a person resolved may have to be opposed.
     Oppose(RowId),
-    /// An alert is in no incident yet.
+    /// It is the turn of an alert to be placed.
     Place(AlertId),
     /// Live alerts from this one on were not bound anew yet, after a new graph or new rules.
     Rebind(AlertId),
@@ -318,6 +327,8 @@ impl State {
             prior: Prior::default(),
             valves: BTreeMap::new(),
             timers: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            promised: BTreeMap::new(),
             last_alert: 0,
             last_incident: 0,
             last_delivery: 0,

@@ -40,7 +40,8 @@ impl Daemon {
             "[listen]\nintake = [\"{at}/intake.sock\"]\nmetrics = []\nadmin = \"{at}/admin.sock\"\n\
              [store]\npath = \"{at}/store\"\n\
              [[source]]\nname = \"nagios\"\nkind = \"nagios\"\n\
-             [[cmdb]]\nname = \"file\"\nkind = \"file\"\npath = \"{at}/cmdb.json\"\n{more}"
+             [[cmdb]]\nname = \"file\"\nkind = \"file\"\npath = \"{at}/cmdb.json\"\n\
+             [correlate]\narrival_lag = \"0s\"\n{more}"
         );
         std::fs::write(folder.join("cmdb.json"), cmdb).unwrap();
         std::fs::write(folder.join("c.toml"), config).unwrap();

@@ -68,7 +68,15 @@ pub fn target() -> Target {
     }
 }
 
+/// The usual rules, but alerts are placed as they arrive, so that what becomes of each is seen at once.
 pub fn rules() -> RulesText {
+    let mut rules = ordering_rules();
+    rules.correlate.arrival_lag = Millis(0);
+    rules
+}
+
+/// The usual rules.
+pub fn ordering_rules() -> RulesText {
     let mut rules = RulesText::default();
     rules.targets.insert("rt".into(), target());
     rules
@@ -541,7 +549,11 @@ impl World {
                     .push((self.now, format!("{incident} {}", line.text)));
             }
             let broken = self.node.engine().check_invariants();
-            assert!(broken.is_empty(), "{broken:#?}");
+            assert!(
+                broken.is_empty(),
+                "{broken:#?}\n{:#?}",
+                self.lines.iter().rev().take(12).collect::<Vec<_>>()
+            );
             let new = std::mem::take(&mut effects.deliveries);
             let sent: Vec<Record> = new.iter().filter(|d| d.step.writes()).map(sent).collect();
             self.deliveries.extend(new);

@@ -96,21 +96,28 @@ impl Story {
         let Some((alert, known)) = alert.and_then(|id| Some((*id, state.alerts.get(id)?))) else {
             return;
         };
-        let Some(incident) = known.incident else {
+        let waits = engine.waits_for_its_turn(alert);
+        if known.incident.is_none() && !waits {
             return;
-        };
-        let episode = self.alerts.entry(alert).or_insert_with(|| Episode {
+        }
+        let new = || Episode {
             arrived: known.arrived,
-            incident: Some(incident),
+            incident: known.incident,
             events: Vec::new(),
-        });
+        };
+        let episode = self.alerts.entry(alert).or_insert_with(new);
+        if waits && episode.arrived != known.arrived {
+            *episode = new();
+        }
         if episode.events.is_empty() {
             let text = text_of(&known.labels, &known.annotations);
             let text = format!("{text} ({})", name_of(engine, known.ci));
             self.firings.insert(id.clone(), text);
         }
         episode.events.push(id.clone());
-        self.assign.insert(id, incident);
+        if let Some(incident) = known.incident {
+            self.assign.insert(id, incident);
+        }
     }
 
     /// A delivery is carried out.
@@ -227,13 +234,13 @@ impl Story {
                 continue;
             }
             let events = episode.events.clone();
-            let Some(before) = before.filter(|b| self.end_of(*b) != self.end_of(id)) else {
+            if before.is_some_and(|b| self.end_of(b) == self.end_of(id)) {
                 continue; // merged: the events find the way themselves
-            };
+            }
             for event in events {
                 self.assign.insert(event, id);
             }
-            left.push(before);
+            left.extend(before);
         }
         left
     }

@@ -22,6 +22,8 @@ const SMALL: usize = 2;
 const ABOVE: i64 = 8;
 /// Incidents that make a burst.
 const LEAST_PARTS: usize = 8;
+/// Share of the places in per cent that a CI explains which is the cause itself.
+const EXPLAINED: i64 = 80;
 /// Weight by which the fault behind a name shows at a CI, per mille.
 const BY_NAME: u16 = 800;
 
@@ -98,6 +100,9 @@ impl Engine {
         for other in chosen {
             first = self.merge(first, other, name);
         }
+        if self.is_behind_most(first) {
+            return;
+        }
         let Some(known) = self.state.incidents.get_mut(&first) else {
             return;
         };
@@ -114,6 +119,16 @@ impl Engine {
         if changed {
             self.rescore(first);
         }
+    }
+
+    /// Whether a CI explains nearly all places of an incident: then it is the cause, and no name.
+    fn is_behind_most(&self, incident: IncidentId) -> bool {
+        let case = self.state.incidents.get(&incident).map(|known| &known.case);
+        let sums = case.into_iter().flat_map(|case| case.sums.iter());
+        let cis = sums.filter(|(cause, _)| !self.is_name(**cause));
+        let most = cis.map(|(_, sum)| sum.places).max().unwrap_or(0);
+        let all = case.map_or(0, |case| count(&case.spots));
+        i64::from(most) * 100 >= all * EXPLAINED
     }
 
     /// The name of an alert as what it may need, while a burst of it goes on.

@@ -3,7 +3,7 @@
 //! The numbers I1 to I12 are those of the plan; `tests/invariants.rs` says where each is checked.
 
 use crate::engine::Engine;
-use crate::engine::state::{Incident, Member, Timer};
+use crate::engine::state::{Incident, Member};
 use crate::model::{AlertId, CiId, IncidentId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,7 @@ pub fn broken(engine: &Engine) -> Vec<String> {
     let mut out = Vec::new();
     let state = engine.state();
     for (id, alert) in &state.alerts {
-        let waits = || {
-            let mut timers = state.timers.iter();
-            alert.incident.is_none() && timers.any(|(_, t)| *t == Timer::Place(*id))
-        };
-        if !alert.live() || waits() {
+        if !alert.live() || engine.waits_for_its_turn(*id) {
             continue;
         }
         let incident = alert.incident.map(|i| engine.incident_of(i));
@@ -96,11 +92,8 @@ fn alone(engine: &Engine, id: IncidentId, incident: &Incident, out: &mut Vec<Str
         }
     }
     if let Some(into) = incident.merged_into {
-        let older = into < id
-            || state
-                .incidents
-                .get(&into)
-                .is_some_and(|i| i.opened.is_some());
+        let stays = state.incidents.get(&into);
+        let older = stays.is_some_and(|i| i.first <= incident.first || i.opened.is_some());
         let mut at = into;
         let mut steps = 0;
         while let Some(next) = state.incidents.get(&at).and_then(|i| i.merged_into) {

@@ -304,7 +304,9 @@ impl Engine {
             return false;
         };
         let ended = old.ended;
-        let Some(id) = old.incident.map(|i| self.incident_of(i)) else {
+        self.place_now(before);
+        let old = self.state.alerts.get(&before);
+        let Some(id) = old.and_then(|a| a.incident).map(|i| self.incident_of(i)) else {
             return false;
         };
         let known = self.state.incidents.get_mut(&id);

@@ -160,14 +160,16 @@ impl Engine {
     }
 
     /// Of several incidents the first in this order goes on: the one with the older ticket, else the older one.
-    fn seniority(&self, id: IncidentId) -> (bool, Option<Millis>, IncidentId) {
-        let opened = self.state.incidents.get(&id).and_then(|i| i.opened);
-        (opened.is_none(), opened, id)
+    fn seniority(&self, id: IncidentId) -> (bool, Option<Millis>, Option<Millis>, IncidentId) {
+        let known = self.state.incidents.get(&id);
+        let opened = known.and_then(|i| i.opened);
+        (opened.is_none(), opened, known.map(|i| i.first), id)
     }
 
     /// Opens an incident for an alert that is better explained by a fault of its own.
     fn open(&mut self, id: AlertId) -> Option<IncidentId> {
-        let incident = self.new_incident(id)?;
+        let number = self.number_for(id);
+        let incident = self.new_incident(id, number)?;
         self.count_incident(id, incident);
         let ci = self.state.alerts.get(&id)?.ci;
         let member = Member {
@@ -189,13 +191,15 @@ impl Engine {
     }
 
     /// An incident without members, which the alert will have opened.
-    pub(super) fn new_incident(&mut self, opening: AlertId) -> Option<IncidentId> {
+    pub(super) fn new_incident(
+        &mut self,
+        opening: AlertId,
+        incident: IncidentId,
+    ) -> Option<IncidentId> {
         let at = self.state.at;
         self.count_windows();
         let alert = self.state.alerts.get(&opening)?;
         let shadow = suppress::in_shadow(&self.state.rules.suppress, &alert.source);
-        self.state.last_incident = self.state.last_incident.saturating_add(1);
-        let incident = IncidentId(self.state.last_incident);
         let new = Incident {
             state: IncidentState::Pending,
             members: BTreeMap::new(),

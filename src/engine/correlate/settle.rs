@@ -197,7 +197,8 @@ impl Engine {
         {
             known.opening = stays.fingerprint;
         }
-        let new = self.new_incident(opening)?;
+        let number = self.next_number();
+        let new = self.new_incident(opening, number)?;
         for (place, spot) in &mut spots {
             let about = self.about(*place);
             let kept = spot.weight(cause);

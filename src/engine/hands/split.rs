@@ -201,7 +201,8 @@ impl Engine {
         let opening = *opening.0;
         let arrivals = members.keys().filter_map(|a| self.state.alerts.get(a));
         let arrivals: Vec<Millis> = arrivals.map(|a| a.arrived).collect();
-        let id = self.new_incident(opening)?;
+        let number = self.next_number();
+        let id = self.new_incident(opening, number)?;
         let known = self.state.incidents.get_mut(&id)?;
         known.state = IncidentState::Open;
         known.shadow = shadow;

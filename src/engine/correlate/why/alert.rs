@@ -116,7 +116,7 @@ impl Engine {
         let mut paged = false;
         let answer = match incident.filter(|i| self.state.incidents.contains_key(i)) {
             None => {
-                let text = self.in_no_incident(alert);
+                let text = self.in_no_incident(id, alert);
                 steps.push(json!({"step": "incident", "text": text}));
                 format!("nobody was told: {text}")
             }
@@ -225,7 +225,14 @@ impl Engine {
         format!("; the alert came {late} s after the ticket was wanted: {how}")
     }
 
-    fn in_no_incident(&self, alert: &Alert) -> String {
+    fn in_no_incident(&self, id: AlertId, alert: &Alert) -> String {
+        if self.waits_for_its_turn(id) {
+            let turn = self.placed_at(id).unwrap_or(self.state.at);
+            return format!(
+                "it is in no incident yet: alerts that began before it are waited for until {}",
+                turn.rfc3339()
+            );
+        }
         match alert.state {
             AlertState::Over if alert.closed != i64::MIN && alert.incident.is_none() => {
                 "it is in no incident: only its recovery is known, or its incident went on with a later firing"

@@ -1,0 +1,224 @@
+//! Alerts are placed in the order in which they began, whatever arrives first: what an operator sees of that, and
+//! that nothing is lost meanwhile.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a test stops at what it does not expect"
+)]
+
+mod world;
+
+use correlated::model::{EventState, IncidentId, Millis};
+use std::collections::BTreeMap;
+use world::{SAMPLE, START, World, host, ordering_rules, rules};
+
+/// The switch, what hangs on it, and another one: begins, in seconds.
+const FAULT: [(&str, i64); 6] = [
+    ("sw-cph1-a07", 0),
+    ("srv-web-01", 2),
+    ("srv-db-01", 2),
+    ("srv-pay-01", 3),
+    ("sw-cph1-a08", 4),
+    ("srv-web-02", 5),
+];
+
+fn seconds(n: i64) -> Millis {
+    Millis::secs(n)
+}
+
+/// The alerts of the fault arrive in this order, all within five seconds after the last began. Answers which CIs are
+/// together, and the tickets.
+fn arrived(order: &[usize]) -> (Vec<Vec<String>>, Vec<String>) {
+    let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+    let begin = world.now;
+    world.advance(seconds(5));
+    for n in order {
+        let (name, after) = FAULT[*n];
+        let down = host(name, EventState::Firing, begin.plus(seconds(after)));
+        world.send("nagios", &[down]);
+        world.advance(Millis(700));
+    }
+    world.advance(Millis::mins(10));
+    let state = world.node.engine().state();
+    let mut groups: BTreeMap<IncidentId, Vec<String>> = BTreeMap::new();
+    for alert in state.alerts.values() {
+        let incident = world.node.engine().incident_of(alert.incident.unwrap());
+        let ci = state.cis.key(alert.ci).to_owned();
+        groups.entry(incident).or_default().push(ci);
+    }
+    let mut groups: Vec<Vec<String>> = groups.into_values().collect();
+    groups.iter_mut().for_each(|g| g.sort());
+    groups.sort();
+    // All but the number at the end, which is that of the first alert to arrive.
+    let titles = world
+        .tool
+        .tickets
+        .iter()
+        .map(|t| t.title.split(" [").next());
+    let mut tickets: Vec<String> = titles.map(|t| t.unwrap().to_owned()).collect();
+    tickets.sort();
+    (groups, tickets)
+}
+
+#[test]
+fn whatever_arrives_first_the_same_incidents_and_tickets_come_of_it() {
+    let plain = arrived(&[0, 1, 2, 3, 4, 5]);
+    assert!(!plain.1.is_empty());
+    for order in [
+        [5, 4, 3, 2, 1, 0],
+        [3, 0, 5, 1, 4, 2],
+        [4, 5, 0, 1, 2, 3],
+        [1, 2, 3, 4, 5, 0],
+    ] {
+        assert_eq!(arrived(&order), plain, "{order:?}");
+    }
+}
+
+#[test]
+fn an_alert_waits_until_ten_seconds_after_its_begin_and_says_so() {
+    let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+    let begin = world.now;
+    world.advance(seconds(3));
+    world.send("nagios", &[host("srv-web-01", EventState::Firing, begin)]);
+    let answer = *world.answers.last().unwrap();
+    let alert = answer.alert.unwrap();
+    let engine = world.node.engine();
+    assert!(engine.alert_by(alert).unwrap().incident.is_none());
+    let story = engine.alert_story_json(&alert.to_string()).unwrap();
+    let until = begin.plus(seconds(10)).rfc3339();
+    let waits = format!(
+        "nobody was told: it is in no incident yet: alerts that began before it are waited for until {until}"
+    );
+    assert_eq!(story["answer"], waits.as_str());
+    world.advance(Millis(6_999));
+    assert_eq!(world.node.engine().state().waiting.len(), 1);
+    world.advance(Millis(1));
+    let engine = world.node.engine();
+    assert_eq!(engine.state().waiting.len(), 0);
+    // The number that the sender was told, for it may have written it down.
+    assert_eq!(answer.incident, engine.alert_by(alert).unwrap().incident);
+}
+
+#[test]
+fn the_number_a_sender_was_told_leads_to_the_incident_that_its_alert_joined() {
+    let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+    for name in ["sw-cph1-a07", "srv-web-01"] {
+        let now = world.now;
+        world.send("nagios", &[host(name, EventState::Firing, now)]);
+    }
+    let told: Vec<IncidentId> = world.answers.iter().filter_map(|a| a.incident).collect();
+    assert_eq!(told.len(), 2);
+    world.advance(seconds(12));
+    let engine = world.node.engine();
+    let live = engine.state().incidents.values();
+    assert_eq!(live.filter(|i| i.state.lives()).count(), 1);
+    let now: Vec<IncidentId> = told.iter().map(|i| engine.incident_of(*i)).collect();
+    assert_eq!(now[0], now[1]);
+    assert!(engine.state().incidents.contains_key(&now[0]));
+    // After a restart too.
+    world.snapshot();
+    world.crash(seconds(1));
+    assert_eq!(world.node.engine().incident_of(told[1]), now[0]);
+}
+
+#[test]
+fn what_ends_before_its_turn_is_over_at_once_and_has_its_incident_all_the_same() {
+    let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+    let begin = world.now;
+    world.send("nagios", &[host("srv-web-01", EventState::Firing, begin)]);
+    let alert = world.answers.last().unwrap().alert.unwrap();
+    world.advance(seconds(4));
+    let over = host("srv-web-01", EventState::Resolved, world.now);
+    world.send("nagios", &[over]);
+    assert!(!world.node.engine().alert_by(alert).unwrap().live());
+    world.advance(Millis::mins(30));
+    let engine = world.node.engine();
+    let incident = engine.alert_by(alert).unwrap().incident.unwrap();
+    let known = &engine.state().incidents[&incident];
+    assert!(!known.state.lives() && known.live == 0, "{known:?}");
+    assert!(world.tool.tickets.is_empty(), "{:?}", world.tool.tickets);
+}
+
+#[test]
+fn what_fires_again_before_its_turn_is_in_one_incident() {
+    let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+    for (after, state) in [
+        (0, EventState::Firing),
+        (3, EventState::Resolved),
+        (5, EventState::Firing),
+    ] {
+        let at = START.plus(seconds(after));
+        world.advance(at.since(world.now));
+        let now = world.now;
+        world.send("nagios", &[host("srv-web-01", state, now)]);
+    }
+    world.advance(Millis::mins(10));
+    let live = world.node.engine().state().incidents.values();
+    assert_eq!(live.filter(|i| i.state.lives()).count(), 1);
+    assert_eq!(world.tool.tickets.len(), 1);
+}
+
+#[test]
+fn a_source_whose_alerts_come_late_is_waited_for_longer() {
+    let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+    // Ten that have nothing to do with it tell the lag: half a minute, as of an Alertmanager.
+    for n in 0..10 {
+        let begin = world.now;
+        world.advance(seconds(30));
+        let name = format!("lone-{n}");
+        world.send("prometheus", &[host(&name, EventState::Firing, begin)]);
+        world.advance(seconds(60));
+    }
+    let begin = world.now;
+    world.advance(seconds(12));
+    world.send(
+        "prometheus",
+        &[host("srv-web-01", EventState::Firing, begin)],
+    );
+    world.advance(Millis(27_999));
+    assert_eq!(world.node.engine().state().waiting.len(), 1);
+    world.advance(Millis(1));
+    assert_eq!(world.node.engine().state().waiting.len(), 0);
+}
+
+#[test]
+fn a_process_that_ends_meanwhile_loses_no_alert_that_waits() {
+    for snapshot in [false, true] {
+        let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+        let now = world.now;
+        world.send("nagios", &[host("srv-web-01", EventState::Firing, now)]);
+        if snapshot {
+            world.snapshot();
+        }
+        world.crash(seconds(2));
+        assert_eq!(world.node.engine().state().waiting.len(), 1);
+        world.advance(Millis::mins(10));
+        assert_eq!(world.node.engine().state().waiting.len(), 0);
+        assert_eq!(world.tool.tickets.len(), 1);
+    }
+}
+
+#[test]
+fn without_a_lag_alerts_are_placed_as_they_arrive() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    let now = world.now;
+    world.send("nagios", &[host("srv-web-01", EventState::Firing, now)]);
+    assert!(world.node.engine().state().waiting.is_empty());
+    assert!(world.answers.last().unwrap().incident.is_some());
+}
+
+/// Whoever holds tickets for a second only wants no alert to wait for ten.
+#[test]
+fn an_alert_waits_no_longer_than_half_of_the_shortest_hold() {
+    let mut rules = ordering_rules();
+    rules.correlate.hold[0] = seconds(1);
+    let mut world = World::new(&rules, Some(SAMPLE));
+    let now = world.now;
+    world.send("nagios", &[host("srv-web-01", EventState::Firing, now)]);
+    world.advance(Millis(500));
+    assert!(world.node.engine().state().waiting.is_empty());
+}
