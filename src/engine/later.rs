@@ -15,7 +15,7 @@ const LOOK: usize = 20;
 /// goes through them all.
 const LARGE: usize = 256;
 /// To place one alert.
-pub(super) const PLACE: usize = 300;
+pub(super) const PLACE: usize = 500;
 
 /// What an entry has done so far.
 #[derive(Clone, Copy, Debug, Default)]

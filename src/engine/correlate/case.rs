@@ -34,6 +34,8 @@ pub struct Spot {
     pub live: u32,
     /// It came long after the others: it does not keep the incident's door open.
     pub late: bool,
+    /// All its alerts name another CI: it tells of that, and is not down itself.
+    pub witness: bool,
     /// What may be behind it, with the weight of the path per mille; sorted.
     pub causes: Vec<(CiId, u16)>,
     /// The names of its alerts.
@@ -171,6 +173,7 @@ impl Case {
             alerts: 1,
             live: 1,
             late,
+            witness: false,
             causes: Vec::new(),
             named: name.iter().map(|n| (*n, (1, began))).collect(),
         };

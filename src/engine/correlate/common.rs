@@ -20,7 +20,7 @@ const LEAST: usize = 2;
 /// What each incident must gain, and all of them together: many coincidences are found where one looks for them.
 const EACH: Nats = nats(5);
 /// See [`EACH`].
-const TOGETHER: Nats = nats(80);
+const TOGETHER: Nats = nats(60);
 /// Incidents of more places have a cause of their own; whether that is the same is asked for two at a time.
 const SMALL: usize = 2;
 /// Time between such an incident and the new alert costs one nat per this: effects of one cause come together.

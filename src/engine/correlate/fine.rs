@@ -37,7 +37,7 @@ struct Weighed {
 
 impl Engine {
     /// What causes are worth by what each explains of a case and what stays silent, without its prior. A cause takes
-    /// over the silence that its alerting effects suffer from.
+    /// over the silence that its alerting effects suffer from, unless these only tell of others.
     pub(super) fn fine_worths(&mut self, case: &Case, causes: &[CiId]) -> Vec<Nats> {
         let weighed = |cause: &CiId| Weighed {
             cause: *cause,
@@ -57,8 +57,10 @@ impl Engine {
                 let Some((_, weight)) = need.filter(|(cause, _)| *cause == weighed.cause) else {
                     continue;
                 };
-                for (a, b) in weighed.silence.iter_mut().zip(own) {
-                    *a = (*a).min(b);
+                if !spot.witness || *place == weighed.cause {
+                    for (a, b) in weighed.silence.iter_mut().zip(own) {
+                        *a = (*a).min(b);
+                    }
                 }
                 let gain = match *place == weighed.cause {
                     true => &[ln_own(); FINE],

@@ -16,7 +16,7 @@ const SAME_CI: Nats = -710;
 /// What an alert pays at most that tells of what its CI alerts for already.
 const SAME_SUBJECT: Nats = nats(-5);
 /// What a cause pays for each place of an incident that it does not explain.
-const UNEXPLAINED: Nats = nats(50);
+const UNEXPLAINED: Nats = nats(55);
 /// What a cause pays that only warns where something worse is to be explained.
 pub(super) const WARNS_ONLY: Nats = nats(10);
 /// What a cause pays that has no alert of its own: it must not join what only happens to have a CI in common.

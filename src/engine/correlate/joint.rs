@@ -5,7 +5,7 @@
 use super::case::{Case, Sum};
 use super::hidden;
 use super::join::unexplained;
-use super::late::{lag_of_younger, late_alerts, outage_and_warnings};
+use super::late::{lag_of_younger, outage_and_warnings};
 use super::place::can_explain;
 use super::scale::{self, Each, FRACTIONS, Nats, RARITY, nats};
 use super::value::maturity;
@@ -15,11 +15,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What it must be worth to make one incident of several.
-const MARGIN: Nats = nats(10);
+const MARGIN: Nats = nats(15);
 /// More behind a cause without an alert: it must not join what only happens to have a CI in common.
 const NO_ALERT: Nats = nats(20);
 /// What each of the others must gain.
 const EACH: Nats = nats(5);
+/// How often the delay of another incident counts, in per cent: it is late once, however many alerts it has.
+const LATE: i64 = 150;
 /// A ticket that would become one too many.
 const TOLL: Nats = nats(40);
 /// Causes asked, those that could explain most.
@@ -94,7 +96,7 @@ impl Engine {
             let opened = opened.is_some_and(|i| i.opened.is_some());
             let shares = |place: &&CiId| case.spots.contains_key(place);
             let shared: Vec<CiId> = theirs.spots.keys().filter(shares).copied().collect();
-            let lag = lag_of_younger(case, &theirs).saturating_mul(late_alerts(case, &theirs));
+            let lag = lag_of_younger(case, &theirs).saturating_mul(LATE) / 100;
             let less = theirs.score + lag - self.fit_of_both(case, &theirs).min(0);
             let asked = causes.iter().map(|cause| (*cause, ()));
             for (cause, (), sum) in theirs.sums.of(asked) {

@@ -357,7 +357,7 @@ pub(super) fn lag_of_younger(a: &Case, b: &Case) -> Nats {
 }
 
 /// Alerts of the younger of two cases that pay for its delay.
-pub(super) fn late_alerts(a: &Case, b: &Case) -> i64 {
+fn late_alerts(a: &Case, b: &Case) -> i64 {
     i64::from(alerts(&by_age(a, b).1.named)).min(LATE_ALERTS)
 }
 

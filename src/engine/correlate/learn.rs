@@ -29,6 +29,9 @@ impl Engine {
         };
         let case = &mut known.case;
         let is_new = case.count(new.ci, new.began, new.severity, new.chance, late, new.name);
+        if let Some(spot) = case.spots.get_mut(&new.ci) {
+            spot.witness = new.witness && (is_new || spot.witness);
+        }
         let needs: Vec<(CiId, u16)> = about.cone.iter().map(|n| (n.ci, n.weight)).collect();
         causes.extend(case.raise_all(new.ci, &needs));
         if is_new {

@@ -123,7 +123,7 @@ impl Engine {
     /// What may be behind an alert: what its CI needs, and the far ends that it names.
     fn about_alert(&mut self, id: AlertId, ci: CiId) -> Arc<About> {
         let about = self.about(ci);
-        let mut far_ends = self.far_ends(id, ci);
+        let mut far_ends = self.far_causes(id, ci);
         far_ends.extend(self.running_burst(id));
         if far_ends.is_empty() {
             return about;
@@ -147,12 +147,14 @@ impl Engine {
         let name = self.cause_of_name(id);
         let hider = self.hider(id);
         let alert = self.state.alerts.get(&id)?;
+        let witness = !self.far_ends(id, alert.ci).is_empty();
         Some(New {
             alert: id,
             ci: alert.ci,
             began: alert.started,
             severity: alert.severity,
             chance: scale::chance(alert.severity),
+            witness,
             shadow: suppress::in_shadow(&self.state.rules.suppress, &alert.source),
             name,
             hider,

@@ -16,6 +16,8 @@ const MAX_NAMES: usize = 20_000;
 const FAR_END: u16 = 500;
 /// Far ends looked at.
 const MAX_FAR_ENDS: usize = 4;
+/// CIs between two that may be their link.
+const MAX_BETWEEN: usize = 2;
 /// Shortest word that is looked up as a name of a CI.
 const SHORTEST: usize = 4;
 
@@ -59,8 +61,43 @@ impl Engine {
         self.state.names.contains_key(&cause)
     }
 
-    /// Causes besides the cone of its CI: far ends that the alert names.
-    pub(super) fn far_ends(&self, id: AlertId, ci: CiId) -> Vec<Need> {
+    /// Causes besides the cone of its CI: far ends that the alert names, and what lies between.
+    pub(super) fn far_causes(&mut self, id: AlertId, ci: CiId) -> Vec<Need> {
+        let mut all = Vec::new();
+        for far in self.far_ends(id, ci) {
+            all.push(Need {
+                ci: far,
+                weight: FAR_END,
+                hops: 1,
+            });
+            for link in self.between(ci, far) {
+                let behind = self.about(link);
+                all.extend(behind.cone.iter().map(|need| Need {
+                    ci: need.ci,
+                    weight: chained_end(need.weight),
+                    hops: need.hops.saturating_add(1),
+                }));
+            }
+        }
+        all
+    }
+
+    /// What two CIs both need at first hand, if that is few: their link.
+    fn between(&mut self, ci: CiId, far: CiId) -> Vec<CiId> {
+        let (mine, theirs) = (self.about(ci), self.about(far));
+        let first = |need: &&Need| need.hops == 1;
+        let mut theirs: Vec<CiId> = theirs.cone.iter().filter(first).map(|n| n.ci).collect();
+        theirs.sort_unstable();
+        let both = mine.cone.iter().filter(first).map(|n| n.ci);
+        let both: Vec<CiId> = both.filter(|ci| theirs.binary_search(ci).is_ok()).collect();
+        match both.len() > MAX_BETWEEN {
+            true => Vec::new(),
+            false => both,
+        }
+    }
+
+    /// Other CIs that an alert names.
+    pub(super) fn far_ends(&self, id: AlertId, ci: CiId) -> Vec<CiId> {
         let (Some(alert), Some(graph)) = (self.state.alerts.get(&id), &self.force.graph) else {
             return Vec::new();
         };
@@ -77,11 +114,12 @@ impl Engine {
             })
             .filter(|far| *far != ci)
             .take(MAX_FAR_ENDS)
-            .map(|ci| Need {
-                ci,
-                weight: FAR_END,
-                hops: 1,
-            })
             .collect()
     }
+}
+
+/// Weight of what is behind the link to a far end.
+fn chained_end(behind: u16) -> u16 {
+    let product = u32::from(FAR_END) * u32::from(behind) / 1000;
+    u16::try_from(product).unwrap_or(FAR_END)
 }

@@ -30,6 +30,8 @@ pub struct New {
     pub began: Millis,
     pub severity: Severity,
     pub chance: Nats,
+    /// It names another CI.
+    pub witness: bool,
     pub shadow: bool,
     /// The cause that stands for its name.
     pub name: Option<CiId>,

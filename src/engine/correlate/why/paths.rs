@@ -60,7 +60,7 @@ impl Engine {
         };
         let tie = match () {
             () if !path.is_empty() => Tie::Relations,
-            () if self.far_ends(alert, member.ci).iter().any(|n| n.ci == to) => Tie::FarEnd,
+            () if self.far_ends(alert, member.ci).contains(&to) => Tie::FarEnd,
             () if spot().is_some_and(|s| s.weight(to).is_some()) => Tie::Chain,
             () => Tie::None,
         };
