@@ -19,7 +19,7 @@
 //!
 //! `daemon::listen` (socket to body) -> `source::<kind>` (body to events) -> `daemon::inbox` ->
 //! `daemon::commit` -> `node` (append, sync) -> `engine`: `identity`, `dedup`, `bind`, `suppress`,
-//! `inhibit`, `correlate`, `waits`, `outbox` -> answer to the sender -> `Sent` in the log -> `daemon::deliver`: `ticket` (text),
+//! `inhibit`, `order`, `correlate`, `waits`, `outbox` -> answer to the sender -> `Sent` in the log -> `daemon::deliver`: `ticket` (text),
 //! `itsm::<kind>` (bytes) -> receipt in the log -> `engine::receipt`.
 //!
 //! # Where the design was changed

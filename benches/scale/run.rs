@@ -337,7 +337,7 @@ impl Run {
         let before = self.engine.state().waiting.len();
         let sample = self.samples.len();
         self.apply(timers, 1, &[Record::Tick]);
-        let placed = before - self.engine.state().waiting.len();
+        let placed = before.saturating_sub(self.engine.state().waiting.len());
         if placed > 0 {
             self.samples[sample].what = placing;
             self.samples[sample].events = placed as u32;

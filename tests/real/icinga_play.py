@@ -30,6 +30,7 @@ name = "icinga"
 kind = "icinga"
 
 [correlate]
+arrival_lag = "0s"
 hold_p1 = "4s"
 hold_p2 = "4s"
 hold_p3 = "4s"

@@ -74,7 +74,7 @@ impl Engine {
                 let behind = self.about(link);
                 all.extend(behind.cone.iter().map(|need| Need {
                     ci: need.ci,
-                    weight: chained_end(need.weight),
+                    weight: toward_far_end(need.weight),
                     hops: need.hops.saturating_add(1),
                 }));
             }
@@ -118,8 +118,8 @@ impl Engine {
     }
 }
 
-/// Weight of what is behind the link to a far end.
-fn chained_end(behind: u16) -> u16 {
+/// Weight of a link to a far end, and of what is behind it.
+fn toward_far_end(behind: u16) -> u16 {
     let product = u32::from(FAR_END) * u32::from(behind) / 1000;
     u16::try_from(product).unwrap_or(FAR_END)
 }
