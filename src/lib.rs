@@ -113,8 +113,8 @@
 //!   no cause behind it, and what both ends need at first hand, their link, may be the cause (`names`, `fine`): top3 of
 //!   the second world .518 to .531, F1 of the estate with rings .826 to .829.
 //! * In `joint` an incident is late once, however many alerts it has; with smaller margins of `common` and a higher
-//!   price of places that a cause does not explain: exact80 of the first world .791 to .800, second F1 .757 to .761, top1
-//!   .403 to .430. Means over three orders of arrival, for one alone moves by a fault or two.
+//!   price of places that a cause does not explain: exact80 of the first world .791 to .800, second F1 .753 to .754, top1
+//!   .403 to .422. Means over three orders of arrival, for one alone moves by a fault or two.
 //!   Tried and dropped: a hold of P3 of 7 minutes (F1 of the second world +.008, tickets per fault -.04, but all P3
 //!   later), of P4 of 15 minutes (under .11), fractions that differ near a cause and far from it (no effect), merging
 //!   along a chain of neighbours by another cause than the best (exact80 -.02), a lower weight of a witness at its own

@@ -14,7 +14,7 @@ mod world;
 
 use correlated::model::{EventState, IncidentId, Millis};
 use std::collections::BTreeMap;
-use world::{SAMPLE, START, World, host, ordering_rules, rules};
+use world::{SAMPLE, START, World, event, host, ordering_rules, rules};
 
 /// The switch, what hangs on it, and another one: begins, in seconds.
 const FAULT: [(&str, i64); 6] = [
@@ -200,6 +200,24 @@ fn a_process_that_ends_meanwhile_loses_no_alert_that_waits() {
         assert_eq!(world.node.engine().state().waiting.len(), 0);
         assert_eq!(world.tool.tickets.len(), 1);
     }
+}
+
+#[test]
+fn what_waits_is_placed_under_rules_that_identify_it_anew() {
+    let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+    let labels = [("host", "srv-web-01"), ("shift", "night")];
+    let down = event(&labels, EventState::Firing, "critical", world.now);
+    world.send("nagios", &[down]);
+    let before = world.answers.last().unwrap().alert.unwrap();
+    let mut other = ordering_rules();
+    other.identity.ignored_labels.push("shift".into());
+    world.set_rules(&other);
+    let engine = world.node.engine();
+    assert!(engine.alert_by(before).is_none(), "it has another identity");
+    assert_eq!(engine.state().waiting.len(), 1);
+    world.advance(Millis::mins(10));
+    assert!(world.node.engine().state().waiting.is_empty());
+    assert_eq!(world.tool.tickets.len(), 1);
 }
 
 #[test]

@@ -324,8 +324,8 @@ impl Engine {
 
     /// A cause is called known only where that was right in 95 % of the recorded faults: it alerts itself, leads
     /// the next best clearly, an alert was to be expected from enough of what alerts, and all began within minutes
-    /// of each other. What is critical itself needs less of each. Version 4, fitted on seven runs of two worlds: 93 of 99
-    /// right, and three of the others are faults that were swallowed by an incident whose own cause is named rightly. It
+    /// of each other. What is critical itself needs less of each. Version 4, fitted on seven runs of two worlds: 95 of 101
+    /// right; of the others some are faults that were swallowed by an incident whose own cause is named rightly. It
     /// covers 34 % of the faults of three or more alerts.
     fn judge_confidence(&mut self, incident: IncidentId, cis: usize) {
         let Some(known) = self.state.incidents.get(&incident) else {
