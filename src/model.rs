@@ -281,7 +281,8 @@ pub struct Event {
     pub closes: i64,
     /// When the condition began, by the source's clock.
     pub starts_at: Option<Millis>,
-    /// The alert is over at this moment if no further event arrives.
+    /// The alert is over at this moment if no further event arrives. In an event that resolves: when it was over, by
+    /// the source's clock.
     pub valid_until: Option<Millis>,
     /// Who sent it, where several senders report the same alert (two Prometheus of a pair); else empty.
     /// The alert is over when every sender that fired has resolved.

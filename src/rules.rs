@@ -10,7 +10,7 @@ pub use policy::{
     CompiledInhibit, Flapping, InformRule, InhibitRule, LabelRule, MatchOp, Matcher, Notes, Reopen,
     ReopenRules, RouteRule, StormRule,
 };
-pub use relation::{Carries, NEIGHBOUR, RelationRule};
+pub use relation::{ALL_PEERS, Carries, NEIGHBOUR, RelationRule};
 
 use crate::model::{Millis, Severity};
 use regex::Regex;

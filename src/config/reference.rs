@@ -36,7 +36,7 @@ pub fn reference() -> String {
         if section.name == "correlate" {
             writeln!(
                 out,
-                "# [correlate.relations]\n# runs-on = {{ weight = 900, redundant = 400 }}"
+                "# [correlate.relations]\n# runs-on = {{ weight = 900, redundant = 250 }}"
             )
             .ok();
             table(&mut out, RELATION, true);

@@ -252,7 +252,7 @@ fn correlate(walk: &mut Walk<'_>, table: &DeTable<'_>, rules: &mut RulesText) {
     for (name, value) in kinds.iter() {
         let path = join("correlate.relations", name.get_ref());
         let DeValue::Table(one) = value.get_ref() else {
-            let message = "must be a table: { weight = 900, redundant = 400 }".to_owned();
+            let message = "must be a table: { weight = 900, redundant = 250 }".to_owned();
             walk.problem(value.span(), &path, message);
             continue;
         };

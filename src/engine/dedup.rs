@@ -48,7 +48,8 @@ impl Engine {
         match event.state {
             EventState::Firing => {
                 if event.episode <= alert.closed {
-                    return Some(Quick::Nothing(Outcome::Late, fingerprint));
+                    let overtaken = self.is_overtaken(fingerprint);
+                    return (!overtaken).then_some(Quick::Nothing(Outcome::Late, fingerprint));
                 }
                 let same = alert.state == AlertState::Firing
                     && event.episode <= alert.episode
@@ -131,22 +132,6 @@ impl Engine {
         Outcome::Acknowledged
     }
 
-    /// Nobody watches the condition any more: it is kept for `stale_for`, then it is over.
-    fn source_stopped(&mut self, id: Option<AlertId>) -> Outcome {
-        let due = self.state.at.plus(self.state.rules.identity.stale_for);
-        let alert = id.and_then(|id| self.state.alerts.get_mut(&id));
-        if let Some(alert) = alert.filter(|a| a.live()) {
-            for sender in &mut alert.senders {
-                sender.valid_until = Some(sender.valid_until.map_or(due, |v| v.min(due)));
-            }
-            let due = alert.valid_until();
-            if let Some((id, due)) = id.zip(due) {
-                self.set_timer(due, Timer::Expiry(id));
-            }
-        }
-        Outcome::Noted
-    }
-
     fn firing(
         &mut self,
         source: &Arc<str>,
@@ -172,6 +157,12 @@ impl Engine {
             return Outcome::Late;
         };
         if event.episode <= alert.closed {
+            if self.is_overtaken(fingerprint) {
+                self.begin_episode(source, id, event);
+                self.learn_condition(scope, id, event);
+                self.place_in_order(id);
+                self.end(id, "resolved");
+            }
             return Outcome::Late;
         }
         if alert.live() {
@@ -185,7 +176,7 @@ impl Engine {
             }
             return self.fires_on(source, id, event);
         }
-        let ended = alert.ended;
+        let ended = alert.over_since();
         self.place_now(id);
         self.begin_episode(source, id, event);
         self.storm_counts();
@@ -279,6 +270,7 @@ impl Engine {
             return Outcome::Changed;
         }
         alert.closed = alert.closed.max(event.closes);
+        alert.ended_there = event.valid_until.filter(|end| *end <= self.state.at);
         if !event.annotations.is_empty() {
             take_text(alert, self.state.at, event);
         }
@@ -354,6 +346,7 @@ impl Engine {
             arrived: at,
             heard: at,
             ended: (state == AlertState::Over).then_some(at),
+            ended_there: None,
             events: 1,
             ci,
             evidence: Arc::new(evidence),
@@ -403,6 +396,7 @@ impl Engine {
         alert.arrived = at;
         alert.heard = at;
         alert.ended = None;
+        alert.ended_there = None;
         alert.events = 1;
         alert.labels = Arc::new(event.labels.clone());
         take_text(alert, at, event);

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::state::{AlertState, Heartbeat, Timer};
-use crate::model::{AlertId, Event, EventState, Fingerprint, Labels, Millis};
+use crate::model::{AlertId, Event, EventState, Fingerprint, Labels, Millis, Outcome};
 use std::sync::Arc;
 
 /// A source is taken for quiet if it sent nothing for this long while its alerts expire.
@@ -136,6 +136,22 @@ impl Engine {
                 back.len()
             ),
         );
+    }
+
+    /// Nobody watches the condition any more: it is kept for `stale_for`, then it is over.
+    pub(super) fn source_stopped(&mut self, id: Option<AlertId>) -> Outcome {
+        let due = self.state.at.plus(self.state.rules.identity.stale_for);
+        let alert = id.and_then(|id| self.state.alerts.get_mut(&id));
+        if let Some(alert) = alert.filter(|a| a.live()) {
+            for sender in &mut alert.senders {
+                sender.valid_until = Some(sender.valid_until.map_or(due, |v| v.min(due)));
+            }
+            let due = alert.valid_until();
+            if let Some((id, due)) = id.zip(due) {
+                self.set_timer(due, Timer::Expiry(id));
+            }
+        }
+        Outcome::Noted
     }
 
     pub(super) fn count_stale(&mut self, source: &Arc<str>, by: i32) {

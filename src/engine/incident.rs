@@ -30,6 +30,8 @@ pub struct Incident {
     pub ranked: Vec<(CiId, i64)>,
     /// What the ranking was made of: changes of the case, changes of CIs, and the graph.
     pub ranked_for: (u32, u32, u64),
+    /// A cause that explains it better than the one tickets name, since when.
+    pub rival: Option<(CiId, Millis)>,
     /// When it was last looked at; large ones are not looked at with every alert.
     pub looked: Millis,
     /// The CI that explains the others best, or that a person named.

@@ -78,16 +78,26 @@ impl Engine {
             known.lags.count(late, least);
             known.lags.usual(least).min(most)
         });
-        // What is later than usual is not the only one that is.
-        let turn = match lag > late {
-            true => alert.started.plus(lag),
-            false => at.plus(least),
+        let wait = match lag > late {
+            true => lag,
+            false => longer(late, least),
         };
+        let turn = alert.started.plus(wait);
         let turn = Millis(turn.0.saturating_add(GRID.0 - 1) / GRID.0 * GRID.0);
         alert.before = alert.incident.take();
         self.state.waiting.insert(waiting(id, alert), turn);
         self.set_timer(turn, Timer::Place(id));
         self.announce(id);
+    }
+
+    /// Whether a firing that is over already was overtaken by its recovery just now, on the way to us. It tells of its
+    /// fault all the same: which of the two arrives first decides nothing.
+    pub(super) fn is_overtaken(&self, fingerprint: Fingerprint) -> bool {
+        let within = self.state.rules.correlate.arrival_lag;
+        let id = self.state.by_fingerprint.get(&fingerprint);
+        let stranger = id.filter(|id| self.state.strangers.contains(id));
+        let alert = stranger.and_then(|id| self.state.alerts.get(id));
+        alert.is_some_and(|a| self.state.at.since(a.heard) < within)
     }
 
     /// An alert that is in no incident any more is placed, by the next entry if this one has done enough.
@@ -214,6 +224,14 @@ impl Engine {
             self.state.promised.remove(&number);
         }
     }
+}
+
+/// How long after its begin an alert is placed that is later than usual: it is not the only one, and they come in any
+/// order. In steps, so that when exactly it came makes no difference as a rule.
+fn longer(late: Millis, least: Millis) -> Millis {
+    let step = least.0.saturating_mul(2).max(1);
+    let past = late.0.saturating_add(least.0 / 2);
+    Millis((past / step).saturating_add(1).saturating_mul(step))
 }
 
 fn waiting(id: AlertId, alert: &Alert) -> (Millis, Fingerprint, AlertId) {

@@ -165,8 +165,10 @@ pub struct Alert {
     pub arrived: Millis,
     /// When it was last heard of.
     pub heard: Millis,
-    /// When it was over.
+    /// When we heard that it was over.
     pub ended: Option<Millis>,
+    /// When it was over by the source's clock, if the source told.
+    pub ended_there: Option<Millis>,
     /// Events of this episode.
     pub events: u32,
     /// Where it is.
@@ -207,6 +209,11 @@ pub enum AlertState {
 }
 
 impl Alert {
+    /// Since when it is over: by the source's clock if it told, for what is on its way takes any time.
+    pub fn over_since(&self) -> Option<Millis> {
+        self.ended_there.or(self.ended)
+    }
+
     /// Firing or stale.
     pub fn live(&self) -> bool {
         match self.state {

@@ -11,6 +11,7 @@ mod ends;
 mod links;
 mod loss;
 mod names;
+mod peers;
 mod plain;
 mod raw;
 mod since;

@@ -7,7 +7,8 @@
 //!   address, service name) fails with what stands behind it;
 //! - `member-of` works both ways: the member suffers from a fault of the group (a roll-out) as its rule says,
 //!   at least 600 if the group's class is `deployment`; the group needs each of its n members with
-//!   900/sqrt(n);
+//!   1000/sqrt(n), 950 at most;
+//! - what all peers of such a CI need, or all members of a group, it needs as `all-peers-need` says (see `peers.rs`);
 //! - the two ends of a link need each other as `neighbour-of` says (see `ends.rs`);
 //! - several relations between the same two CIs make one link, the strongest (then the first type by name);
 //! - a type without a rule carries nothing and is one finding.
@@ -16,8 +17,9 @@
 //! network relation leads to, no path goes on (see [`Carries`]).
 
 use super::ends::ends;
+use super::peers::{Peers, behind_all};
 use super::{Finding, RawGraph, narrow, wide};
-use crate::rules::{Carries, NEIGHBOUR, RelationRule};
+use crate::rules::{ALL_PEERS, Carries, NEIGHBOUR, RelationRule};
 use std::collections::BTreeMap;
 
 /// Full certainty.
@@ -26,8 +28,10 @@ const WHOLE: u16 = 1000;
 const FACADE: u16 = 900;
 /// Least weight of a deployment for its members: its faults are roll-outs, which reach most of them.
 const DEPLOYMENT: u16 = 600;
-/// Square of the weight (900) of the only member for its group: `900/sqrt(n)` is `sqrt(810000/n)`.
-const MEMBER_SQUARED: u32 = 810_000;
+/// `1000/sqrt(n)` is the root of this by `n`: the weight of each of `n` members for their group, per mille.
+const MEMBER_SQUARED: u32 = 1_000_000;
+/// That of the only member.
+const ONLY_MEMBER: u16 = 950;
 
 /// One need: `needer` fails with `needed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +79,7 @@ pub fn weigh(raw: &RawGraph, rules: &BTreeMap<String, RelationRule>) -> Weighed 
         }
     }
     given.sort_unstable_by_key(|g| (g.needer, g.kind, g.needed));
+    given.dedup_by_key(|g| (g.needer, g.kind, g.needed));
     let member_of = rule_of.get("member-of").filter(|(_, rule)| !rule.reverse);
     let special = Special {
         member_of: member_of.map(|(kind, _)| *kind),
@@ -92,6 +97,11 @@ pub fn weigh(raw: &RawGraph, rules: &BTreeMap<String, RelationRule>) -> Weighed 
             }
         }
     }
+    one_of_each(&mut needs);
+    if let Some((kind, rule)) = rule_of.get(ALL_PEERS) {
+        let sets = peers(&given, special.member_of);
+        needs.extend(behind_all(&needs, &sets, rule.weight.min(WHOLE), *kind));
+    }
     if let Some((kind, rule)) = rule_of.get(NEIGHBOUR) {
         needs.extend(ends(raw).into_iter().map(|(needer, needed)| Need {
             needer,
@@ -101,10 +111,7 @@ pub fn weigh(raw: &RawGraph, rules: &BTreeMap<String, RelationRule>) -> Weighed 
             carries: rule.carries,
         }));
     }
-    needs.retain(|need| need.weight > 0);
-    // Per pair the strongest comes first, then the first type by name; the others go.
-    needs.sort_unstable_by_key(|n| (n.needer, n.needed, std::cmp::Reverse(n.weight), n.kind));
-    needs.dedup_by_key(|n| (n.needer, n.needed));
+    one_of_each(&mut needs);
     Weighed {
         needs,
         kinds,
@@ -119,6 +126,39 @@ pub fn weigh(raw: &RawGraph, rules: &BTreeMap<String, RelationRule>) -> Weighed 
             })
             .collect(),
     }
+}
+
+/// Per pair the strongest need stays, then that of the first type by name.
+fn one_of_each(needs: &mut Vec<Need>) {
+    needs.retain(|need| need.weight > 0);
+    needs.sort_unstable_by_key(|n| (n.needer, n.needed, std::cmp::Reverse(n.weight), n.kind));
+    needs.dedup_by_key(|n| (n.needer, n.needed));
+}
+
+/// The sets of peers: of one type of which a CI has several and one would do, and the members of a group.
+fn peers(given: &[Given], member_of: Option<u32>) -> Vec<Peers> {
+    let mut sets = Vec::new();
+    let of_kind = given.chunk_by(|a, b| (a.needer, a.kind) == (b.needer, b.kind));
+    for of_kind in of_kind.filter(|of_kind| of_kind.len() > 1) {
+        let redundant = |g: &&Given| g.rule.redundant < g.rule.weight && Some(g.kind) != member_of;
+        if let Some(first) = of_kind.first().filter(redundant) {
+            sets.push(Peers {
+                needer: first.needer,
+                of: of_kind.iter().map(|g| g.needed).collect(),
+                carries: first.rule.carries,
+            });
+        }
+    }
+    let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for one in given.iter().filter(|g| Some(g.kind) == member_of) {
+        groups.entry(one.needed).or_default().push(one.needer);
+    }
+    sets.extend(groups.into_iter().map(|(needer, of)| Peers {
+        needer,
+        of,
+        carries: Carries::All,
+    }));
+    sets
 }
 
 /// A relation whose type has a rule, turned so that `needer` needs `needed`.
@@ -194,7 +234,7 @@ impl Special {
             needs.push(Need {
                 needer: one.needed,
                 needed: one.needer,
-                weight: u16::try_from(share.isqrt()).unwrap_or(WHOLE),
+                weight: u16::try_from(share.isqrt()).map_or(ONLY_MEMBER, |w| w.min(ONLY_MEMBER)),
                 kind: one.kind,
                 carries: one.rule.carries,
             });
@@ -275,8 +315,8 @@ mod tests {
         check(
             &["a runs-on b", "a runs-on c", "a stored-on d"],
             &[
-                "a -400-> b runs-on",
-                "a -400-> c runs-on",
+                "a -250-> b runs-on",
+                "a -250-> c runs-on",
                 "a -600-> d stored-on",
             ],
         );
@@ -316,8 +356,8 @@ mod tests {
             &["a depends-on b", "c member-of a"],
             &[
                 "a -600-> b depends-on",
-                "a -900-> c member-of",
-                "c -300-> a member-of",
+                "a -950-> c member-of",
+                "c -250-> a member-of",
             ],
         );
     }
@@ -327,12 +367,12 @@ mod tests {
         check(
             &["a member-of b", "c member-of b", "e member-of b"],
             &[
-                "a -300-> b member-of",
-                "b -519-> a member-of",
-                "b -519-> c member-of",
-                "b -519-> e member-of",
-                "c -300-> b member-of",
-                "e -300-> b member-of",
+                "a -250-> b member-of",
+                "b -577-> a member-of",
+                "b -577-> c member-of",
+                "b -577-> e member-of",
+                "c -250-> b member-of",
+                "e -250-> b member-of",
             ],
         );
         check(
@@ -340,8 +380,8 @@ mod tests {
             &[
                 "a -600-> d member-of",
                 "b -600-> d member-of",
-                "d -636-> a member-of",
-                "d -636-> b member-of",
+                "d -707-> a member-of",
+                "d -707-> b member-of",
             ],
         );
     }

@@ -37,6 +37,10 @@ pub enum Carries {
 /// The relation type of the two ends of a link, which no CMDB has to name.
 pub const NEIGHBOUR: &str = "neighbour-of";
 
+/// The relation type of a CI and what all its peers need (both power supplies, all members of a pool), which no CMDB
+/// has to name either.
+pub const ALL_PEERS: &str = "all-peers-need";
+
 /// The weights of the types that have one where the configuration says nothing.
 pub(super) fn usual() -> BTreeMap<String, RelationRule> {
     let rule = |weight, redundant, carries| RelationRule {
@@ -46,14 +50,15 @@ pub(super) fn usual() -> BTreeMap<String, RelationRule> {
         carries,
     };
     let rules = [
-        ("runs-on", rule(900, 400, Carries::All)),
-        ("part-of", rule(900, 400, Carries::All)),
-        ("powered-by", rule(900, 400, Carries::Power)),
-        ("connects-to", rule(900, 400, Carries::Network)),
+        ("runs-on", rule(900, 250, Carries::All)),
+        ("part-of", rule(900, 250, Carries::All)),
+        ("powered-by", rule(900, 250, Carries::Power)),
+        ("connects-to", rule(900, 250, Carries::Network)),
+        (ALL_PEERS, rule(900, 900, Carries::All)),
         (NEIGHBOUR, rule(200, 200, Carries::Network)),
-        ("stored-on", rule(600, 400, Carries::All)),
+        ("stored-on", rule(600, 250, Carries::All)),
         ("depends-on", rule(600, 600, Carries::All)),
-        ("member-of", rule(300, 300, Carries::All)),
+        ("member-of", rule(250, 250, Carries::All)),
     ];
     let named = rules.into_iter();
     named.map(|(name, rule)| (name.to_owned(), rule)).collect()

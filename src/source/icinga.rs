@@ -150,9 +150,9 @@ fn told(
     event.annotations = annotations;
     let firing = state == EventState::Firing;
     let expire = settings.options.opt_duration("expire_after");
-    event.valid_until = expire
-        .filter(|_| firing)
-        .map(|after| body.received_at.plus(after));
+    if firing {
+        event.valid_until = expire.map(|after| body.received_at.plus(after));
+    }
     Ok(Told::Event(Box::new(event)))
 }
 
@@ -197,7 +197,7 @@ fn about(host: &str, service: Option<&str>, state: EventState, at: Millis) -> Ev
             episode
         },
         starts_at: (!resolved).then_some(at),
-        valid_until: None,
+        valid_until: resolved.then_some(at),
         sender: String::new(),
         link: String::new(),
     }

@@ -178,7 +178,10 @@ fn event(settings: &SourceSettings, body: &Body<'_>, macros: &Macros) -> Result<
             | EventState::Test => episode,
         },
         starts_at: (!good).then_some(since.unwrap_or(told)),
-        valid_until: expire.map(|after| body.received_at.plus(after)),
+        valid_until: match event_state {
+            EventState::Resolved => Some(since.unwrap_or(told)),
+            _ => expire.map(|after| body.received_at.plus(after)),
+        },
         sender: String::new(),
         link: get(&format!("{object}ACTIONURL"))
             .map(|l| cut(l, limits::LABEL_VALUE))

@@ -162,9 +162,10 @@ pub(super) fn from_alertmanager(
     };
     let starts_at = time(alert, "startsAt")?.ok_or("startsAt: missing")?;
     let mut event = common(alert, state, starts_at)?;
-    if state == EventState::Firing {
-        event.valid_until = expire_after.map(|after| received_at.plus(after));
-    }
+    event.valid_until = match state {
+        EventState::Firing => expire_after.map(|after| received_at.plus(after)),
+        _ => time(alert, "endsAt").ok().flatten(),
+    };
     Ok(event)
 }
 
@@ -184,7 +185,7 @@ fn from_prometheus(alert: &Value, received_at: Millis) -> Result<Event, String> 
         EventState::Resolved
     };
     let mut event = common(alert, state, starts_at)?;
-    event.valid_until = firing.then_some(ends_at);
+    event.valid_until = Some(ends_at);
     event.sender = origin(&event.link);
     Ok(event)
 }

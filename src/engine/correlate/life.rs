@@ -303,7 +303,7 @@ impl Engine {
         let Some(old) = self.state.alerts.get(&before).filter(|a| !a.live()) else {
             return false;
         };
-        let ended = old.ended;
+        let ended = old.over_since();
         self.place_now(before);
         let old = self.state.alerts.get(&before);
         let Some(id) = old.and_then(|a| a.incident).map(|i| self.incident_of(i)) else {
@@ -347,12 +347,8 @@ impl Engine {
             return false;
         };
         let id = self.incident_of(known);
-        let ci = self
-            .state
-            .alerts
-            .get(&alert)
-            .map(|a| a.ci)
-            .unwrap_or_default();
+        let began = self.state.alerts.get(&alert).map(|a| (a.ci, a.started));
+        let (ci, began) = began.unwrap_or_default();
         let free = self.may_leave(alert);
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return false;
@@ -363,7 +359,7 @@ impl Engine {
         member.ci = ci;
         match known.state {
             IncidentState::Pending | IncidentState::Open | IncidentState::Recovering => {
-                if free && known.live > 0 && ended.is_some_and(|e| at.since(e) > within) {
+                if free && known.live > 0 && ended.is_some_and(|e| began.since(e) > within) {
                     // The incident lives on for others: this may be another fault.
                     known.members.remove(&alert);
                     return false;

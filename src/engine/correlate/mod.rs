@@ -53,6 +53,7 @@ mod root;
 pub mod scale;
 pub mod seen;
 mod settle;
+mod steady;
 mod subject;
 pub mod sums;
 mod under;
@@ -209,6 +210,7 @@ impl Engine {
             burst: None,
             ranked: Vec::new(),
             ranked_for: (0, 0, 0),
+            rival: None,
             looked: Millis(0),
             maintenance: None,
             beside: None,

@@ -21,7 +21,7 @@ const CLOSE: u64 = 30;
 /// The same for a cause that is not critical.
 const CLOSE_TO_ANY: u64 = 60;
 /// Share of the alerting CIs that it must explain, in per cent.
-const EXPLAINS: u64 = 80;
+pub(super) const EXPLAINS: u64 = 80;
 /// Share of the monitored CIs that need it which alert, in per cent.
 const SHOWS: u64 = 17;
 /// Unless the incident is this small: then two of them will do.
@@ -259,8 +259,9 @@ impl Engine {
             known.ranked_for = now;
         }
         if let Some(best) = best {
-            let alerts = self.spot(incident, best).is_some();
-            self.set_root(incident, best, !alerts);
+            let root = self.steadied(incident, best);
+            let alerts = self.spot(incident, root).is_some();
+            self.set_root(incident, root, !alerts);
         }
         if let Some(root) = self.state.incidents.get(&incident).map(|i| i.root) {
             self.keep_under(root);
@@ -295,11 +296,17 @@ impl Engine {
         self.touch(incident);
     }
 
-    /// Causes that explain an incident, best first, at most 5; none for an incident that is not there.
+    /// Causes that explain an incident, the one that is named first, the others best first, at most 5; none for an
+    /// incident that is not there or not explained yet.
     pub fn ranked_roots(&self, incident: IncidentId) -> Vec<CiId> {
-        let known = self.state.incidents.get(&incident);
-        let ranked = known.into_iter().flat_map(|i| &i.ranked);
-        ranked.map(|(ci, _)| *ci).collect()
+        let Some(known) = self.state.incidents.get(&incident) else {
+            return Vec::new();
+        };
+        let named = known.root;
+        let others = known.ranked.iter().map(|(ci, _)| *ci);
+        let first = (!known.ranked.is_empty()).then_some(named);
+        let all = first.into_iter().chain(others.filter(|ci| *ci != named));
+        all.take(MAX_RANKED).collect()
     }
 
     /// What `root` explains of the CIs of an incident.
@@ -334,6 +341,7 @@ impl Engine {
         let (root, silent) = (known.root, known.silent_root);
         let case = &known.case;
         let lead = match known.ranked.as_slice() {
+            [(best, _), ..] if *best != root => 0,
             [best, next, ..] => best.1 - next.1,
             [_] | [] => CLEAR_LEAD,
         };

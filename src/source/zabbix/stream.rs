@@ -85,15 +85,10 @@ pub(super) fn line(
         episode: id,
         closes: id,
         starts_at: firing.then_some(at),
-        valid_until: expires(
-            settings,
-            body,
-            if firing {
-                EventState::Firing
-            } else {
-                EventState::Resolved
-            },
-        ),
+        valid_until: match firing {
+            true => expires(settings, body, EventState::Firing),
+            false => Some(at),
+        },
         sender: String::new(),
         link: String::new(),
     }]))
