@@ -6,6 +6,7 @@ use super::scale::{self, Each, FRACTIONS, Nats, nats};
 use super::sums::Sums;
 use crate::model::{CiId, Millis, Severity};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Causes kept per alerting CI.
@@ -50,17 +51,11 @@ impl Spot {
     }
 }
 
-/// How well one cause explains an incident.
+/// How well one cause explains an incident. Kept small: large incidents have thousands of causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sum {
-    /// Sum of the gains, for each fraction.
-    pub gain: Each,
-    /// Sum of the highest gains of each place, none below 0: no part of the places gains more, at any fraction.
-    pub most: Nats,
-    /// Begin of the first and the last alert that it explains, late ones left out; first > last: none.
-    pub first: Millis,
-    /// See `first`.
-    pub last: Millis,
+    pub(super) gain: [i32; FRACTIONS],
+    pub(super) most: i32,
     /// Places that it explains.
     pub places: u32,
     /// It is one of these places itself.
@@ -75,7 +70,42 @@ pub struct Leads {
     /// The highest, and whose it is.
     pub first: (Nats, CiId),
     /// The next.
-    pub others: Nats,
+    pub second: (Nats, CiId),
+}
+
+impl Leads {
+    /// Of no cause at all.
+    const NONE: Leads = Leads {
+        first: (NOTHING, CiId(u32::MAX)),
+        second: (NOTHING, CiId(u32::MAX)),
+    };
+
+    /// Counts another cause; of those that gain the same the first by number leads.
+    fn count(&mut self, could: Nats, cause: CiId) {
+        let leads = |known: (Nats, CiId)| (Reverse(could), cause) < (Reverse(known.0), known.1);
+        if leads(self.first) {
+            self.second = self.first;
+            self.first = (could, cause);
+        } else if leads(self.second) {
+            self.second = (could, cause);
+        }
+    }
+}
+
+/// What was known of the causes of a case before an alert was counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    leads: Option<Leads>,
+    /// Its places, and the begin of its first alert.
+    pub places: usize,
+    /// See `places`.
+    pub first: Millis,
+    /// Its best cause and what that was worth.
+    pub score: (Nats, CiId),
+    /// How much of the silence counted.
+    pub mature: i64,
+    /// See [`Case`]; none if something hides others.
+    pub scored: Option<u64>,
 }
 
 /// See the module.
@@ -106,6 +136,9 @@ pub struct Case {
     /// Not stored either; none where the case changed since it was asked for.
     #[serde(skip)]
     leads: Option<Leads>,
+    /// What was known of the CIs when the best cause was looked for, see `index::Index::scored_by`; not stored either.
+    #[serde(skip)]
+    pub scored: Option<u64>,
     /// The names of its alerts. A sum over `spots`, so it is not stored.
     #[serde(skip)]
     pub named: Names,
@@ -151,15 +184,8 @@ impl Case {
             if let Some(name) = name {
                 add_name(&mut spot.named, name, 1, began);
             }
-            if began < spot.first || began > spot.last {
-                spot.first = spot.first.min(began);
-                spot.last = spot.last.max(began);
-                for (cause, _) in spot.causes.iter().filter(|_| !spot.late) {
-                    if let Some(sum) = self.sums.get_mut(cause) {
-                        sum.reaches(spot);
-                    }
-                }
-            }
+            spot.first = spot.first.min(began);
+            spot.last = spot.last.max(began);
             spot.worst = spot.worst.min(severity);
             spot.alerts = spot.alerts.saturating_add(1);
             spot.live = spot.live.saturating_add(1);
@@ -273,7 +299,7 @@ impl Case {
                     let is_new = known.is_none();
                     let sum = known.unwrap_or(&mut first);
                     sum.gains(gain);
-                    sum.count(cause, place, spot);
+                    sum.count(cause, place);
                     if is_new {
                         new.push((cause, first));
                     }
@@ -304,10 +330,11 @@ impl Case {
             for (cause, weight) in &spot.causes {
                 let sum = sums.entry(*cause).or_default();
                 sum.gains(gain_of(*cause, *place, *weight, spot.chance));
-                sum.count(*cause, *place, spot);
+                sum.count(*cause, *place);
             }
         }
         self.leads = None;
+        self.scored = None;
         self.sums.clear();
         self.sums.add(sums.into_iter().collect());
         self.worst = self.spots.values().map(|s| s.worst).min();
@@ -330,7 +357,7 @@ impl Case {
 
     /// What a cause with this sum gains at most here, see [`Leads`].
     pub fn could(&self, sum: &Sum) -> Nats {
-        sum.most - unexplained(self.spots.len(), sum.places)
+        sum.most() - unexplained(self.spots.len(), sum.places)
     }
 
     /// See [`Leads`].
@@ -338,21 +365,44 @@ impl Case {
         if let Some(known) = self.leads {
             return known;
         }
-        let mut leads = Leads {
-            first: (NOTHING, CiId::default()),
-            others: NOTHING,
-        };
+        let mut leads = Leads::NONE;
         for (cause, sum) in &self.sums {
-            let could = self.could(sum);
-            if could > leads.first.0 {
-                leads.others = leads.first.0;
-                leads.first = (could, *cause);
-            } else {
-                leads.others = leads.others.max(could);
-            }
+            leads.count(self.could(sum), *cause);
         }
         self.leads = Some(leads);
         leads
+    }
+
+    /// What is known of its causes before an alert is counted; see [`Case::follow`].
+    pub fn before(&self) -> Before {
+        Before {
+            leads: self.leads,
+            places: self.spots.len(),
+            first: self.first,
+            score: (self.score, self.root),
+            mature: self.mature,
+            scored: self.scored.filter(|_| self.hiders.is_empty()),
+        }
+    }
+
+    /// Of the causes only those of `place` explain more than before: the others need not be asked who leads.
+    pub fn follow(&mut self, before: &Before, place: CiId) {
+        let Some(leads) = before.leads else {
+            return;
+        };
+        let mut now = Leads::NONE;
+        let less = self.spots.len().saturating_sub(before.places);
+        let less = unexplained(less, 0);
+        let own = self.spots.get(&place).map_or(&[][..], |spot| &spot.causes);
+        for (could, cause) in [leads.first, leads.second] {
+            if could > NOTHING && own.binary_search_by_key(&cause, |(c, _)| *c).is_err() {
+                now.count(could - less, cause);
+            }
+        }
+        for (cause, _, sum) in self.sums.of(own.iter().copied()) {
+            now.count(self.could(sum), cause);
+        }
+        self.leads = Some(now);
     }
 
     /// The names of the alerts at some of the places.
@@ -387,12 +437,21 @@ pub fn add_name(names: &mut Names, name: CiId, n: u32, last: Millis) {
 }
 
 impl Sum {
+    /// Sum of the gains, for each fraction.
+    pub fn gain(&self) -> Each {
+        self.gain.map(Nats::from)
+    }
+    /// Sum of the highest gains of each place, none below 0: no part of the places gains more, at any fraction.
+    pub fn most(&self) -> Nats {
+        self.most.into()
+    }
+
     /// Adds what the same cause explains elsewhere.
     pub(super) fn add(&mut self, other: &Sum) {
-        self.gain = scale::plus(self.gain, other.gain);
+        for (sum, more) in self.gain.iter_mut().zip(other.gain) {
+            *sum = sum.saturating_add(more);
+        }
         self.most = self.most.saturating_add(other.most);
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
         self.places = self.places.saturating_add(other.places);
         self.own |= other.own;
         self.reaches_over(other.within);
@@ -401,28 +460,27 @@ impl Sum {
         self.within = (self.within.0.min(first), self.within.1.max(last));
     }
     fn gains(&mut self, gain: Each) {
-        self.gain = scale::plus(self.gain, gain);
-        self.most = self.most.saturating_add(most(gain));
+        for (sum, more) in self.gain.iter_mut().zip(gain.map(small)) {
+            *sum = sum.saturating_add(more);
+        }
+        self.most = self.most.saturating_add(small(most(gain)));
     }
     fn loses(&mut self, gain: Each) {
-        self.gain = scale::minus(self.gain, gain);
-        self.most = self.most.saturating_sub(most(gain));
-    }
-    fn count(&mut self, cause: CiId, place: CiId, spot: &Spot) {
-        if !spot.late {
-            self.reaches(spot);
+        for (sum, less) in self.gain.iter_mut().zip(gain.map(small)) {
+            *sum = sum.saturating_sub(less);
         }
+        self.most = self.most.saturating_sub(small(most(gain)));
+    }
+    fn count(&mut self, cause: CiId, place: CiId) {
         self.places = self.places.saturating_add(1);
         self.own |= cause == place;
         self.reaches_over((place, place));
     }
 }
 
-impl Sum {
-    fn reaches(&mut self, spot: &Spot) {
-        self.first = self.first.min(spot.first);
-        self.last = self.last.max(spot.last);
-    }
+/// What one place gains is a few nats.
+fn small(gain: Nats) -> i32 {
+    i32::try_from(gain).unwrap_or(0)
 }
 
 impl Default for Sum {
@@ -430,8 +488,6 @@ impl Default for Sum {
         Sum {
             gain: [0; FRACTIONS],
             most: 0,
-            first: Millis(i64::MAX),
-            last: Millis(i64::MIN),
             places: 0,
             own: false,
             within: (CiId(u32::MAX), CiId(0)),

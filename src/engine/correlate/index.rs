@@ -7,6 +7,7 @@ use super::fine::Fine;
 use super::gap::Classes;
 use super::hidden::Hidden;
 use super::known::{ByCi, Known, Waste};
+use super::lately::Lately;
 use super::place::MAX_SHARED;
 use super::scale::{Each, FRACTIONS, Nats, OWN};
 use super::under::Dependant;
@@ -86,6 +87,9 @@ pub struct Index {
     impacts: ByCi<u8>,
     known: Known,
     waste: Waste,
+    /// See [`Index::scored_by`].
+    scored_by: u64,
+    pub(in crate::engine) lately: Lately,
 }
 
 impl Index {
@@ -140,9 +144,19 @@ impl Index {
     pub(super) fn keep_impact(&mut self, ci: CiId, impact: u8) {
         self.impacts.insert(ci, impact);
     }
+    /// What is known of the CIs by themselves, as a number: with another one the same incident may be worth something
+    /// else.
+    pub(super) fn scored_by(&self) -> u64 {
+        self.scored_by
+    }
+    /// Something else is known of some CI.
+    pub(in crate::engine) fn score_anew(&mut self) {
+        self.scored_by = self.scored_by.saturating_add(1);
+    }
     /// With other rules or another graph they may be others.
     pub(in crate::engine) fn forget_impacts(&mut self) {
         self.impacts = ByCi::default();
+        self.score_anew();
     }
     pub(super) fn hidden(&self, ci: CiId) -> Option<Hidden> {
         self.known.hidden.get(&ci).cloned()

@@ -24,6 +24,8 @@ const LATE_ALERTS: i64 = 4;
 /// How often the lag of an effect counts whose cause alerts: what is behind the effect was late, its own effects
 /// were not.
 const LATE_LINK: i64 = 2;
+/// Places that are looked for one by one before two cases are weighed.
+const FEW: usize = 24;
 /// What cannot be.
 const NEVER: Nats = -1_000_000 * NAT;
 
@@ -106,9 +108,9 @@ impl Engine {
         began: Millis,
     ) -> bool {
         let theirs = self.state.incidents.get(&other);
-        theirs.is_some_and(|i| i.shadow == shadow)
-            && self.is_open_for(other, began)
-            && self.incident_of(mine) != self.incident_of(other)
+        // What lives was not merged into another one.
+        theirs.is_some_and(|i| i.shadow == shadow && self.is_open(i, began))
+            && self.incident_of(mine) != other
             && self.may_merge(mine, other)
     }
 
@@ -238,11 +240,11 @@ impl Engine {
         for (cause, sum, other) in small.sums.shared(&big.sums) {
             let mut explained = sum.places.saturating_add(other.places);
             let enough = best.map_or(least, |(best, _)| best.max(least));
-            let could = nothing + sum.most + other.most - unexplained(places, explained);
+            let could = nothing + sum.most() + other.most() - unexplained(places, explained);
             if could <= enough {
                 continue; // before it is asked what both explain twice
             }
-            let mut gain = scale::plus(sum.gain, other.gain);
+            let mut gain = scale::plus(sum.gain(), other.gain());
             for place in &shared {
                 let twice = small
                     .spots
@@ -327,15 +329,31 @@ fn more(best: Option<(Nats, Reason)>, other: (Nats, Reason)) -> Option<(Nats, Re
     }
 }
 
-/// The most that a cause of both cases can gain as one, whichever it is, however many places they share.
+/// The most that a cause of both cases can gain as one, whichever it is.
 fn most_of_one((a, x): (&Case, Leads), (b, y): (&Case, Leads)) -> Nats {
     let with = |(own, cause): (Nats, CiId), other: &Case| {
         let sum = other.sums.get(&cause);
         sum.map_or(NEVER, |sum| own + other.could(sum))
     };
     let best = with(x.first, b).max(with(y.first, a));
-    let shared = a.spots.len().min(b.spots.len());
-    best.max(x.others + y.others) + unexplained(shared, 0)
+    let shared = places_of_both(a, b);
+    best.max(x.second.0 + y.second.0) + unexplained(shared, 0)
+}
+
+/// Places that two cases share; where there are many to ask, what they are at most.
+fn places_of_both(a: &Case, b: &Case) -> usize {
+    let (few, many) = match a.spots.len() <= b.spots.len() {
+        true => (a, b),
+        false => (b, a),
+    };
+    match few.spots.len() <= FEW {
+        true => few
+            .spots
+            .keys()
+            .filter(|p| many.spots.contains_key(p))
+            .count(),
+        false => few.spots.len(),
+    }
 }
 
 pub(super) fn outage_and_warnings(a: &Case, b: &Case) -> bool {

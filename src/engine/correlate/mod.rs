@@ -15,7 +15,7 @@
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
 //! | `common` | one cause behind an alert and several incidents |
 //! | `joint` | one cause behind an incident at the end of its hold and those near it |
-//! | `fit`, `gap`, `subject` | names as evidence, where the CMDB has gaps too, and of what a CI tells already |
+//! | `fit`, `gap`, `subject`, `lately` | names as evidence, where the CMDB has gaps too, and of what a CI tells already |
 //! | `learn` | what an incident learns from an alert that joined it |
 //! | `late` | incidents that one fault explains together |
 //! | `labels` | alerts that no CI is known for, by their labels |
@@ -43,6 +43,7 @@ mod joint;
 mod known;
 mod labels;
 mod late;
+mod lately;
 mod learn;
 mod life;
 mod merge;
@@ -295,6 +296,7 @@ impl Engine {
             }
             known.members.remove(id);
             known.live = known.live.saturating_sub(1);
+            self.index.lately.forget();
             if let Some(alert) = self.state.alerts.get_mut(id) {
                 alert.incident = None;
             }
@@ -310,6 +312,7 @@ impl Engine {
         for id in empty {
             self.unindex(id);
             self.forget_hands(id);
+            self.index.lately.forget();
             self.state.incidents.remove(&id);
             self.kept_back.remove(&id);
             self.touched.remove(&id);

@@ -164,11 +164,11 @@ impl Engine {
         let mut best: Vec<(Reverse<Nats>, CiId)> = Vec::new();
         for (cause, sum, own) in case.causes() {
             let last = best.last().filter(|_| best.len() >= most).copied();
-            if last.is_some_and(|(Reverse(last), _)| self.at_most(sum.gain) < last) {
+            if last.is_some_and(|(Reverse(last), _)| self.at_most(sum.gain()) < last) {
                 continue;
             }
             let first = own.map(|spot| spot.first);
-            let (began, gains) = (case.first, (sum.gain, sum.places));
+            let (began, gains) = (case.first, (sum.gain(), sum.places));
             let value = self.worth(&case.hiders, cause, first, began, gains, mature);
             let new = (Reverse(value), cause);
             if last.is_some_and(|last| new > last) || self.is_name(cause) {
