@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 /// Causes kept per alerting CI.
 pub const MAX_CAUSES: usize = 160;
 
+/// Causes that are looked for one by one at a place that has more of them.
+const FEW: usize = 8;
 /// What no cause gains.
 const NOTHING: Nats = nats(-1_000_000_000);
 
@@ -275,30 +277,35 @@ impl Case {
         let mut here: Vec<(CiId, u16)> = Vec::new();
         let mut new: Vec<(CiId, Sum)> = Vec::new();
         let mut at = 0_usize;
+        let mut passed = 0_usize;
         for (cause, weight) in causes.iter().copied() {
-            at = self.sums.seek(at, cause);
-            let gain = gain_of(cause, place, weight, spot.chance);
-            match spot.causes.binary_search_by_key(&cause, |(c, _)| *c) {
-                Ok(known) => {
-                    let known = spot.causes.get_mut(known);
-                    let Some((_, known)) = known.filter(|(_, known)| *known < weight) else {
-                        continue;
-                    };
+            let rest = spot.causes.get(passed..).unwrap_or_default();
+            let before = match causes.len() < FEW {
+                true => rest.partition_point(|(c, _)| *c < cause),
+                false => rest.iter().take_while(|(c, _)| *c < cause).count(),
+            };
+            passed = passed.saturating_add(before);
+            let full = spot.causes.len().saturating_add(here.len()) >= MAX_CAUSES;
+            let known = spot.causes.get_mut(passed).filter(|(c, _)| *c == cause);
+            match known {
+                Some((_, known)) if *known >= weight => {}
+                Some((_, known)) => {
                     let old = std::mem::replace(known, weight);
+                    at = self.sums.seek(at, cause);
                     if let Some(sum) = self.sums.at_mut(at, cause) {
-                        let less = gain_of(cause, place, old, spot.chance);
-                        sum.gains(gain);
-                        sum.loses(less);
+                        sum.gains(gain_of(cause, place, weight, spot.chance));
+                        sum.loses(gain_of(cause, place, old, spot.chance));
                     }
                 }
-                Err(_) if spot.causes.len().saturating_add(here.len()) >= MAX_CAUSES => {}
-                Err(_) => {
+                None if full => {}
+                None => {
                     here.push((cause, weight));
+                    at = self.sums.seek(at, cause);
                     let mut first = Sum::default();
                     let known = self.sums.at_mut(at, cause);
                     let is_new = known.is_none();
                     let sum = known.unwrap_or(&mut first);
-                    sum.gains(gain);
+                    sum.gains(gain_of(cause, place, weight, spot.chance));
                     sum.count(cause, place);
                     if is_new {
                         new.push((cause, first));
@@ -343,16 +350,6 @@ impl Case {
         if let (Some(first), Some(last)) = (first, counted().map(|s| s.last).max()) {
             (self.first, self.last) = (first, last);
         }
-    }
-
-    /// Its causes, in order, each with its sum and its own place if it alerts.
-    pub fn causes(&self) -> impl Iterator<Item = (CiId, &Sum, Option<&Spot>)> {
-        let mut spots = self.spots.iter().peekable();
-        self.sums.iter().map(move |(cause, sum)| {
-            while spots.next_if(|(place, _)| *place < cause).is_some() {}
-            let own = spots.peek().filter(|(place, _)| *place == cause);
-            (*cause, sum, own.map(|(_, spot)| *spot))
-        })
     }
 
     /// What a cause with this sum gains at most here, see [`Leads`].
@@ -446,6 +443,15 @@ impl Sum {
         self.most.into()
     }
 
+    /// The gains with how common each fraction is, at the best of them.
+    pub fn peak(&self) -> Nats {
+        let gains = self.gain.iter().zip(RARE);
+        gains
+            .map(|(gain, rare)| gain.saturating_add(rare))
+            .fold(i32::MIN, i32::max)
+            .into()
+    }
+
     /// Adds what the same cause explains elsewhere.
     pub(super) fn add(&mut self, other: &Sum) {
         for (sum, more) in self.gain.iter_mut().zip(other.gain) {
@@ -477,6 +483,16 @@ impl Sum {
         self.reaches_over((place, place));
     }
 }
+
+/// See [`scale::RARITY`].
+#[expect(
+    clippy::as_conversions,
+    reason = "a const has no other conversion; all values are small"
+)]
+const RARE: [i32; FRACTIONS] = {
+    let [a, b, c, d, e] = scale::RARITY;
+    [a as i32, b as i32, c as i32, d as i32, e as i32]
+};
 
 /// What one place gains is a few nats.
 fn small(gain: Nats) -> i32 {

@@ -11,6 +11,7 @@ use super::lately::Lately;
 use super::place::MAX_SHARED;
 use super::scale::{Each, FRACTIONS, Nats, OWN};
 use super::under::Dependant;
+use super::why::next::MAX_ASKED;
 use crate::engine::Engine;
 use crate::engine::maintenance::Window;
 use crate::graph::Reach;
@@ -101,6 +102,10 @@ impl Index {
     pub fn explained_by(&self, ci: CiId) -> &[IncidentId] {
         self.causes.get(&ci).map_or(&[], Vec::as_slice)
     }
+    /// Whether [`Index::near`] leaves none of the incidents out that a fault of `ci` could explain in part.
+    pub(super) fn is_counted(&self, ci: CiId) -> bool {
+        self.explained_by(ci).len() <= MAX_SHARED
+    }
     /// Live incidents that a fault of one of these CIs could explain in part, of each CI at most [`MAX_SHARED`], the
     /// newest. Each once, oldest first.
     pub(super) fn near(&self, causes: impl Iterator<Item = CiId>) -> Vec<IncidentId> {
@@ -190,6 +195,17 @@ impl Engine {
         let about = self.about_of(ci);
         self.index.known.about.insert(ci, about.clone());
         about
+    }
+
+    /// Asks the graph about the places of an incident, if it was not asked yet: texts ask only for what is known.
+    pub(super) fn know_about(&mut self, incident: IncidentId) {
+        let known = self.state.incidents.get(&incident);
+        let places = known.into_iter().flat_map(|i| i.case.spots.keys());
+        let new = |ci: &&CiId| self.index.known.about.get(ci).is_none();
+        let places: Vec<CiId> = places.take(MAX_ASKED).filter(new).copied().collect();
+        for ci in places {
+            self.about(ci);
+        }
     }
 
     /// See [`Standing`]; asked once per graph.

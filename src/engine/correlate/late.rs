@@ -67,7 +67,12 @@ impl Engine {
             let Some(spot) = self.spot(mine, new.ci) else {
                 return mine;
             };
-            let mut near = self.index.near(spot.causes.iter().map(|(cause, _)| *cause));
+            let causes = || spot.causes.iter().map(|(cause, _)| *cause);
+            let mut near = self.index.near(causes());
+            // The causes of its only place are all it has: no other incident shares one of them.
+            let all = self.cis_of(mine) == 1 && causes().all(|c| self.index.is_counted(c));
+            let shares = near.clone();
+            let shares = |other: &IncidentId| !all || shares.binary_search(other).is_ok();
             near.extend(self.incidents_with_name(new.name));
             near.retain(|other| *other != mine);
             near.sort_unstable();
@@ -78,7 +83,8 @@ impl Engine {
                     continue;
                 }
                 let least = best.map_or(margin, |(best, _, _)| best);
-                let (gain, reason) = self.gain_of_merge(mine, other, came, least);
+                let shares = shares(&other);
+                let (gain, reason) = self.gain_of_merge((mine, other), shares, came, least);
                 if gain > least {
                     best = Some((gain, other, reason));
                 }
@@ -127,11 +133,12 @@ impl Engine {
         }
     }
 
-    /// What it gains to make two incidents one, and why; what is not more than `least` may be less.
+    /// What it gains to make two incidents one, and why; what is not more than `least` may be less. `shares`: they may
+    /// have a cause in common.
     fn gain_of_merge(
         &mut self,
-        mine: IncidentId,
-        other: IncidentId,
+        (mine, other): (IncidentId, IncidentId),
+        shares: bool,
         came: Option<CiId>,
         least: Nats,
     ) -> (Nats, Reason) {
@@ -147,11 +154,18 @@ impl Engine {
         };
         // Weighing changes neither but what is known of its causes.
         let mut incidents = std::mem::take(&mut self.state.incidents);
-        let mut leads = |id| {
-            let case = &mut incidents.get_mut(&id)?.case;
-            self.refresh(case);
-            Some(case.leads())
-        };
+        for id in [mine, other] {
+            if let Some(known) = incidents.get_mut(&id) {
+                self.refresh(&mut known.case);
+            }
+        }
+        let both = incidents.get(&mine).zip(incidents.get(&other));
+        let may = shares || both.is_some_and(|(a, b)| self.may_be_linked(&a.case, &b.case));
+        if !may {
+            self.state.incidents = incidents;
+            return (NEVER, Reason::Named);
+        }
+        let mut leads = |id| Some(incidents.get_mut(&id)?.case.leads());
         let leads = leads(mine).zip(leads(other));
         let both = incidents.get(&mine).zip(incidents.get(&other));
         let gain = leads
@@ -160,6 +174,15 @@ impl Engine {
         self.state.incidents = incidents;
         let (gain, reason) = gain.unwrap_or((NEVER, Reason::Named));
         (gain - toll, reason)
+    }
+
+    /// Whether the cause of one of two cases needs what alerts in the other one, or the CMDB has a gap above it.
+    fn may_be_linked(&mut self, a: &Case, b: &Case) -> bool {
+        [(a, b), (b, a)].into_iter().any(|(cause, effect)| {
+            let about = self.about(effect.root);
+            let linked = alerting_needs(cause, &about).any(|(_, _, weight)| weight >= MIN_LINK);
+            linked || self.needs_unknown(effect.root)
+        })
     }
 
     fn cis_of(&self, id: IncidentId) -> usize {

@@ -34,6 +34,7 @@ impl Engine {
             .get(&id)
             .is_some_and(|i| i.state.lives());
         if lives {
+            self.know_about(id);
             self.choose_root(id);
             self.see(id);
             self.judge_hold(id);

@@ -173,7 +173,7 @@ impl Engine {
         };
         for (cause, _, sum) in case.sums.of(own.iter().copied()) {
             let unexplained = unexplained(places, sum.places);
-            if best.is_some_and(|(b, _)| self.at_most(sum.gain()) - unexplained < b) {
+            if best.is_some_and(|(b, _)| self.at_most_of(sum.peak()) - unexplained < b) {
                 continue;
             }
             let spot = sum.own.then(|| case.spots.get(&cause)).flatten();
@@ -221,7 +221,7 @@ impl Engine {
         let present = case.sums.get_key_value(&case.root);
         for (cause, sum) in present.into_iter().chain(&case.sums) {
             let unexplained = unexplained(places, sum.places);
-            if best.is_some_and(|(b, _)| self.at_most(sum.gain()) - unexplained < b) {
+            if best.is_some_and(|(b, _)| self.at_most_of(sum.peak()) - unexplained < b) {
                 continue;
             }
             let own = sum.own.then(|| case.spots.get(cause)).flatten();
@@ -237,8 +237,12 @@ impl Engine {
 
     /// What a cause with these gains is worth at most, whatever is silent under it.
     pub(super) fn at_most(&self, gains: Each) -> Nats {
-        let gain = scale::plus(RARITY, gains).into_iter().max().unwrap_or(0);
-        gain - self.state.prior.value + CHANGED + FIRST
+        self.at_most_of(scale::plus(RARITY, gains).into_iter().max().unwrap_or(0))
+    }
+
+    /// The same, by the [peak](super::case::Sum::peak) of the gains.
+    pub(super) fn at_most_of(&self, peak: Nats) -> Nats {
+        peak - self.state.prior.value + CHANGED + FIRST
     }
 
     /// Worth of a cause whose own first alert, if any, began at `first`, in a case with these hiders that began at
