@@ -2,11 +2,11 @@
 //! and how well each cause explains all of them.
 
 use super::join::unexplained;
-use super::scale::{self, Each, FRACTIONS, Nats, nats};
+use super::leads::Leads;
+use super::scale::{self, Each, FRACTIONS, Nats};
 use super::sums::Sums;
 use crate::model::{CiId, Millis, Severity};
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Causes kept per alerting CI.
@@ -14,9 +14,6 @@ pub const MAX_CAUSES: usize = 160;
 
 /// Causes that are looked for one by one at a place that has more of them.
 const FEW: usize = 8;
-/// What no cause gains.
-const NOTHING: Nats = nats(-1_000_000_000);
-
 /// Names of alerts: how many alerts, and when the last of them began.
 pub type Names = BTreeMap<CiId, (u32, Millis)>;
 
@@ -66,50 +63,6 @@ pub struct Sum {
     pub within: (CiId, CiId),
 }
 
-/// What the causes of a case gain at most, less what they pay for the places that they do not explain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leads {
-    /// The highest, and whose it is.
-    pub first: (Nats, CiId),
-    /// The next.
-    pub second: (Nats, CiId),
-}
-
-impl Leads {
-    /// Of no cause at all.
-    const NONE: Leads = Leads {
-        first: (NOTHING, CiId(u32::MAX)),
-        second: (NOTHING, CiId(u32::MAX)),
-    };
-
-    /// Counts another cause; of those that gain the same the first by number leads.
-    fn count(&mut self, could: Nats, cause: CiId) {
-        let leads = |known: (Nats, CiId)| (Reverse(could), cause) < (Reverse(known.0), known.1);
-        if leads(self.first) {
-            self.second = self.first;
-            self.first = (could, cause);
-        } else if leads(self.second) {
-            self.second = (could, cause);
-        }
-    }
-}
-
-/// What was known of the causes of a case before an alert was counted.
-#[derive(Clone, Copy, Debug)]
-pub struct Before {
-    leads: Option<Leads>,
-    /// Its places, and the begin of its first alert.
-    pub places: usize,
-    /// See `places`.
-    pub first: Millis,
-    /// Its best cause and what that was worth.
-    pub score: (Nats, CiId),
-    /// How much of the silence counted.
-    pub mature: i64,
-    /// See [`Case`]; none if something hides others.
-    pub scored: Option<u64>,
-}
-
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
@@ -137,7 +90,7 @@ pub struct Case {
     pub worst: Option<Severity>,
     /// Not stored either; none where the case changed since it was asked for.
     #[serde(skip)]
-    leads: Option<Leads>,
+    pub(super) leads: Option<Leads>,
     /// What was known of the CIs when the best cause was looked for, see `index::Index::scored_by`; not stored either.
     #[serde(skip)]
     pub scored: Option<u64>,
@@ -355,51 +308,6 @@ impl Case {
     /// What a cause with this sum gains at most here, see [`Leads`].
     pub fn could(&self, sum: &Sum) -> Nats {
         sum.most() - unexplained(self.spots.len(), sum.places)
-    }
-
-    /// See [`Leads`].
-    pub fn leads(&mut self) -> Leads {
-        if let Some(known) = self.leads {
-            return known;
-        }
-        let mut leads = Leads::NONE;
-        for (cause, sum) in &self.sums {
-            leads.count(self.could(sum), *cause);
-        }
-        self.leads = Some(leads);
-        leads
-    }
-
-    /// What is known of its causes before an alert is counted; see [`Case::follow`].
-    pub fn before(&self) -> Before {
-        Before {
-            leads: self.leads,
-            places: self.spots.len(),
-            first: self.first,
-            score: (self.score, self.root),
-            mature: self.mature,
-            scored: self.scored.filter(|_| self.hiders.is_empty()),
-        }
-    }
-
-    /// Of the causes only those of `place` explain more than before: the others need not be asked who leads.
-    pub fn follow(&mut self, before: &Before, place: CiId) {
-        let Some(leads) = before.leads else {
-            return;
-        };
-        let mut now = Leads::NONE;
-        let less = self.spots.len().saturating_sub(before.places);
-        let less = unexplained(less, 0);
-        let own = self.spots.get(&place).map_or(&[][..], |spot| &spot.causes);
-        for (could, cause) in [leads.first, leads.second] {
-            if could > NOTHING && own.binary_search_by_key(&cause, |(c, _)| *c).is_err() {
-                now.count(could - less, cause);
-            }
-        }
-        for (cause, _, sum) in self.sums.of(own.iter().copied()) {
-            now.count(self.could(sum), cause);
-        }
-        self.leads = Some(now);
     }
 
     /// The names of the alerts at some of the places.

@@ -1,10 +1,11 @@
 //! Two incidents that one fault explains better than two do: a silent cause behind both, or the cause of one
 //! that needs a CI which alerts in the other.
 
-use super::case::{Case, Leads, Sum};
+use super::case::{Case, Sum};
 use super::fit::alerts;
 use super::hidden;
 use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, alerting_needs, unexplained};
+use super::leads::Leads;
 use super::place::{New, can_explain, only_warns};
 use super::scale::{self, FRACTIONS, NAT, Nats, nats};
 use super::value::maturity;
