@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::maintenance::SUSPECT;
-use super::state::{Alert, Incident};
+use super::state::Incident;
 use crate::model::{CiId, Millis};
 use crate::rules::RouteRule;
 use crate::ticket::ChangeText;
@@ -63,10 +63,7 @@ impl Engine {
             names.any(|n| n.eq_ignore_ascii_case(name))
         };
         let source = |name: &String| {
-            let mut alerts = known
-                .members
-                .keys()
-                .filter_map(|a| self.state.alerts.get(a));
+            let mut alerts = self.state.alerts_of(known).map(|(_, _, a)| a);
             alerts.any(|a| *a.source == **name)
         };
         same(rule.class.as_deref(), class)
@@ -78,12 +75,8 @@ impl Engine {
 
     /// Changes of the cause (or the best guess) and of what the ticket is about, shortly before it began.
     pub(super) fn changed(&self, known: &Incident, subject: CiId) -> Vec<ChangeText> {
-        let alerts = known
-            .members
-            .keys()
-            .filter_map(|a| self.state.alerts.get(a));
-        let first: Option<&Alert> = alerts.min_by_key(|a| a.started);
-        let first = first.map_or(known.first, |a| a.started);
+        let begins = self.state.alerts_of(known).map(|(_, _, a)| a.started);
+        let first = begins.min().unwrap_or(known.first);
         let mut cis = vec![known.root];
         if subject != known.root {
             cis.push(subject);

@@ -35,11 +35,9 @@ impl Engine {
     }
 
     fn severe_of(&self, incident: &Incident) -> BTreeSet<AlertId> {
-        let live = |id: &&AlertId| {
-            let alert = self.state.alerts.get(id).filter(|a| a.live());
-            alert.is_some_and(|a| self.is_severe(a))
-        };
-        incident.members.keys().filter(live).copied().collect()
+        let all = self.state.alerts_of(incident);
+        let live = all.filter(|(_, _, alert)| alert.live() && self.is_severe(alert));
+        live.map(|(id, _, _)| id).collect()
     }
 
     /// Finds severe alerts of which a ticket knows nothing yet.

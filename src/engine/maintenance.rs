@@ -146,6 +146,7 @@ impl Engine {
             let Some(known) = self.state.incidents.get_mut(&id) else {
                 continue;
             };
+            self.index.lately.forget();
             known.members.retain(|a, _| over.contains(a));
             known.live = 0;
             known.state = IncidentState::Resolved;
@@ -399,6 +400,7 @@ impl Engine {
             let text = format!("change {}: {:?} is no CI", record.id, record.ci);
             return self.warn(None, text);
         };
+        self.index.score_anew();
         let changes = self.state.changes.entry(ci).or_default();
         changes.retain(|c| at.since(c.at) < KEEP);
         if changes.len() >= MAX_CHANGES {

@@ -29,6 +29,7 @@ mod later;
 mod link;
 mod loud;
 pub mod maintenance;
+mod members;
 mod notes;
 mod order;
 mod outbox;

@@ -85,6 +85,9 @@ impl Engine {
         let turn = alert.started.plus(wait);
         let turn = Millis(turn.0.saturating_add(GRID.0 - 1) / GRID.0 * GRID.0);
         alert.before = alert.incident.take();
+        if alert.before.is_some() {
+            self.index.lately.forget();
+        }
         self.state.waiting.insert(waiting(id, alert), turn);
         self.set_timer(turn, Timer::Place(id));
         self.announce(id);
@@ -152,6 +155,9 @@ impl Engine {
             return;
         };
         alert.incident = alert.before.take();
+        if alert.incident.is_some() {
+            self.index.lately.forget();
+        }
         let state = alert.state;
         if !alert.live() {
             alert.state = AlertState::Firing;

@@ -115,6 +115,7 @@ impl Engine {
         let fingerprint = alert.fingerprint;
         let identity = &self.state.rules.identity;
         let condition = identity::condition(identity, &alert.scope, &alert.labels);
+        self.index.lately.forget();
         self.state.alerts.remove(&id);
         if self.state.by_fingerprint.get(&fingerprint) == Some(&id) {
             self.state.by_fingerprint.remove(&fingerprint);

@@ -10,7 +10,7 @@ use crate::ticket::{
     ServiceText, SplitFrom, Wanted,
 };
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// Alert text is quoted at most this long.
 const MAX_QUOTE: usize = 200;
@@ -83,11 +83,7 @@ impl Engine {
                 .collect()
         };
         let subject = self.subject(known, &services.observed, &spots);
-        let members: Vec<&Alert> = known
-            .members
-            .keys()
-            .filter_map(|a| self.state.alerts.get(a))
-            .collect();
+        let members: Vec<&Alert> = self.state.alerts_of(known).map(|(_, _, a)| a).collect();
         let worst = members
             .iter()
             .filter(|a| a.ci == subject)
@@ -201,17 +197,15 @@ impl Engine {
     }
 
     fn was_first(&self, known: &Incident) -> bool {
-        let alerts = || {
-            known
-                .members
-                .iter()
-                .filter_map(|(id, m)| Some((m.ci, self.state.alerts.get(id)?.started)))
-        };
-        let root = alerts()
-            .filter(|(ci, _)| *ci == known.root)
-            .map(|(_, at)| at)
-            .min();
-        let first = alerts().map(|(_, at)| at).min();
+        let (mut root, mut first) = (None, None);
+        for (_, member, alert) in self.state.alerts_of(known) {
+            let earliest =
+                |known: Option<Millis>| Some(known.map_or(alert.started, |k| k.min(alert.started)));
+            first = earliest(first);
+            if member.ci == known.root {
+                root = earliest(root);
+            }
+        }
         root.is_some() && root == first
     }
 
@@ -257,10 +251,16 @@ impl Engine {
         let mut out: Vec<ClassText> = classes
             .into_iter()
             .map(|(class, mut names)| {
+                let of_class = count(names.len());
+                // The few that are named first, then their order.
+                if names.len() > MAX_NAMES {
+                    names.select_nth_unstable(MAX_NAMES);
+                    names.truncate(MAX_NAMES);
+                }
                 names.sort();
                 ClassText {
                     class: class.to_owned(),
-                    count: count(names.len()),
+                    count: of_class,
                     names: names
                         .into_iter()
                         .take(MAX_NAMES)
@@ -280,8 +280,10 @@ impl Engine {
         observed: &[CiId],
         spots: &BTreeMap<CiId, (Severity, Millis)>,
     ) -> Vec<String> {
-        let mut rest: Vec<CiId> = spots.keys().copied().collect();
-        rest.sort_by_cached_key(|ci| (spots.get(ci).copied(), *ci));
+        // Only the first of them are asked for.
+        let rest = spots.iter().map(|(ci, seen)| Reverse((*seen, *ci)));
+        let mut rest: BinaryHeap<Reverse<((Severity, Millis), CiId)>> = rest.collect();
+        let rest = std::iter::from_fn(|| rest.pop().map(|Reverse((_, ci))| ci));
         let alerting_root = spots.contains_key(&root).then_some(root);
         let mut seen = BTreeSet::new();
         let all = observed.iter().copied().chain(alerting_root).chain(rest);
@@ -352,10 +354,7 @@ impl Engine {
         let rules = &self.state.rules;
         let at = known.quiet_since.or(known.resolved).unwrap_or(known.last);
         let over = |ci: CiId| {
-            let alerts = known
-                .members
-                .keys()
-                .filter_map(|a| self.state.alerts.get(a));
+            let alerts = self.state.alerts_of(known).map(|(_, _, a)| a);
             let mine: Vec<&Alert> = alerts.filter(|a| a.ci == ci).collect();
             let begin = mine.iter().map(|a| a.started).min()?;
             let end = mine.iter().map(|a| a.ended.unwrap_or(at)).max()?;

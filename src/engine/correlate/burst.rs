@@ -158,9 +158,13 @@ impl Engine {
         if stat.recent.len() >= MAX_RECENT {
             stat.recent.remove(0);
         }
+        let kept = stat.recent.len();
         stat.recent.push((began, id));
         let recent = stat.recent.iter().map(|(_, id)| *id).collect();
-        (recent, i64::from(stat.seen))
+        let incident = self.state.alerts.get(&id).and_then(|a| a.incident);
+        self.index.lately.remember(name, kept, incident);
+        let seen = self.state.names.get(&name).map_or(0, |stat| stat.seen);
+        (recent, i64::from(seen))
     }
 
     /// `small` of `all` CIs with a name in this window are in small incidents; `before` alerts of it came in

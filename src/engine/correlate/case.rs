@@ -2,7 +2,8 @@
 //! and how well each cause explains all of them.
 
 use super::join::unexplained;
-use super::scale::{self, Each, FRACTIONS, Nats, nats};
+use super::leads::Leads;
+use super::scale::{self, Each, FRACTIONS, Nats};
 use super::sums::Sums;
 use crate::model::{CiId, Millis, Severity};
 use serde::{Deserialize, Serialize};
@@ -11,9 +12,8 @@ use std::collections::BTreeMap;
 /// Causes kept per alerting CI.
 pub const MAX_CAUSES: usize = 160;
 
-/// What no cause gains.
-const NOTHING: Nats = nats(-1_000_000_000);
-
+/// Causes that are looked for one by one at a place that has more of them.
+const FEW: usize = 8;
 /// Names of alerts: how many alerts, and when the last of them began.
 pub type Names = BTreeMap<CiId, (u32, Millis)>;
 
@@ -50,32 +50,17 @@ impl Spot {
     }
 }
 
-/// How well one cause explains an incident.
+/// How well one cause explains an incident. Kept small: large incidents have thousands of causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sum {
-    /// Sum of the gains, for each fraction.
-    pub gain: Each,
-    /// Sum of the highest gains of each place, none below 0: no part of the places gains more, at any fraction.
-    pub most: Nats,
-    /// Begin of the first and the last alert that it explains, late ones left out; first > last: none.
-    pub first: Millis,
-    /// See `first`.
-    pub last: Millis,
+    pub(super) gain: [i32; FRACTIONS],
+    pub(super) most: i32,
     /// Places that it explains.
     pub places: u32,
     /// It is one of these places itself.
     pub own: bool,
     /// The first and the last of these places by number; first > last: none.
     pub within: (CiId, CiId),
-}
-
-/// What the causes of a case gain at most, less what they pay for the places that they do not explain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leads {
-    /// The highest, and whose it is.
-    pub first: (Nats, CiId),
-    /// The next.
-    pub others: Nats,
 }
 
 /// See the module.
@@ -105,7 +90,10 @@ pub struct Case {
     pub worst: Option<Severity>,
     /// Not stored either; none where the case changed since it was asked for.
     #[serde(skip)]
-    leads: Option<Leads>,
+    pub(super) leads: Option<Leads>,
+    /// What was known of the CIs when the best cause was looked for, see `index::Index::scored_by`; not stored either.
+    #[serde(skip)]
+    pub scored: Option<u64>,
     /// The names of its alerts. A sum over `spots`, so it is not stored.
     #[serde(skip)]
     pub named: Names,
@@ -151,15 +139,8 @@ impl Case {
             if let Some(name) = name {
                 add_name(&mut spot.named, name, 1, began);
             }
-            if began < spot.first || began > spot.last {
-                spot.first = spot.first.min(began);
-                spot.last = spot.last.max(began);
-                for (cause, _) in spot.causes.iter().filter(|_| !spot.late) {
-                    if let Some(sum) = self.sums.get_mut(cause) {
-                        sum.reaches(spot);
-                    }
-                }
-            }
+            spot.first = spot.first.min(began);
+            spot.last = spot.last.max(began);
             spot.worst = spot.worst.min(severity);
             spot.alerts = spot.alerts.saturating_add(1);
             spot.live = spot.live.saturating_add(1);
@@ -249,31 +230,36 @@ impl Case {
         let mut here: Vec<(CiId, u16)> = Vec::new();
         let mut new: Vec<(CiId, Sum)> = Vec::new();
         let mut at = 0_usize;
+        let mut passed = 0_usize;
         for (cause, weight) in causes.iter().copied() {
-            at = self.sums.seek(at, cause);
-            let gain = gain_of(cause, place, weight, spot.chance);
-            match spot.causes.binary_search_by_key(&cause, |(c, _)| *c) {
-                Ok(known) => {
-                    let known = spot.causes.get_mut(known);
-                    let Some((_, known)) = known.filter(|(_, known)| *known < weight) else {
-                        continue;
-                    };
+            let rest = spot.causes.get(passed..).unwrap_or_default();
+            let before = match causes.len() < FEW {
+                true => rest.partition_point(|(c, _)| *c < cause),
+                false => rest.iter().take_while(|(c, _)| *c < cause).count(),
+            };
+            passed = passed.saturating_add(before);
+            let full = spot.causes.len().saturating_add(here.len()) >= MAX_CAUSES;
+            let known = spot.causes.get_mut(passed).filter(|(c, _)| *c == cause);
+            match known {
+                Some((_, known)) if *known >= weight => {}
+                Some((_, known)) => {
                     let old = std::mem::replace(known, weight);
+                    at = self.sums.seek(at, cause);
                     if let Some(sum) = self.sums.at_mut(at, cause) {
-                        let less = gain_of(cause, place, old, spot.chance);
-                        sum.gains(gain);
-                        sum.loses(less);
+                        sum.gains(gain_of(cause, place, weight, spot.chance));
+                        sum.loses(gain_of(cause, place, old, spot.chance));
                     }
                 }
-                Err(_) if spot.causes.len().saturating_add(here.len()) >= MAX_CAUSES => {}
-                Err(_) => {
+                None if full => {}
+                None => {
                     here.push((cause, weight));
+                    at = self.sums.seek(at, cause);
                     let mut first = Sum::default();
                     let known = self.sums.at_mut(at, cause);
                     let is_new = known.is_none();
                     let sum = known.unwrap_or(&mut first);
-                    sum.gains(gain);
-                    sum.count(cause, place, spot);
+                    sum.gains(gain_of(cause, place, weight, spot.chance));
+                    sum.count(cause, place);
                     if is_new {
                         new.push((cause, first));
                     }
@@ -304,10 +290,11 @@ impl Case {
             for (cause, weight) in &spot.causes {
                 let sum = sums.entry(*cause).or_default();
                 sum.gains(gain_of(*cause, *place, *weight, spot.chance));
-                sum.count(*cause, *place, spot);
+                sum.count(*cause, *place);
             }
         }
         self.leads = None;
+        self.scored = None;
         self.sums.clear();
         self.sums.add(sums.into_iter().collect());
         self.worst = self.spots.values().map(|s| s.worst).min();
@@ -318,41 +305,9 @@ impl Case {
         }
     }
 
-    /// Its causes, in order, each with its sum and its own place if it alerts.
-    pub fn causes(&self) -> impl Iterator<Item = (CiId, &Sum, Option<&Spot>)> {
-        let mut spots = self.spots.iter().peekable();
-        self.sums.iter().map(move |(cause, sum)| {
-            while spots.next_if(|(place, _)| *place < cause).is_some() {}
-            let own = spots.peek().filter(|(place, _)| *place == cause);
-            (*cause, sum, own.map(|(_, spot)| *spot))
-        })
-    }
-
     /// What a cause with this sum gains at most here, see [`Leads`].
     pub fn could(&self, sum: &Sum) -> Nats {
-        sum.most - unexplained(self.spots.len(), sum.places)
-    }
-
-    /// See [`Leads`].
-    pub fn leads(&mut self) -> Leads {
-        if let Some(known) = self.leads {
-            return known;
-        }
-        let mut leads = Leads {
-            first: (NOTHING, CiId::default()),
-            others: NOTHING,
-        };
-        for (cause, sum) in &self.sums {
-            let could = self.could(sum);
-            if could > leads.first.0 {
-                leads.others = leads.first.0;
-                leads.first = (could, *cause);
-            } else {
-                leads.others = leads.others.max(could);
-            }
-        }
-        self.leads = Some(leads);
-        leads
+        sum.most() - unexplained(self.spots.len(), sum.places)
     }
 
     /// The names of the alerts at some of the places.
@@ -387,12 +342,30 @@ pub fn add_name(names: &mut Names, name: CiId, n: u32, last: Millis) {
 }
 
 impl Sum {
+    /// Sum of the gains, for each fraction.
+    pub fn gain(&self) -> Each {
+        self.gain.map(Nats::from)
+    }
+    /// Sum of the highest gains of each place, none below 0: no part of the places gains more, at any fraction.
+    pub fn most(&self) -> Nats {
+        self.most.into()
+    }
+
+    /// The gains with how common each fraction is, at the best of them.
+    pub fn peak(&self) -> Nats {
+        let gains = self.gain.iter().zip(RARE);
+        gains
+            .map(|(gain, rare)| gain.saturating_add(rare))
+            .fold(i32::MIN, i32::max)
+            .into()
+    }
+
     /// Adds what the same cause explains elsewhere.
     pub(super) fn add(&mut self, other: &Sum) {
-        self.gain = scale::plus(self.gain, other.gain);
+        for (sum, more) in self.gain.iter_mut().zip(other.gain) {
+            *sum = sum.saturating_add(more);
+        }
         self.most = self.most.saturating_add(other.most);
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
         self.places = self.places.saturating_add(other.places);
         self.own |= other.own;
         self.reaches_over(other.within);
@@ -401,28 +374,37 @@ impl Sum {
         self.within = (self.within.0.min(first), self.within.1.max(last));
     }
     fn gains(&mut self, gain: Each) {
-        self.gain = scale::plus(self.gain, gain);
-        self.most = self.most.saturating_add(most(gain));
+        for (sum, more) in self.gain.iter_mut().zip(gain.map(small)) {
+            *sum = sum.saturating_add(more);
+        }
+        self.most = self.most.saturating_add(small(most(gain)));
     }
     fn loses(&mut self, gain: Each) {
-        self.gain = scale::minus(self.gain, gain);
-        self.most = self.most.saturating_sub(most(gain));
-    }
-    fn count(&mut self, cause: CiId, place: CiId, spot: &Spot) {
-        if !spot.late {
-            self.reaches(spot);
+        for (sum, less) in self.gain.iter_mut().zip(gain.map(small)) {
+            *sum = sum.saturating_sub(less);
         }
+        self.most = self.most.saturating_sub(small(most(gain)));
+    }
+    fn count(&mut self, cause: CiId, place: CiId) {
         self.places = self.places.saturating_add(1);
         self.own |= cause == place;
         self.reaches_over((place, place));
     }
 }
 
-impl Sum {
-    fn reaches(&mut self, spot: &Spot) {
-        self.first = self.first.min(spot.first);
-        self.last = self.last.max(spot.last);
-    }
+/// See [`scale::RARITY`].
+#[expect(
+    clippy::as_conversions,
+    reason = "a const has no other conversion; all values are small"
+)]
+const RARE: [i32; FRACTIONS] = {
+    let [a, b, c, d, e] = scale::RARITY;
+    [a as i32, b as i32, c as i32, d as i32, e as i32]
+};
+
+/// What one place gains is a few nats.
+fn small(gain: Nats) -> i32 {
+    i32::try_from(gain).unwrap_or(0)
 }
 
 impl Default for Sum {
@@ -430,8 +412,6 @@ impl Default for Sum {
         Sum {
             gain: [0; FRACTIONS],
             most: 0,
-            first: Millis(i64::MAX),
-            last: Millis(i64::MIN),
             places: 0,
             own: false,
             within: (CiId(u32::MAX), CiId(0)),

@@ -81,7 +81,7 @@ impl Engine {
             let less = less + unexplained(case.spots.len(), sum.places);
             parts.0.entry(cause).or_default().push(Part {
                 incident,
-                gain: scale::minus(sum.gain, [less; FRACTIONS]),
+                gain: scale::minus(sum.gain(), [less; FRACTIONS]),
                 opened,
                 root: case.root,
                 first: case.first,

@@ -31,7 +31,9 @@ pub type Fine = [i32; FINE];
 /// A cause that is weighed: what its alerts add, and what is silent under it.
 struct Weighed {
     cause: CiId,
-    sum: [Nats; FINE],
+    sum: Fine,
+    /// The chances that its places alert by themselves, which are to be taken off the sum.
+    chances: Nats,
     silence: Fine,
 }
 
@@ -42,6 +44,7 @@ impl Engine {
         let weighed = |cause: &CiId| Weighed {
             cause: *cause,
             sum: [0; FINE],
+            chances: 0,
             silence: self.fine_silence(case, *cause),
         };
         let mut all: Vec<Weighed> = causes.iter().map(weighed).collect();
@@ -67,15 +70,18 @@ impl Engine {
                     false => gain(*weight),
                 };
                 for (sum, gain) in weighed.sum.iter_mut().zip(gain) {
-                    *sum += i64::from(*gain) - spot.chance;
+                    *sum = sum.wrapping_add(*gain);
                 }
+                weighed.chances += spot.chance;
             }
         }
         let worth = |cause: &CiId| {
             let at = all.binary_search_by_key(cause, |weighed| weighed.cause);
             let weighed = at.ok().and_then(|at| all.get(at))?;
             let both = weighed.sum.iter().zip(weighed.silence).zip(RARITY);
-            let worth = both.map(|((sum, silence), rare)| sum + i64::from(silence) + rare);
+            let worth = both.map(|((sum, silence), rare)| {
+                i64::from(*sum) + i64::from(silence) + rare - weighed.chances
+            });
             worth.max()
         };
         causes.iter().map(|c| worth(c).unwrap_or(0)).collect()

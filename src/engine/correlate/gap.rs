@@ -69,21 +69,6 @@ impl Engine {
         Some(fit - UNKNOWN_CAUSE - self.base(root, effect.first, true))
     }
 
-    /// Incidents in which an alert of this name came lately, oldest first.
-    pub(super) fn incidents_with_name(&self, name: Option<CiId>) -> Vec<IncidentId> {
-        let recent = name.and_then(|n| self.state.names.get(&n));
-        let alerts = recent.into_iter().flat_map(|stat| &stat.recent);
-        let own = alerts.filter_map(|(_, alert)| self.state.alerts.get(alert)?.incident);
-        let mut own: Vec<IncidentId> = own.collect();
-        own.dedup();
-        own.sort_unstable();
-        own.dedup();
-        let mut now: Vec<IncidentId> = own.into_iter().map(|id| self.incident_of(id)).collect();
-        now.sort_unstable();
-        now.dedup();
-        now
-    }
-
     /// The way of an alert whose CI the CMDB does not know into an incident of known CIs that shows its name just
     /// now. (Unknown ones are gathered among themselves by their labels.)
     pub(super) fn way_by_name(&self, incident: IncidentId, new: New, about: &About) -> Option<Way> {

@@ -7,9 +7,11 @@ use super::fine::Fine;
 use super::gap::Classes;
 use super::hidden::Hidden;
 use super::known::{ByCi, Known, Waste};
+use super::lately::Lately;
 use super::place::MAX_SHARED;
 use super::scale::{Each, FRACTIONS, Nats, OWN};
 use super::under::Dependant;
+use super::why::next::MAX_ASKED;
 use crate::engine::Engine;
 use crate::engine::maintenance::Window;
 use crate::graph::Reach;
@@ -86,6 +88,9 @@ pub struct Index {
     impacts: ByCi<u8>,
     known: Known,
     waste: Waste,
+    /// See [`Index::scored_by`].
+    scored_by: u64,
+    pub(in crate::engine) lately: Lately,
 }
 
 impl Index {
@@ -96,6 +101,10 @@ impl Index {
     /// Live incidents that a fault of `ci` could explain in part, oldest first.
     pub fn explained_by(&self, ci: CiId) -> &[IncidentId] {
         self.causes.get(&ci).map_or(&[], Vec::as_slice)
+    }
+    /// Whether [`Index::near`] leaves none of the incidents out that a fault of `ci` could explain in part.
+    pub(super) fn is_counted(&self, ci: CiId) -> bool {
+        self.explained_by(ci).len() <= MAX_SHARED
     }
     /// Live incidents that a fault of one of these CIs could explain in part, of each CI at most [`MAX_SHARED`], the
     /// newest. Each once, oldest first.
@@ -140,9 +149,19 @@ impl Index {
     pub(super) fn keep_impact(&mut self, ci: CiId, impact: u8) {
         self.impacts.insert(ci, impact);
     }
+    /// What is known of the CIs by themselves, as a number: with another one the same incident may be worth something
+    /// else.
+    pub(super) fn scored_by(&self) -> u64 {
+        self.scored_by
+    }
+    /// Something else is known of some CI.
+    pub(in crate::engine) fn score_anew(&mut self) {
+        self.scored_by = self.scored_by.saturating_add(1);
+    }
     /// With other rules or another graph they may be others.
     pub(in crate::engine) fn forget_impacts(&mut self) {
         self.impacts = ByCi::default();
+        self.score_anew();
     }
     pub(super) fn hidden(&self, ci: CiId) -> Option<Hidden> {
         self.known.hidden.get(&ci).cloned()
@@ -176,6 +195,17 @@ impl Engine {
         let about = self.about_of(ci);
         self.index.known.about.insert(ci, about.clone());
         about
+    }
+
+    /// Asks the graph about the places of an incident, if it was not asked yet: texts ask only for what is known.
+    pub(super) fn know_about(&mut self, incident: IncidentId) {
+        let known = self.state.incidents.get(&incident);
+        let places = known.into_iter().flat_map(|i| i.case.spots.keys());
+        let new = |ci: &&CiId| self.index.known.about.get(ci).is_none();
+        let places: Vec<CiId> = places.take(MAX_ASKED).filter(new).copied().collect();
+        for ci in places {
+            self.about(ci);
+        }
     }
 
     /// See [`Standing`]; asked once per graph.

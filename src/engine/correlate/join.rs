@@ -129,7 +129,7 @@ impl Engine {
             let beaten = |most: Nats| {
                 most - case.score + fit <= floor || best.is_some_and(|(b, _, _)| most <= b)
             };
-            let (gains, explains) = sum.map_or((0, 0), |s| (s.most, s.places));
+            let (gains, explains) = sum.map_or((0, 0), |s| (s.most(), s.places));
             let explains = explains.saturating_add(inheritors).saturating_add(1);
             let could = self.at_most([0; FRACTIONS]) + gains + bonus + most(gain);
             if beaten(could - unexplained(places, explains)) {
@@ -339,7 +339,7 @@ fn with_alert(
     explained: &[(CiId, u16, &Spot)],
 ) -> Explained {
     let mut with = Explained {
-        gain: sum.map_or([0; FRACTIONS], |s| s.gain),
+        gain: sum.map_or([0; FRACTIONS], |s| s.gain()),
         places: sum.map_or(0, |s| s.places),
     };
     if own {

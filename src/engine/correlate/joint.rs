@@ -106,7 +106,7 @@ impl Engine {
                 let less = less + unexplained(theirs.spots.len(), sum.places);
                 // What both have is explained already.
                 let twice = theirs.gain_from(cause, &shared);
-                let gain = scale::minus(sum.gain, scale::plus(twice, [less; FRACTIONS]));
+                let gain = scale::minus(sum.gain(), scale::plus(twice, [less; FRACTIONS]));
                 let shared = u32::try_from(shared.len()).unwrap_or(u32::MAX);
                 others.entry(cause).or_default().push(Other {
                     incident: other,
@@ -138,7 +138,7 @@ impl Engine {
         for (k, rare) in RARITY.into_iter().enumerate() {
             let at = |each: &Each| each.get(k).copied().unwrap_or(0);
             others.sort_by_key(|other| (Reverse(at(&other.gain)), other.incident));
-            let mut value = at(&own.gain) - alone + rare;
+            let mut value = at(&own.gain()) - alone + rare;
             let (mut opened, mut taken) = (ticket, Vec::new());
             let (mut first, mut places) = (case.first, own.places);
             let mut alerts = case.spots.contains_key(&cause);

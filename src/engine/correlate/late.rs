@@ -1,10 +1,11 @@
 //! Two incidents that one fault explains better than two do: a silent cause behind both, or the cause of one
 //! that needs a CI which alerts in the other.
 
-use super::case::{Case, Leads, Sum};
+use super::case::{Case, Sum};
 use super::fit::alerts;
 use super::hidden;
 use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, alerting_needs, unexplained};
+use super::leads::Leads;
 use super::place::{New, can_explain, only_warns};
 use super::scale::{self, FRACTIONS, NAT, Nats, nats};
 use super::value::maturity;
@@ -24,6 +25,8 @@ const LATE_ALERTS: i64 = 4;
 /// How often the lag of an effect counts whose cause alerts: what is behind the effect was late, its own effects
 /// were not.
 const LATE_LINK: i64 = 2;
+/// Places that are looked for one by one before two cases are weighed.
+const FEW: usize = 24;
 /// What cannot be.
 const NEVER: Nats = -1_000_000 * NAT;
 
@@ -65,7 +68,12 @@ impl Engine {
             let Some(spot) = self.spot(mine, new.ci) else {
                 return mine;
             };
-            let mut near = self.index.near(spot.causes.iter().map(|(cause, _)| *cause));
+            let causes = || spot.causes.iter().map(|(cause, _)| *cause);
+            let mut near = self.index.near(causes());
+            // The causes of its only place are all it has: no other incident shares one of them.
+            let all = self.cis_of(mine) == 1 && causes().all(|c| self.index.is_counted(c));
+            let shares = near.clone();
+            let shares = |other: &IncidentId| !all || shares.binary_search(other).is_ok();
             near.extend(self.incidents_with_name(new.name));
             near.retain(|other| *other != mine);
             near.sort_unstable();
@@ -76,7 +84,8 @@ impl Engine {
                     continue;
                 }
                 let least = best.map_or(margin, |(best, _, _)| best);
-                let (gain, reason) = self.gain_of_merge(mine, other, came, least);
+                let shares = shares(&other);
+                let (gain, reason) = self.gain_of_merge((mine, other), shares, came, least);
                 if gain > least {
                     best = Some((gain, other, reason));
                 }
@@ -106,9 +115,9 @@ impl Engine {
         began: Millis,
     ) -> bool {
         let theirs = self.state.incidents.get(&other);
-        theirs.is_some_and(|i| i.shadow == shadow)
-            && self.is_open_for(other, began)
-            && self.incident_of(mine) != self.incident_of(other)
+        // What lives was not merged into another one.
+        theirs.is_some_and(|i| i.shadow == shadow && self.is_open(i, began))
+            && self.incident_of(mine) != other
             && self.may_merge(mine, other)
     }
 
@@ -125,11 +134,12 @@ impl Engine {
         }
     }
 
-    /// What it gains to make two incidents one, and why; what is not more than `least` may be less.
+    /// What it gains to make two incidents one, and why; what is not more than `least` may be less. `shares`: they may
+    /// have a cause in common.
     fn gain_of_merge(
         &mut self,
-        mine: IncidentId,
-        other: IncidentId,
+        (mine, other): (IncidentId, IncidentId),
+        shares: bool,
         came: Option<CiId>,
         least: Nats,
     ) -> (Nats, Reason) {
@@ -145,11 +155,18 @@ impl Engine {
         };
         // Weighing changes neither but what is known of its causes.
         let mut incidents = std::mem::take(&mut self.state.incidents);
-        let mut leads = |id| {
-            let case = &mut incidents.get_mut(&id)?.case;
-            self.refresh(case);
-            Some(case.leads())
-        };
+        for id in [mine, other] {
+            if let Some(known) = incidents.get_mut(&id) {
+                self.refresh(&mut known.case);
+            }
+        }
+        let both = incidents.get(&mine).zip(incidents.get(&other));
+        let may = shares || both.is_some_and(|(a, b)| self.may_be_linked(&a.case, &b.case));
+        if !may {
+            self.state.incidents = incidents;
+            return (NEVER, Reason::Named);
+        }
+        let mut leads = |id| Some(incidents.get_mut(&id)?.case.leads());
         let leads = leads(mine).zip(leads(other));
         let both = incidents.get(&mine).zip(incidents.get(&other));
         let gain = leads
@@ -158,6 +175,15 @@ impl Engine {
         self.state.incidents = incidents;
         let (gain, reason) = gain.unwrap_or((NEVER, Reason::Named));
         (gain - toll, reason)
+    }
+
+    /// Whether the cause of one of two cases needs what alerts in the other one, or the CMDB has a gap above it.
+    fn may_be_linked(&mut self, a: &Case, b: &Case) -> bool {
+        [(a, b), (b, a)].into_iter().any(|(cause, effect)| {
+            let about = self.about(effect.root);
+            let linked = alerting_needs(cause, &about).any(|(_, _, weight)| weight >= MIN_LINK);
+            linked || self.needs_unknown(effect.root)
+        })
     }
 
     fn cis_of(&self, id: IncidentId) -> usize {
@@ -238,11 +264,11 @@ impl Engine {
         for (cause, sum, other) in small.sums.shared(&big.sums) {
             let mut explained = sum.places.saturating_add(other.places);
             let enough = best.map_or(least, |(best, _)| best.max(least));
-            let could = nothing + sum.most + other.most - unexplained(places, explained);
+            let could = nothing + sum.most() + other.most() - unexplained(places, explained);
             if could <= enough {
                 continue; // before it is asked what both explain twice
             }
-            let mut gain = scale::plus(sum.gain, other.gain);
+            let mut gain = scale::plus(sum.gain(), other.gain());
             for place in &shared {
                 let twice = small
                     .spots
@@ -327,15 +353,31 @@ fn more(best: Option<(Nats, Reason)>, other: (Nats, Reason)) -> Option<(Nats, Re
     }
 }
 
-/// The most that a cause of both cases can gain as one, whichever it is, however many places they share.
+/// The most that a cause of both cases can gain as one, whichever it is.
 fn most_of_one((a, x): (&Case, Leads), (b, y): (&Case, Leads)) -> Nats {
     let with = |(own, cause): (Nats, CiId), other: &Case| {
         let sum = other.sums.get(&cause);
         sum.map_or(NEVER, |sum| own + other.could(sum))
     };
     let best = with(x.first, b).max(with(y.first, a));
-    let shared = a.spots.len().min(b.spots.len());
-    best.max(x.others + y.others) + unexplained(shared, 0)
+    let shared = places_of_both(a, b);
+    best.max(x.second.0 + y.second.0) + unexplained(shared, 0)
+}
+
+/// Places that two cases share; where there are many to ask, what they are at most.
+fn places_of_both(a: &Case, b: &Case) -> usize {
+    let (few, many) = match a.spots.len() <= b.spots.len() {
+        true => (a, b),
+        false => (b, a),
+    };
+    match few.spots.len() <= FEW {
+        true => few
+            .spots
+            .keys()
+            .filter(|p| many.spots.contains_key(p))
+            .count(),
+        false => few.spots.len(),
+    }
 }
 
 pub(super) fn outage_and_warnings(a: &Case, b: &Case) -> bool {

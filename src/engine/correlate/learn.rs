@@ -28,6 +28,7 @@ impl Engine {
             return;
         };
         let case = &mut known.case;
+        let before = case.before();
         let is_new = case.count(new.ci, new.began, new.severity, new.chance, late, new.name);
         if let Some(spot) = case.spots.get_mut(&new.ci) {
             spot.witness = new.witness && (is_new || spot.witness);
@@ -59,6 +60,7 @@ impl Engine {
             }
             self.index.add_place(new.ci, incident);
         }
+        case.follow(&before, new.ci);
         self.heard_behind(incident, new.alert);
         if let Some(hider) = new.hider {
             self.note_hider(incident, hider);
@@ -66,7 +68,7 @@ impl Engine {
         for cause in causes {
             self.index.add_cause(cause, incident);
         }
-        self.rescore(incident);
+        self.rescore_after(incident, &before, new.ci);
     }
 }
 

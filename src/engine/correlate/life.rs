@@ -34,6 +34,7 @@ impl Engine {
             .get(&id)
             .is_some_and(|i| i.state.lives());
         if lives {
+            self.know_about(id);
             self.choose_root(id);
             self.see(id);
             self.judge_hold(id);
@@ -320,6 +321,7 @@ impl Engine {
         if let Some(alert) = self.state.alerts.get_mut(&alert) {
             alert.incident = Some(id);
         }
+        self.index.lately.forget();
         self.placed_anew(id, before, alert);
         let returns = self.returns_to_incident(alert, ended);
         // One firing stands for the condition: a trigger that flaps for days must not fill its incident.
@@ -406,6 +408,7 @@ impl Engine {
             return self.forget_later(id);
         }
         self.forget_hands(id);
+        self.index.lately.forget();
         self.state.incidents.remove(&id);
         self.kept_back.remove(&id);
         for row in self.rows_of(id) {

@@ -10,12 +10,12 @@
 //! | --- | --- |
 //! | `scale` | integer scores and their tables |
 //! | `index`, `walked`, `absence` | where to look: places, causes, cones, silence |
-//! | `case`, `sums` | what one incident knows about its causes |
+//! | `case`, `sums`, `leads` | what one incident knows about its causes |
 //! | `value`, `prior` | what a hypothesis is worth; how rare faults are on this estate |
 //! | `place`, `join` | the incident that gains most from a new alert, and how much |
 //! | `common` | one cause behind an alert and several incidents |
 //! | `joint` | one cause behind an incident at the end of its hold and those near it |
-//! | `fit`, `gap`, `subject` | names as evidence, where the CMDB has gaps too, and of what a CI tells already |
+//! | `fit`, `gap`, `subject`, `lately` | names as evidence, where the CMDB has gaps too, and of what a CI tells already |
 //! | `learn` | what an incident learns from an alert that joined it |
 //! | `late` | incidents that one fault explains together |
 //! | `labels` | alerts that no CI is known for, by their labels |
@@ -43,6 +43,8 @@ mod joint;
 mod known;
 mod labels;
 mod late;
+mod lately;
+pub mod leads;
 mod learn;
 mod life;
 mod merge;
@@ -297,6 +299,7 @@ impl Engine {
             }
             known.members.remove(id);
             known.live = known.live.saturating_sub(1);
+            self.index.lately.forget();
             if let Some(alert) = self.state.alerts.get_mut(id) {
                 alert.incident = None;
             }
@@ -312,6 +315,7 @@ impl Engine {
         for id in empty {
             self.unindex(id);
             self.forget_hands(id);
+            self.index.lately.forget();
             self.state.incidents.remove(&id);
             self.kept_back.remove(&id);
             self.touched.remove(&id);

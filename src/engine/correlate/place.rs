@@ -10,7 +10,7 @@ use super::index::About;
 use super::scale::{self, Nats};
 use super::value::{self, FIRST, maturity};
 use crate::engine::Engine;
-use crate::engine::state::How;
+use crate::engine::state::{How, Incident};
 use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
 
 /// ln .1: a warning seldom stands for what takes others down.
@@ -111,20 +111,18 @@ impl Engine {
     }
 
     /// Whether an incident is open for an alert that began at `began`.
-    pub(super) fn is_open_for(&self, incident: IncidentId, began: Millis) -> bool {
+    pub(super) fn is_open(&self, incident: &Incident, began: Millis) -> bool {
         let window = self.state.rules.correlate.window;
-        self.state.incidents.get(&incident).is_some_and(|i| {
-            i.state.lives()
-                && began.since(i.case.last) <= window
-                && i.case.first.since(began) <= window
-        })
+        incident.state.lives()
+            && began.since(incident.case.last) <= window
+            && incident.case.first.since(began) <= window
     }
 
     fn is_usable(&self, incident: IncidentId, new: New, about: &About) -> bool {
         self.state.incidents.get(&incident).is_some_and(|i| {
             let root = i.case.root;
             i.shadow == new.shadow
-                && (self.is_open_for(incident, new.began)
+                && (self.is_open(i, new.began)
                     || self.is_same_subject(i, new)
                     || (i.live > 0
                         && i.case.spots.contains_key(&root)

@@ -1,14 +1,14 @@
 //! The root cause of an incident, and whether we may call it known.
 
-use super::case::Case;
+use super::case::{Case, Sum};
 use super::place::{ONLY_WARNINGS, only_warns};
 use super::scale::{self, Nats, nats};
 use super::value::{ALSO_FIRST, FIRST, maturity};
 use super::{Engine, MAX_TURNS, Turn};
 use crate::engine::state::{Incident, IncidentState};
 use crate::model::{CiId, IncidentId, Millis, Severity};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 /// What a known cause must be worth more than the next best, if it is critical itself.
@@ -52,6 +52,30 @@ const WARNING_AS_CAUSE: Nats = nats(10);
 /// carry, and every fault of theirs is told by that alone.
 const CANNOT_SPEAK: Nats = nats(20);
 
+/// A cause by what it could be worth.
+struct Could<'a> {
+    peak: Nats,
+    cause: CiId,
+    sum: &'a Sum,
+}
+
+impl PartialEq for Could<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Could<'_> {}
+impl PartialOrd for Could<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Could<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.peak, self.cause).cmp(&(other.peak, other.cause))
+    }
+}
+
 /// What a root cause explains.
 #[derive(Clone, Debug, Default)]
 pub struct Explains {
@@ -86,10 +110,7 @@ impl Engine {
     pub(super) fn look_over(&self, known: &Incident) -> (Spots, Severity) {
         let mut all: Vec<(CiId, Severity, Millis)> = Vec::with_capacity(known.members.len());
         let (mut live, mut ever) = (None, Severity::Info);
-        for (id, member) in &known.members {
-            let Some(alert) = self.state.alerts.get(id) else {
-                continue;
-            };
+        for (_, member, alert) in self.state.alerts_of(known) {
             all.push((member.ci, alert.worst, alert.started));
             ever = ever.min(alert.worst);
             if alert.live() {
@@ -162,13 +183,20 @@ impl Engine {
         let mature = maturity(case.first, Millis(i64::MAX));
         let most = looked_at(case.spots.len());
         let mut best: Vec<(Reverse<Nats>, CiId)> = Vec::new();
-        for (cause, sum, own) in case.causes() {
+        // Those first that could be worth most: the rest need not be weighed.
+        let could = case
+            .sums
+            .iter()
+            .map(|(cause, sum)| (sum.peak(), *cause, sum));
+        let could = could.map(|(peak, cause, sum)| Could { peak, cause, sum });
+        let mut could: BinaryHeap<Could> = could.collect();
+        while let Some(Could { peak, cause, sum }) = could.pop() {
             let last = best.last().filter(|_| best.len() >= most).copied();
-            if last.is_some_and(|(Reverse(last), _)| self.at_most(sum.gain) < last) {
-                continue;
+            if last.is_some_and(|(Reverse(last), _)| self.at_most_of(peak) < last) {
+                break;
             }
-            let first = own.map(|spot| spot.first);
-            let (began, gains) = (case.first, (sum.gain, sum.places));
+            let first = case.spots.get(&cause).map(|spot| spot.first);
+            let (began, gains) = (case.first, (sum.gain(), sum.places));
             let value = self.worth(&case.hiders, cause, first, began, gains, mature);
             let new = (Reverse(value), cause);
             if last.is_some_and(|last| new > last) || self.is_name(cause) {

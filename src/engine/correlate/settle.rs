@@ -45,7 +45,7 @@ impl Engine {
         let whole = case
             .sums
             .iter()
-            .map(|(c, s)| self.value(&case, *c, s.gain, at))
+            .map(|(c, s)| self.value(&case, *c, s.gain(), at))
             .max()
             .map(|worth| worth + self.likeness(&case.named, &case.named));
         let greedy = self.partition(&case, at);
@@ -197,6 +197,7 @@ impl Engine {
         {
             known.opening = stays.fingerprint;
         }
+        self.index.lately.forget();
         let number = self.next_number();
         let new = self.new_incident(opening, number)?;
         for (place, spot) in &mut spots {

@@ -6,6 +6,7 @@ use super::case::Case;
 use super::hidden::places_of;
 use super::index::Standing;
 use super::join::{needing, unexplained};
+use super::leads::Before;
 use super::scale::{self, Each, FRACTION, FRACTIONS, NAT, Nats, RARITY, nats};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId, Millis};
@@ -75,7 +76,7 @@ impl Engine {
     pub(super) fn takes_down(&mut self, case: &Case, ci: CiId, at: Millis) -> Nats {
         let absence = self.silence_in(case, ci);
         let first = case.spots.get(&ci).map_or(at, |s| s.first);
-        let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
+        let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain());
         let all = scale::plus(
             scale::plus(RARITY, gains),
             scale::part(absence, maturity(first, at)),
@@ -102,7 +103,7 @@ impl Engine {
         let absence = self.silence_in(case, ci);
         let first = case.spots.get(&ci).map_or(at, |s| s.first);
         let mature = maturity(first, at);
-        let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain);
+        let gains = case.sums.get(&ci).map_or([0; FRACTIONS], |s| s.gain());
         let alone = scale::plus(scale::plus(RARITY, gains), scale::part(absence, mature));
         let mut seen = [0; FRACTIONS];
         for (place, _, weight) in needing(effect, ci) {
@@ -133,13 +134,68 @@ impl Engine {
         )
     }
 
+    /// Looks for the best cause of an incident to which an alert at `place` came. If nothing else changed, only the
+    /// causes of that place are worth more than before.
+    pub(super) fn rescore_after(&mut self, incident: IncidentId, before: &Before, place: CiId) {
+        let scored = self.index.scored_by();
+        let Some(known) = self.state.incidents.get_mut(&incident) else {
+            return;
+        };
+        let mature = maturity(known.case.first, self.state.at);
+        let same = before.scored == Some(scored)
+            && (before.first, before.mature) == (known.case.first, mature)
+            && known.case.hiders.is_empty();
+        if !same {
+            return self.rescore(incident);
+        }
+        let mut case = std::mem::take(&mut known.case);
+        let found = self.best_after(&case, before, place);
+        if let Some((score, root)) = found {
+            (case.score, case.root) = (score, root);
+        }
+        if let Some(known) = self.state.incidents.get_mut(&incident) {
+            known.case = case;
+        }
+        if found.is_none() {
+            self.rescore(incident);
+        }
+    }
+
+    /// The best cause of a case after an alert at `place`, unless that may be one that explains no more than before.
+    fn best_after(&mut self, case: &Case, before: &Before, place: CiId) -> Option<(Nats, CiId)> {
+        let places = case.spots.len();
+        let less = unexplained(places.saturating_sub(before.places), 0);
+        let own = &case.spots.get(&place)?.causes;
+        let others = (before.score.0 - less, Reverse(before.score.1));
+        let knows = |cause: CiId| own.binary_search_by_key(&cause, |(c, _)| *c).is_ok();
+        let mut best = match knows(before.score.1) {
+            true => None,
+            false => Some(others),
+        };
+        for (cause, _, sum) in case.sums.of(own.iter().copied()) {
+            let unexplained = unexplained(places, sum.places);
+            if best.is_some_and(|(b, _)| self.at_most_of(sum.peak()) - unexplained < b) {
+                continue;
+            }
+            let spot = sum.own.then(|| case.spots.get(&cause)).flatten();
+            let first = spot.map(|spot| spot.first);
+            let gains = (sum.gain(), sum.places);
+            let value = self.worth(&[], cause, first, case.first, gains, before.mature);
+            best = best.max(Some((value - unexplained, Reverse(cause))));
+        }
+        // The next best of the others is worth as much as the best at most.
+        let certain = |best: &(Nats, Reverse<CiId>)| !knows(before.score.1) || best.0 > others.0;
+        best.filter(certain)
+            .map(|(value, Reverse(cause))| (value, cause))
+    }
+
     /// Looks for the best cause of an incident anew.
     pub(super) fn rescore(&mut self, incident: IncidentId) {
         let Some(known) = self.state.incidents.get_mut(&incident) else {
             return;
         };
         let mut case = std::mem::take(&mut known.case);
-        case.mature = 0;
+        (case.mature, case.scored) = (0, None);
         self.refresh(&mut case);
         if let Some(known) = self.state.incidents.get_mut(&incident) {
             known.case = case;
@@ -154,6 +210,7 @@ impl Engine {
         }
         if let Some((score, root)) = self.best_cause(case, mature) {
             (case.score, case.root, case.mature) = (score, root, mature);
+            case.scored = Some(self.index.scored_by());
         }
     }
 
@@ -165,12 +222,12 @@ impl Engine {
         let present = case.sums.get_key_value(&case.root);
         for (cause, sum) in present.into_iter().chain(&case.sums) {
             let unexplained = unexplained(places, sum.places);
-            if best.is_some_and(|(b, _)| self.at_most(sum.gain) - unexplained < b) {
+            if best.is_some_and(|(b, _)| self.at_most_of(sum.peak()) - unexplained < b) {
                 continue;
             }
             let own = sum.own.then(|| case.spots.get(cause)).flatten();
             let first = own.map(|spot| spot.first);
-            let (began, gains) = (case.first, (sum.gain, sum.places));
+            let (began, gains) = (case.first, (sum.gain(), sum.places));
             let value = self.worth(&case.hiders, *cause, first, began, gains, mature) - unexplained;
             if best.is_none_or(|(b, c)| (value, Reverse(*cause)) > (b, Reverse(c))) {
                 best = Some((value, *cause));
@@ -181,8 +238,12 @@ impl Engine {
 
     /// What a cause with these gains is worth at most, whatever is silent under it.
     pub(super) fn at_most(&self, gains: Each) -> Nats {
-        let gain = scale::plus(RARITY, gains).into_iter().max().unwrap_or(0);
-        gain - self.state.prior.value + CHANGED + FIRST
+        self.at_most_of(scale::plus(RARITY, gains).into_iter().max().unwrap_or(0))
+    }
+
+    /// The same, by the [peak](super::case::Sum::peak) of the gains.
+    pub(super) fn at_most_of(&self, peak: Nats) -> Nats {
+        peak - self.state.prior.value + CHANGED + FIRST
     }
 
     /// Worth of a cause whose own first alert, if any, began at `first`, in a case with these hiders that began at

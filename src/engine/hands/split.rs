@@ -153,6 +153,7 @@ impl Engine {
 
     fn put_in(&mut self, id: IncidentId, members: Members) {
         self.unindex(id);
+        self.index.lately.forget();
         for alert in members.keys() {
             if let Some(alert) = self.state.alerts.get_mut(alert) {
                 alert.incident = Some(id);

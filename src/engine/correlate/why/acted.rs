@@ -54,8 +54,7 @@ impl Engine {
         let mut bound: BTreeMap<&str, u32> = BTreeMap::new();
         let mut held: BTreeMap<String, u32> = BTreeMap::new();
         let mut flapping = 0_u32;
-        let members = known.members.keys();
-        for (of, alert) in members.filter_map(|a| Some((*a, self.state.alerts.get(a)?))) {
+        for (of, _, alert) in self.state.alerts_of(known) {
             if !alert.evidence.rule.is_empty() {
                 let n = bound.entry(&alert.evidence.rule).or_default();
                 *n = n.saturating_add(1);

@@ -235,7 +235,7 @@ impl Engine {
     fn fraction_of(&self, known: &Incident) -> Option<u16> {
         let standing = self.known_standing(known.root)?;
         let sum = known.case.sums.get(&known.root)?;
-        let all = scale::plus(scale::plus(RARITY, sum.gain), standing.absence());
+        let all = scale::plus(scale::plus(RARITY, sum.gain()), standing.absence());
         let best = all.iter().max()?;
         let at = all.iter().position(|v| v == best)?;
         u16::try_from(*FRACTION.get(at)?).ok()

@@ -108,6 +108,7 @@ impl Engine {
             .alerts
             .get_mut(&alert)
             .and_then(|a| a.incident.take());
+        self.index.lately.forget();
         let Some(id) = mine.map(|i| self.incident_of(i)) else {
             return;
         };

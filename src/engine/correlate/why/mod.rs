@@ -23,7 +23,7 @@ mod alert;
 mod coverage;
 mod facts;
 mod join;
-mod next;
+pub(super) mod next;
 mod past;
 mod paths;
 mod ticket;

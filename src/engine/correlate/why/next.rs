@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Alerting CIs of an incident that are asked what they need.
-const MAX_ASKED: usize = 200;
+pub(in crate::engine::correlate) const MAX_ASKED: usize = 200;
 
 impl Engine {
     /// Alerting CIs of an incident that need a cause over a path on which we expect an alert, by the graph alone:
