@@ -12,7 +12,7 @@
 
 mod world;
 
-use correlated::model::{EventState, IncidentId, Millis};
+use correlated::model::{EventState, IncidentId, Millis, Outcome};
 use std::collections::BTreeMap;
 use world::{SAMPLE, START, World, event, host, ordering_rules, rules};
 
@@ -141,6 +141,69 @@ fn what_ends_before_its_turn_is_over_at_once_and_has_its_incident_all_the_same()
     let known = &engine.state().incidents[&incident];
     assert!(!known.state.lives() && known.live == 0, "{known:?}");
     assert!(world.tool.tickets.is_empty(), "{:?}", world.tool.tickets);
+}
+
+#[test]
+fn what_its_recovery_overtakes_on_the_way_tells_of_its_fault_all_the_same() {
+    let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+    let begin = world.now;
+    world.advance(seconds(6));
+    let mut over = host("srv-web-01", EventState::Resolved, begin);
+    over.closes = begin.0;
+    world.send("nagios", &[over]);
+    world.advance(seconds(2));
+    world.send("nagios", &[host("srv-web-01", EventState::Firing, begin)]);
+    let answer = *world.answers.last().unwrap();
+    assert_eq!(answer.outcome, Outcome::Late);
+    world.advance(Millis::mins(30));
+    let engine = world.node.engine();
+    let alert = engine.alert_by(answer.alert.unwrap()).unwrap();
+    assert!(!alert.live());
+    let known = &engine.state().incidents[&alert.incident.unwrap()];
+    assert!(!known.state.lives() && known.live == 0, "{known:?}");
+    assert!(world.tool.tickets.is_empty(), "{:?}", world.tool.tickets);
+    // What comes when nothing is on its way any more is late, and no more.
+    let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+    let begin = world.now;
+    let mut over = host("srv-web-01", EventState::Resolved, begin);
+    over.closes = begin.0;
+    world.send("nagios", &[over]);
+    world.advance(seconds(30));
+    world.send("nagios", &[host("srv-web-01", EventState::Firing, begin)]);
+    world.advance(Millis::mins(30));
+    assert!(world.node.engine().state().incidents.is_empty());
+}
+
+#[test]
+fn how_long_an_alert_was_over_its_source_says() {
+    // A server of two that are down is back for this long, and its recovery arrives so much later.
+    for (away, late, returns) in [
+        (200, 0, true),
+        (200, 90, true),
+        (310, 0, false),
+        (310, 90, false),
+    ] {
+        let mut world = World::new(&rules(), Some(SAMPLE));
+        for name in ["sw-cph1-a07", "srv-web-01"] {
+            let now = world.now;
+            world.send("nagios", &[host(name, EventState::Firing, now)]);
+        }
+        world.advance(Millis::mins(2));
+        let end = world.now;
+        world.advance(seconds(late));
+        let mut over = host("srv-web-01", EventState::Resolved, end);
+        over.valid_until = Some(end);
+        world.send("nagios", &[over]);
+        world.advance(seconds(away - late));
+        let now = world.now;
+        world.send("nagios", &[host("srv-web-01", EventState::Firing, now)]);
+        let outcome = world.answers.last().unwrap().outcome;
+        assert_eq!(
+            outcome == Outcome::Reopened,
+            returns,
+            "{away} s, {late} s late: {outcome:?}"
+        );
+    }
 }
 
 #[test]
