@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 /// What a known cause must be worth more than the next best, if it is critical itself.
-const CLEAR_LEAD: Nats = nats(30);
+const CLEAR_LEAD: Nats = nats(35);
 /// And if it is not.
 const WIDE_LEAD: Nats = nats(45);
 /// Share of the alerting CIs of which an alert is to be expected from a critical cause, itself among them, in per
@@ -359,9 +359,9 @@ impl Engine {
 
     /// A cause is called known only where that was right in 95 % of the recorded faults: it alerts itself, leads
     /// the next best clearly, an alert was to be expected from enough of what alerts, and all began within minutes
-    /// of each other. What is critical itself needs less of each. Version 4, fitted on seven runs of two worlds: 95 of 101
+    /// of each other. What is critical itself needs less of each. Version 5, fitted on seven runs of two worlds: 93 of 97
     /// right; of the others some are faults that were swallowed by an incident whose own cause is named rightly. It
-    /// covers 34 % of the faults of three or more alerts.
+    /// covers 33 % of the faults of three or more alerts.
     fn judge_confidence(&mut self, incident: IncidentId, cis: usize) {
         let Some(known) = self.state.incidents.get(&incident) else {
             return;
