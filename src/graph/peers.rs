@@ -17,6 +17,9 @@ const HOPS: usize = 3;
 const MIN_WEIGHT: u32 = 80;
 /// Links of one set of peers, the strongest.
 const MAX_LINKS: usize = 16;
+/// What more CIs have behind all their peers is a site or a backbone. A part of so many always alerts for one reason or
+/// another, and a link would make all of that its fault; the paths through each peer lead there as before.
+const MAX_NEEDERS: usize = 2000;
 
 /// Peers of which a CI needs one at least.
 pub struct Peers {
@@ -52,6 +55,12 @@ pub fn behind_all(needs: &[Need], sets: &[Peers], weight: u16, kind: u32) -> Vec
             }
         }
     }
+    let mut needers: BTreeMap<u32, usize> = BTreeMap::new();
+    for link in &links {
+        let count = needers.entry(link.needed).or_default();
+        *count = count.saturating_add(1);
+    }
+    links.retain(|link| needers.get(&link.needed).is_none_or(|n| *n <= MAX_NEEDERS));
     links
 }
 

@@ -160,6 +160,8 @@ def scene_poll(lab, _):
         raise Failure(f"the incident does not say who has it: {incident}")
     lab.rt.change(number, Status="resolved")
     seen("resolved it", "resolved")
+    # What a person does while we write is read with that write, and no line tells of it.
+    wait("a note that it still fires", lambda: any("STILL FIRING" in note for note in lab.rt.ticket(number)["notes"]), 30)
     lab.rt.change(number, Status="open")
     seen("opened it again", "(?:re)?opened(?: again)?")
     polls = sum("/tickets?" in entry["path"] and "LastUpdated" in urllib.parse.unquote(entry["path"])
