@@ -8,6 +8,7 @@
 use super::links::Links;
 use super::ways::{Way, Ways};
 use super::{Ix, wide};
+use crate::rules::Carries;
 use std::collections::BinaryHeap;
 
 /// Hops of the longest path. Chains of real estates (service, application, VM, hypervisor, rack, power) have
@@ -31,7 +32,18 @@ pub struct Reach {
 
 /// The best `limit` CIs that can be reached from `start`, by index.
 pub fn reach(links: &Links, start: Ix, min_weight: u16, limit: usize) -> Vec<Reach> {
-    let ways = walk(links, start, min_weight, limit, None);
+    reach_over(links, start, Carries::All, min_weight, limit)
+}
+
+/// The same on a way that came to `start` over a relation that carries `over`.
+pub fn reach_over(
+    links: &Links,
+    start: Ix,
+    over: Carries,
+    min_weight: u16,
+    limit: usize,
+) -> Vec<Reach> {
+    let ways = walk(links, (start, over), min_weight, limit, None);
     let mut reached: Vec<Reach> = ways
         .all()
         .filter(|(ci, way)| way.settled && *ci != start.0)
@@ -47,7 +59,13 @@ pub fn reach(links: &Links, start: Ix, min_weight: u16, limit: usize) -> Vec<Rea
 
 /// The best path from `from` to `to`, if `to` is within the cone of `from`.
 pub fn path(links: &Links, from: Ix, to: Ix, min_weight: u16) -> Vec<Ix> {
-    let ways = walk(links, from, min_weight, MAX_CONE, Some(to.0));
+    let ways = walk(
+        links,
+        (from, Carries::All),
+        min_weight,
+        MAX_CONE,
+        Some(to.0),
+    );
     let mut path = Vec::new();
     let mut at = to.0;
     // One step more than hops: a path of six hops names seven CIs.
@@ -69,7 +87,13 @@ pub fn path(links: &Links, from: Ix, to: Ix, min_weight: u16) -> Vec<Ix> {
 
 /// Settles CIs in the order of (weight, lower index, fewer hops) until `limit` beside `start` are settled,
 /// or `to` is.
-fn walk(links: &Links, start: Ix, min_weight: u16, limit: usize, to: Option<u32>) -> Ways {
+fn walk(
+    links: &Links,
+    (start, over): (Ix, Carries),
+    min_weight: u16,
+    limit: usize,
+    to: Option<u32>,
+) -> Ways {
     let mut ways = Ways::new();
     if wide(start.0) >= links.len() {
         return ways;
@@ -79,7 +103,7 @@ fn walk(links: &Links, start: Ix, min_weight: u16, limit: usize, to: Option<u32>
         hops: 0,
         before: start.0,
         settled: false,
-        barred: false,
+        barred: over == links.bar().0,
     };
     ways.set(start.0, first);
     let mut heap = BinaryHeap::from([turn(WHOLE, start.0, 0)]);
@@ -138,7 +162,7 @@ fn turned(turn: u64) -> (u16, u32, u8) {
 }
 
 /// Two weights one after the other.
-fn product(a: u16, b: u16) -> u16 {
+pub(super) fn product(a: u16, b: u16) -> u16 {
     let thousandths = u32::from(a).saturating_mul(u32::from(b)) / u32::from(WHOLE);
     u16::try_from(thousandths).unwrap_or(u16::MAX)
 }

@@ -4,6 +4,9 @@
 //! of them, so each weighs little. It does go down with what all of them need. No single path says that, so it is a
 //! link of its own: from the CI to what its peers have in common.
 
+use super::Ix;
+use super::cones::{MAX_CONE, product, reach_over};
+use super::links::Links;
 use super::weigh::Need;
 use crate::rules::Carries;
 use std::cmp::Reverse;
@@ -12,14 +15,11 @@ use std::collections::BTreeMap;
 /// More peers than this seldom fail together.
 const MAX_PEERS: usize = 8;
 /// Hops behind a peer.
-const HOPS: usize = 3;
+const HOPS: u8 = 3;
 /// Smallest weight of a link, per mille.
-const MIN_WEIGHT: u32 = 80;
+const MIN_WEIGHT: u16 = 80;
 /// Links of one set of peers, the strongest.
 const MAX_LINKS: usize = 16;
-/// What more CIs have behind all their peers is a site or a backbone. A part of so many always alerts for one reason or
-/// another, and a link would make all of that its fault; the paths through each peer lead there as before.
-const MAX_NEEDERS: usize = 2000;
 
 /// Peers of which a CI needs one at least.
 pub struct Peers {
@@ -31,80 +31,54 @@ pub struct Peers {
     pub carries: Carries,
 }
 
-/// The links from each CI to what all its peers need; `needs` are sorted by the needing CI.
-pub fn behind_all(needs: &[Need], sets: &[Peers], weight: u16, kind: u32) -> Vec<Need> {
-    let mut known: BTreeMap<&[u32], Vec<(u32, u32)>> = BTreeMap::new();
-    let mut links = Vec::new();
+/// The needs of each CI behind all its peers; `links` lead to what is needed.
+pub fn behind_all(links: &Links, sets: &[Peers], weight: u16, kind: u32) -> Vec<Need> {
+    let mut known: BTreeMap<(&[u32], Carries), Vec<(u32, u16)>> = BTreeMap::new();
+    let mut needs = Vec::new();
     for set in sets {
         if !(2..=MAX_PEERS).contains(&set.of.len()) {
             continue;
         }
         let common = known
-            .entry(&set.of)
-            .or_insert_with(|| common(needs, &set.of));
+            .entry((&set.of, set.carries))
+            .or_insert_with(|| common(links, set));
         for (needed, by_all) in common.iter().filter(|(c, _)| *c != set.needer) {
-            let product = by_all.saturating_mul(u32::from(weight)) / 1000;
+            let product = product(*by_all, weight);
             if product >= MIN_WEIGHT {
-                links.push(Need {
+                needs.push(Need {
                     needer: set.needer,
                     needed: *needed,
-                    weight: u16::try_from(product).unwrap_or(weight),
+                    weight: product,
                     kind,
                     carries: set.carries,
                 });
             }
         }
     }
-    let mut needers: BTreeMap<u32, usize> = BTreeMap::new();
-    for link in &links {
-        let count = needers.entry(link.needed).or_default();
-        *count = count.saturating_add(1);
-    }
-    links.retain(|link| needers.get(&link.needed).is_none_or(|n| *n <= MAX_NEEDERS));
-    links
+    needs
 }
 
 /// What all peers need, the strongest first, with the chance per mille that a fault of it shows at all of them.
-fn common(needs: &[Need], peers: &[u32]) -> Vec<(u32, u32)> {
-    let mut peers_left = peers.iter();
-    let first = peers_left.next().map(|peer| behind(needs, *peer));
-    let mut common = first.unwrap_or_default();
-    for peer in peers_left {
-        let own = behind(needs, *peer);
+fn common(links: &Links, set: &Peers) -> Vec<(u32, u16)> {
+    let behind = |peer: &u32| -> BTreeMap<u32, u16> {
+        let all = reach_over(links, Ix(*peer), set.carries, MIN_WEIGHT, MAX_CONE);
+        let near = all.into_iter().filter(|reach| reach.hops <= HOPS);
+        near.map(|reach| (reach.ci.0, reach.weight)).collect()
+    };
+    let mut peers = set.of.iter();
+    let mut common = peers.next().map(behind).unwrap_or_default();
+    for peer in peers {
+        let own = behind(peer);
         common.retain(|ci, weight| {
-            let also = own.get(ci).copied().unwrap_or(0);
-            *weight = weight.saturating_mul(also) / 1000;
+            *weight = product(*weight, own.get(ci).copied().unwrap_or(0));
             *weight >= MIN_WEIGHT
         });
     }
-    common.retain(|ci, _| !peers.contains(ci));
-    let mut common: Vec<(u32, u32)> = common.into_iter().collect();
+    common.retain(|ci, _| !set.of.contains(ci));
+    let mut common: Vec<(u32, u16)> = common.into_iter().collect();
     common.sort_unstable_by_key(|(ci, weight)| (Reverse(*weight), *ci));
     common.truncate(MAX_LINKS);
     common
-}
-
-/// What a CI needs within a few hops, with the product of the weights on the best path.
-fn behind(needs: &[Need], ci: u32) -> BTreeMap<u32, u32> {
-    let mut all: BTreeMap<u32, u32> = BTreeMap::new();
-    let mut front = BTreeMap::from([(ci, 1000_u32)]);
-    for _ in 0..HOPS {
-        let mut next: BTreeMap<u32, u32> = BTreeMap::new();
-        for (at, weight) in front {
-            let from = needs.partition_point(|need| need.needer < at);
-            let own = needs.iter().skip(from).take_while(|n| n.needer == at);
-            for need in own {
-                let product = weight.saturating_mul(u32::from(need.weight)) / 1000;
-                let known = all.entry(need.needed).or_default();
-                if product >= MIN_WEIGHT && product > *known {
-                    *known = product;
-                    next.insert(need.needed, product);
-                }
-            }
-        }
-        front = next;
-    }
-    all
 }
 
 #[cfg(test)]
@@ -128,8 +102,9 @@ mod tests {
             of: peers.to_vec(),
             carries: Carries::Power,
         };
-        let links = behind_all(&needs(all), &[set], 900, 1);
-        links
+        let links = Links::new(21, &needs(all), false);
+        let found = behind_all(&links, &[set], 900, 1);
+        found
             .iter()
             .map(|n| (n.needer, n.needed, n.weight))
             .collect()
@@ -156,6 +131,29 @@ mod tests {
         let peers: Vec<u32> = (1..=9).collect();
         assert!(links(&many, &peers).is_empty());
         assert_eq!(links(&many, &[1, 2, 3]), [(0, 20, 873)]);
+    }
+
+    #[test]
+    fn power_does_not_come_over_the_network() {
+        // Both units hang on a UPS (3), and their management on a switch (4).
+        let both = needs(&[(0, 1, 250), (0, 2, 250), (1, 3, 900), (2, 3, 900)]);
+        let managed = [(1, 4), (2, 4)].map(|(needer, needed)| Need {
+            needer,
+            needed,
+            weight: 900,
+            kind: 0,
+            carries: Carries::Network,
+        });
+        let mut all = [both, managed.to_vec()].concat();
+        all.sort_unstable();
+        let set = Peers {
+            needer: 0,
+            of: vec![1, 2],
+            carries: Carries::Power,
+        };
+        let found = behind_all(&Links::new(5, &all, false), &[set], 900, 1);
+        let found: Vec<u32> = found.iter().map(|n| n.needed).collect();
+        assert_eq!(found, [3]);
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! network relation leads to, no path goes on (see [`Carries`]).
 
 use super::ends::ends;
+use super::links::Links;
 use super::peers::{Peers, behind_all};
 use super::{Finding, RawGraph, narrow, wide};
 use crate::rules::{ALL_PEERS, Carries, NEIGHBOUR, RelationRule};
@@ -79,7 +80,6 @@ pub fn weigh(raw: &RawGraph, rules: &BTreeMap<String, RelationRule>) -> Weighed 
         }
     }
     given.sort_unstable_by_key(|g| (g.needer, g.kind, g.needed));
-    given.dedup_by_key(|g| (g.needer, g.kind, g.needed));
     let member_of = rule_of.get("member-of").filter(|(_, rule)| !rule.reverse);
     let special = Special {
         member_of: member_of.map(|(kind, _)| *kind),
@@ -100,7 +100,8 @@ pub fn weigh(raw: &RawGraph, rules: &BTreeMap<String, RelationRule>) -> Weighed 
     one_of_each(&mut needs);
     if let Some((kind, rule)) = rule_of.get(ALL_PEERS) {
         let sets = peers(&given, special.member_of);
-        needs.extend(behind_all(&needs, &sets, rule.weight.min(WHOLE), *kind));
+        let links = Links::new(raw.cis.len(), &needs, false);
+        needs.extend(behind_all(&links, &sets, rule.weight.min(WHOLE), *kind));
     }
     if let Some((kind, rule)) = rule_of.get(NEIGHBOUR) {
         needs.extend(ends(raw).into_iter().map(|(needer, needed)| Need {
