@@ -31,9 +31,12 @@ pub struct Peers {
     pub carries: Carries,
 }
 
+/// What all peers of a set need, with the weight.
+type Common = Vec<(u32, u16)>;
+
 /// The needs of each CI behind all its peers; `links` lead to what is needed.
 pub fn behind_all(links: &Links, sets: &[Peers], weight: u16, kind: u32) -> Vec<Need> {
-    let mut known: BTreeMap<(&[u32], Carries), Vec<(u32, u16)>> = BTreeMap::new();
+    let mut known: BTreeMap<(&[u32], Carries), Common> = BTreeMap::new();
     let mut needs = Vec::new();
     for set in sets {
         if !(2..=MAX_PEERS).contains(&set.of.len()) {
@@ -59,7 +62,7 @@ pub fn behind_all(links: &Links, sets: &[Peers], weight: u16, kind: u32) -> Vec<
 }
 
 /// What all peers need, the strongest first, with the chance per mille that a fault of it shows at all of them.
-fn common(links: &Links, set: &Peers) -> Vec<(u32, u16)> {
+fn common(links: &Links, set: &Peers) -> Common {
     let behind = |peer: &u32| -> BTreeMap<u32, u16> {
         let all = reach_over(links, Ix(*peer), set.carries, MIN_WEIGHT, MAX_CONE);
         let near = all.into_iter().filter(|reach| reach.hops <= HOPS);
@@ -75,7 +78,7 @@ fn common(links: &Links, set: &Peers) -> Vec<(u32, u16)> {
         });
     }
     common.retain(|ci, _| !set.of.contains(ci));
-    let mut common: Vec<(u32, u16)> = common.into_iter().collect();
+    let mut common: Common = common.into_iter().collect();
     common.sort_unstable_by_key(|(ci, weight)| (Reverse(*weight), *ci));
     common.truncate(MAX_LINKS);
     common
