@@ -14,8 +14,13 @@ use std::collections::BTreeSet;
 
 /// Alerts of one name remembered.
 const MAX_RECENT: usize = 256;
-/// CIs that make a burst.
+/// CIs that make a burst; on a large estate one in so many that are monitored.
 const LEAST: i64 = 5;
+/// See [`LEAST`]: where a hundred thousand may fail, five that fail alike are no burst.
+const ONE_IN: u64 = 2000;
+/// Share in per cent that the incidents of a burst have of all small ones: where everything fails at once, no name
+/// stands out.
+const STANDS_OUT: usize = 30;
 /// Incidents of more places have a cause of their own.
 const SMALL: usize = 2;
 /// How many times its own rate a name must come.
@@ -34,6 +39,8 @@ pub struct NameStat {
     pub seen: u32,
     /// The last of them, with their begin.
     pub recent: Vec<(Millis, AlertId)>,
+    /// Alerts as young as these that found no place among them.
+    pub crowded: u32,
     /// The last incidents of one CI that had this name alone, with the moment; see `usual`.
     pub alone: Vec<(Millis, IncidentId)>,
 }
@@ -44,7 +51,7 @@ impl Engine {
         let Some(name) = self.cause_of_name(id) else {
             return;
         };
-        let (recent, seen) = self.remember_name(id, name);
+        let (recent, before) = self.remember_name(id, name);
         // First what is cheap to ask: nearly no alert is part of a burst.
         let gathers = |known: &Incident| {
             known.state.lives()
@@ -53,7 +60,7 @@ impl Engine {
                     || mostly(&known.case, name))
         };
         if !self.state.incidents.get(&mine).is_some_and(gathers)
-            || !self.is_burst(count(&recent), 0, seen - count(&recent))
+            || !self.is_burst(count(&recent), 0, before)
         {
             return;
         }
@@ -77,7 +84,8 @@ impl Engine {
         }
         if !small.contains(&mine)
             || (!running && small.len() < LEAST_PARTS)
-            || !self.is_burst(count(&cis), count(&all), seen - count(&recent))
+            || !self.is_burst(count(&cis), count(&all), before)
+            || (!running && !self.stands_out(name, &small))
         {
             return;
         }
@@ -121,6 +129,22 @@ impl Engine {
         }
     }
 
+    /// Whether so many incidents of one name are many beside the other small ones that opened since it came up.
+    fn stands_out(&self, name: CiId, own: &BTreeSet<IncidentId>) -> bool {
+        let stat = self.state.names.get(&name);
+        let begins = stat.into_iter().flat_map(|stat| &stat.recent);
+        let from = begins
+            .map(|(began, _)| *began)
+            .min()
+            .unwrap_or(self.state.at);
+        let new = self.state.incidents.iter().rev();
+        let new = new.take_while(|(_, i)| i.turns.first().is_some_and(|t| t.at >= from));
+        let small = new.filter(|(_, i)| i.state.lives() && i.case.spots.len() <= SMALL);
+        let others = small.filter(|(id, _)| !own.contains(id)).count();
+        let all = own.len().saturating_add(others);
+        own.len().saturating_mul(100) >= all.saturating_mul(STANDS_OUT)
+    }
+
     /// Whether a CI explains nearly all places of an incident: then it is the cause, and no name.
     fn is_behind_most(&self, incident: IncidentId) -> bool {
         let case = self.state.incidents.get(&incident).map(|known| &known.case);
@@ -142,7 +166,7 @@ impl Engine {
         })
     }
 
-    /// The alerts of a name in the last window, and how many there ever were.
+    /// The alerts of a name in the last window, and how many there were before.
     fn remember_name(&mut self, id: AlertId, name: CiId) -> (Vec<AlertId>, i64) {
         let at = self.state.at;
         let window = self.state.rules.correlate.window;
@@ -154,17 +178,36 @@ impl Engine {
         };
         stat.seen = stat.seen.saturating_add(1);
         self.state.named = self.state.named.saturating_add(1);
-        stat.recent.retain(|(began, _)| at.since(*began) <= window);
-        if stat.recent.len() >= MAX_RECENT {
-            stat.recent.remove(0);
+        let all = stat.recent.len();
+        let mut gone: Vec<usize> = Vec::new();
+        for (n, (began, _)) in stat.recent.iter().enumerate() {
+            if at.since(*began) > window {
+                gone.push(n);
+            }
         }
-        let kept = stat.recent.len();
-        stat.recent.push((began, id));
-        let recent = stat.recent.iter().map(|(_, id)| *id).collect();
         let incident = self.state.alerts.get(&id).and_then(|a| a.incident);
-        self.index.lately.remember(name, kept, incident);
-        let seen = self.state.names.get(&name).map_or(0, |stat| stat.seen);
-        (recent, i64::from(seen))
+        if all.saturating_sub(gone.len()) >= MAX_RECENT {
+            // What one incident shows again and again must not hide that others show it.
+            let shown = |(n, (_, other)): &(usize, &(Millis, AlertId))| {
+                let other = self.state.alerts.get(other).and_then(|a| a.incident);
+                other == incident && gone.binary_search(n).is_err()
+            };
+            let again = stat.recent.iter().enumerate().find(shown);
+            let oldest = (0..all).find(|n| gone.binary_search(n).is_err());
+            gone.extend(again.map(|(n, _)| n).or(oldest));
+            gone.sort_unstable();
+            stat.crowded = stat.crowded.saturating_add(1);
+        } else {
+            stat.crowded = 0;
+        }
+        for n in gone.iter().rev() {
+            stat.recent.remove(*n);
+        }
+        stat.recent.push((began, id));
+        let before = i64::from(stat.seen) - i64::from(stat.crowded) - count(&stat.recent);
+        let recent = stat.recent.iter().map(|(_, id)| *id).collect();
+        self.index.lately.remember(name, (all, &gone), incident);
+        (recent, before)
     }
 
     /// `small` of `all` CIs with a name in this window are in small incidents; `before` alerts of it came in
@@ -175,7 +218,9 @@ impl Engine {
         let windows = first
             .map_or(1, |f| self.state.at.since(f).0.max(0) / window)
             .max(4);
-        small >= LEAST
+        let monitored = self.force.graph.as_ref().map_or(0, |g| g.monitored());
+        let large = i64::try_from(monitored / ONE_IN).unwrap_or(i64::MAX);
+        small >= LEAST.max(large)
             && small.saturating_mul(windows)
                 >= before
                     .saturating_mul(ABOVE)

@@ -27,14 +27,14 @@ impl OfName {
         let n = self.counts.entry(incident).or_default();
         *n = n.saturating_add(1);
     }
-    fn drop_first(&mut self) {
-        let Some(first) = self.each.pop_front() else {
+    fn drop(&mut self, at: usize) {
+        let Some(gone) = self.each.remove(at) else {
             return;
         };
-        if let Some(n) = self.counts.get_mut(&first) {
+        if let Some(n) = self.counts.get_mut(&gone) {
             *n = n.saturating_sub(1);
             if *n == 0 {
-                self.counts.remove(&first);
+                self.counts.remove(&gone);
             }
         }
     }
@@ -46,17 +46,22 @@ impl Lately {
         self.0.clear();
     }
 
-    /// After `kept` alerts of a name that are remembered still another one is.
-    pub(super) fn remember(&mut self, name: CiId, kept: usize, incident: Option<IncidentId>) {
+    /// Of so many alerts of a name that are remembered those at `gone`, in order, no longer are, and another one is.
+    pub(super) fn remember(
+        &mut self,
+        name: CiId,
+        (all, gone): (usize, &[usize]),
+        incident: Option<IncidentId>,
+    ) {
         let Some(known) = self.0.get_mut(&name) else {
             return;
         };
-        let Some(incident) = incident.filter(|_| known.each.len() >= kept) else {
+        let Some(incident) = incident.filter(|_| known.each.len() == all) else {
             self.0.remove(&name);
             return;
         };
-        while known.each.len() > kept {
-            known.drop_first();
+        for at in gone.iter().rev() {
+            known.drop(*at);
         }
         known.add(incident);
     }
