@@ -102,10 +102,6 @@ impl Index {
     pub fn explained_by(&self, ci: CiId) -> &[IncidentId] {
         self.causes.get(&ci).map_or(&[], Vec::as_slice)
     }
-    /// Whether [`Index::near`] leaves none of the incidents out that a fault of `ci` could explain in part.
-    pub(super) fn is_counted(&self, ci: CiId) -> bool {
-        self.explained_by(ci).len() <= MAX_SHARED
-    }
     /// Live incidents that a fault of one of these CIs could explain in part, of each CI at most [`MAX_SHARED`], the
     /// newest. Each once, oldest first.
     pub(super) fn near(&self, causes: impl Iterator<Item = CiId>) -> Vec<IncidentId> {

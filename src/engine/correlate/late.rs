@@ -68,13 +68,9 @@ impl Engine {
             let Some(spot) = self.spot(mine, new.ci) else {
                 return mine;
             };
-            let causes = || spot.causes.iter().map(|(cause, _)| *cause);
-            let mut near = self.index.near(causes());
-            // The causes of its only place are all it has: no other incident shares one of them.
-            let all = self.cis_of(mine) == 1 && causes().all(|c| self.index.is_counted(c));
-            let shares = near.clone();
-            let shares = |other: &IncidentId| !all || shares.binary_search(other).is_ok();
-            near.extend(self.incidents_with_name(new.name));
+            let shares = self.index.near(spot.causes.iter().map(|(cause, _)| *cause));
+            let mut near = shares.clone();
+            near.extend(self.named_over_a_gap(mine, new.name));
             near.retain(|other| *other != mine);
             near.sort_unstable();
             near.dedup();
@@ -84,7 +80,7 @@ impl Engine {
                     continue;
                 }
                 let least = best.map_or(margin, |(best, _, _)| best);
-                let shares = shares(&other);
+                let shares = shares.binary_search(&other).is_ok();
                 let (gain, reason) = self.gain_of_merge((mine, other), shares, came, least);
                 if gain > least {
                     best = Some((gain, other, reason));
@@ -104,6 +100,19 @@ impl Engine {
             };
         }
         mine
+    }
+
+    /// The incidents that show a name, if the CMDB has a gap above them or above `mine`: elsewhere a name joins nothing.
+    fn named_over_a_gap(&mut self, mine: IncidentId, name: Option<CiId>) -> Vec<IncidentId> {
+        let mut named = self.incidents_with_name(name);
+        let gap = |e: &mut Engine, incident: IncidentId| {
+            let root = e.state.incidents.get(&incident).map(|i| i.case.root);
+            root.is_some_and(|root| e.needs_unknown(root))
+        };
+        if !gap(self, mine) {
+            named.retain(|other| gap(self, *other));
+        }
+        named
     }
 
     /// Whether an incident may become one with another because of what began at `began`.
