@@ -169,7 +169,7 @@ fn joining_alerts_keep_nothing_and_turning_points_keep_little() {
         turned.len() <= 3,
         "two hundred joins are no turning points: {turned:?}"
     );
-    world.advance(Millis::mins(15)); // a storm lengthens its hold
+    world.advance(Millis::mins(16)); // a storm lengthens its hold
     let all = kept(&world);
     assert_eq!(all.len(), turned.len() + 1, "the ticket is one");
     assert!(all.iter().all(|k| k.size() <= 4 << 10), "{all:?}");

@@ -10,7 +10,9 @@ use crate::model::{IncidentId, Millis};
 /// Units for the timers of an entry, and as many again to look at what was touched.
 const MOST: usize = 1500;
 /// A look at an incident, whatever its size.
-const LOOK: usize = 20;
+const LOOK: usize = 60;
+/// A look at an incident of more alerts is spread over three entries: its root, its explanation, its ticket.
+const VAST: usize = 1000;
 /// An incident of more alerts is looked at after so many milliseconds as a quarter of them at the earliest: a look
 /// goes through them all.
 const LARGE: usize = 256;
@@ -22,6 +24,8 @@ pub(super) const PLACE: usize = 500;
 pub(super) struct Work {
     /// By timers.
     fired: usize,
+    /// Of these by incidents that were explained anew.
+    settled: usize,
     /// By looks at incidents.
     looked: usize,
 }
@@ -31,7 +35,7 @@ fn look(known: &Incident) -> usize {
     let (places, causes) = (known.case.spots.len(), known.case.sums.len());
     LOOK.saturating_add(known.members.len())
         .saturating_add(places.saturating_mul(4))
-        .saturating_add(causes / 4)
+        .saturating_add(causes)
 }
 
 /// What it costs to explain an incident anew before its ticket, and to look at it.
@@ -45,20 +49,42 @@ impl Engine {
         self.state.incidents.get(&id).map_or(1, look)
     }
 
+    /// Whether what is told of an incident is left to the next entries. What parted is told at once: only this entry
+    /// knows that it did.
+    pub(super) fn tells_later(&self, id: IncidentId) -> bool {
+        let known = self.state.incidents.get(&id);
+        known.is_some_and(|i| i.members.len() > VAST) && !self.parted.contains(&id)
+    }
+
     /// Whether the timers of this entry have done enough.
     pub(super) fn enough_fired(&self) -> bool {
         self.work.fired >= MOST
     }
 
-    /// A timer is about to fire: counts what it will cost.
-    pub(super) fn count_timer(&mut self, timer: &Timer) {
-        let units = match timer {
+    /// Counts what a timer will cost that is about to fire, unless that is too much for what is left of this entry.
+    pub(super) fn may_fire(&mut self, timer: &Timer) -> bool {
+        let units = self.timer_costs(timer);
+        let fired = self.work.fired.saturating_add(units);
+        if self.work.fired > 0 && fired > MOST {
+            return false;
+        }
+        self.work.fired = fired;
+        if matches!(timer, Timer::Hold(_)) {
+            self.work.settled = self.work.settled.saturating_add(units);
+        }
+        true
+    }
+
+    fn timer_costs(&self, timer: &Timer) -> usize {
+        match timer {
             // The incident is explained anew before it is looked at.
             Timer::Hold(incident) => self.state.incidents.get(incident).map_or(1, settle),
             Timer::Quiet(incident)
             | Timer::Silence(incident)
             | Timer::Wait(incident)
-            | Timer::FlapNote(incident) => self.look_costs(*incident),
+            | Timer::FlapNote(incident)
+            | Timer::Explain(incident)
+            | Timer::Write(incident) => self.look_costs(*incident),
             Timer::Row(row) | Timer::Oppose(row) => self.look_costs(row.incident),
             Timer::Expiry(_) | Timer::Flap(_) => LOOK,
             Timer::Place(_) => 1,
@@ -71,8 +97,7 @@ impl Engine {
             | Timer::Window(_)
             | Timer::Storm
             | Timer::Rebind(_) => 1,
-        };
-        self.counts(units);
+        }
     }
 
     /// Counts work of a timer, or of what is bounded like one.
@@ -85,7 +110,8 @@ impl Engine {
     pub(super) fn may_look(&mut self, id: IncidentId) -> bool {
         let at = self.state.at;
         let units = self.look_costs(id);
-        let enough = self.work.looked >= MOST;
+        let done = self.work.looked.max(self.work.settled);
+        let enough = done > 0 && done.saturating_add(units) > MOST;
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return true;
         };

@@ -326,17 +326,14 @@ impl Engine {
 
     fn fire_timers(&mut self, at: Millis) {
         for _ in 0..MAX_TIMERS {
-            let Some((due, _)) = self.state.timers.first() else {
+            let Some((due, timer)) = self.state.timers.first().cloned() else {
                 return;
             };
-            if *due > at || self.enough_fired() {
+            if due > at || !self.may_fire(&timer) {
                 return;
             }
-            let Some((due, timer)) = self.state.timers.pop_first() else {
-                return;
-            };
+            self.state.timers.pop_first();
             self.state.at = self.state.at.max(due);
-            self.count_timer(&timer);
             match timer {
                 Timer::Expiry(alert) => self.expiry_due(alert),
                 Timer::ForgetAlert(alert) => self.forget_alert_due(alert),
@@ -356,6 +353,8 @@ impl Engine {
                 Timer::Oppose(row) => self.touch(row.incident),
                 Timer::Place(alert) => self.place_due(alert),
                 Timer::Rebind(alert) => self.rebind_from(alert),
+                Timer::Explain(incident) => self.explain_due(incident),
+                Timer::Write(incident) => self.write_due(incident),
             }
         }
         invariant::check(&mut self.effects.violations, Invariant::L1, false);

@@ -301,6 +301,10 @@ pub enum Timer {
     Place(AlertId),
     /// Live alerts from this one on were not bound anew yet, after a new graph or new rules.
     Rebind(AlertId),
+    /// A vast incident is explained, in an entry after the one that looked at it.
+    Explain(IncidentId),
+    /// And what people and the tool hear of it is written, in the next.
+    Write(IncidentId),
 }
 
 impl State {

@@ -100,7 +100,7 @@ pub struct Case {
 }
 
 /// What `weight` between a cause and a place is worth.
-fn gain_of(cause: CiId, place: CiId, weight: u16, chance: Nats) -> Each {
+pub fn gain_of(cause: CiId, place: CiId, weight: u16, chance: Nats) -> Each {
     match cause == place {
         true => scale::own_gain(chance),
         false => scale::gain(weight, chance),

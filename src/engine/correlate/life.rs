@@ -10,47 +10,6 @@ use crate::record::History;
 const KEEP: Millis = Millis::mins(24 * 60);
 
 impl Engine {
-    /// Looks once at every incident that an entry touched: root, priority, hold, ticket.
-    pub(in crate::engine) fn look_at_touched(&mut self) {
-        // Looking may touch others (a merge told in two tickets); each round is about fewer incidents.
-        for _ in 0..8 {
-            let touched = std::mem::take(&mut self.touched);
-            if touched.is_empty() {
-                return;
-            }
-            self.know_windows();
-            for id in touched {
-                if self.may_look(id) {
-                    self.look_at(id);
-                }
-            }
-        }
-    }
-
-    fn look_at(&mut self, id: IncidentId) {
-        let lives = self
-            .state
-            .incidents
-            .get(&id)
-            .is_some_and(|i| i.state.lives());
-        if lives {
-            self.know_about(id);
-            self.choose_root(id);
-            self.see(id);
-            self.judge_hold(id);
-            self.want_ticket(id);
-            self.see(id);
-            self.tell_severe(id);
-            self.tell_flaps(id);
-        }
-        self.keep_why(id);
-        self.write_notes(id);
-        self.inform(id);
-        self.pump(id);
-        self.remember(id);
-        self.unsee();
-    }
-
     pub(in crate::engine) fn hold_of(&self, priority: Priority) -> Millis {
         let hold = &self.state.rules.correlate.hold;
         let hold = match priority {
@@ -73,7 +32,7 @@ impl Engine {
     }
 
     /// Priority rises at once and never falls while the incident lives; the hold follows it.
-    fn judge_hold(&mut self, id: IncidentId) {
+    pub(super) fn judge_hold(&mut self, id: IncidentId) {
         let now = self.judge_priority(id);
         let at = self.state.at;
         let rules = self.state.rules.clone();
@@ -169,7 +128,7 @@ impl Engine {
     }
 
     /// A ticket is wanted from the end of the hold on, if something in it may open one.
-    fn want_ticket(&mut self, id: IncidentId) {
+    pub(super) fn want_ticket(&mut self, id: IncidentId) {
         let at = self.state.at;
         let Some(known) = self.state.incidents.get(&id) else {
             return;
@@ -418,7 +377,7 @@ impl Engine {
     }
 
     /// The history row of an incident, at its turning points.
-    fn remember(&mut self, id: IncidentId) {
+    pub(super) fn remember(&mut self, id: IncidentId) {
         let Some(known) = self.state.incidents.get(&id) else {
             return;
         };

@@ -22,7 +22,7 @@
 //! | `merge`, `settle` | two incidents become one; one becomes several |
 //! | `hidden` | silence that a source makes |
 //! | `root`, `fine`, `group`, `impact`, `under`, `seen` | the cause for people, and what it hits |
-//! | `life` | held, open, over |
+//! | `life`, `look` | held, open, over; what comes of a change |
 //! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
 
 pub mod absence;
@@ -47,6 +47,7 @@ mod lately;
 pub mod leads;
 mod learn;
 mod life;
+mod look;
 mod merge;
 mod names;
 mod place;

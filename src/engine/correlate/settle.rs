@@ -1,8 +1,8 @@
 //! Settling: at the end of its hold an incident is explained anew, and split if several faults explain it
 //! better than one.
 
-use super::case::{Case, Spot};
-use super::scale::{Nats, nats};
+use super::case::{Case, Names, Spot, add_name, gain_of};
+use super::scale::{self, Each, Nats, nats};
 use crate::engine::Engine;
 use crate::engine::state::{How, Timer};
 use crate::model::{AlertId, CiId, IncidentId, Millis};
@@ -21,6 +21,24 @@ const SEEN_BY_IF_SILENT: Millis = Millis::secs(150);
 
 /// One part: its cause and places.
 type Part = (CiId, Vec<CiId>);
+
+/// What one cause could explain.
+#[derive(Default)]
+struct Under {
+    places: Vec<CiId>,
+    gain: Each,
+    named: Names,
+}
+
+impl Under {
+    fn count(&mut self, cause: CiId, place: CiId, weight: u16, spot: &Spot) {
+        self.places.push(place);
+        self.gain = scale::plus(self.gain, gain_of(cause, place, weight, spot.chance));
+        for (name, (n, last)) in &spot.named {
+            add_name(&mut self.named, *name, *n, *last);
+        }
+    }
+}
 
 impl Engine {
     /// Splits a held incident if that explains it better.
@@ -114,25 +132,28 @@ impl Engine {
             if parts.len() > MAX_PARTS {
                 return None;
             }
-            let mut under: BTreeMap<CiId, Vec<CiId>> = BTreeMap::new();
+            let mut under: BTreeMap<CiId, Under> = BTreeMap::new();
             for place in &rest {
-                for (cause, _) in case.spots.get(place).iter().flat_map(|s| &s.causes) {
-                    under.entry(*cause).or_default().push(*place);
+                let Some(spot) = case.spots.get(place) else {
+                    continue;
+                };
+                for (cause, weight) in &spot.causes {
+                    let part = under.entry(*cause).or_default();
+                    part.count(*cause, *place, *weight, spot);
                 }
             }
             let mut best: Option<(Nats, Part)> = None;
-            for (cause, places) in under {
+            for (cause, part) in under {
                 if cause == case.root && parts.is_empty() {
                     continue;
                 }
-                if !case.spots.contains_key(&cause) && places.len() < 2 {
+                if !case.spots.contains_key(&cause) && part.places.len() < 2 {
                     continue;
                 }
-                let gains = case.gain_from(cause, &places);
-                let value = self.value(case, cause, gains, at)
-                    + self.likeness(&case.named_at(&places), &case.named);
+                let value = self.value(case, cause, part.gain, at)
+                    + self.likeness(&part.named, &case.named);
                 if best.as_ref().is_none_or(|(v, _)| value > *v) {
-                    best = Some((value, (cause, places)));
+                    best = Some((value, (cause, part.places)));
                 }
             }
             let (value, part) = best?;

@@ -1,0 +1,73 @@
+//! A look at an incident: what came of what an entry did to it. First its root, its priority and whether it wants a
+//! ticket, then its explanation, then what people and the tool hear of it; of a vast incident in an entry each.
+
+use crate::engine::Engine;
+use crate::engine::state::Timer;
+use crate::model::IncidentId;
+
+impl Engine {
+    /// Looks once at every incident that an entry touched: root, priority, hold, ticket.
+    pub(in crate::engine) fn look_at_touched(&mut self) {
+        // Looking may touch others (a merge told in two tickets); each round is about fewer incidents.
+        for _ in 0..8 {
+            let touched = std::mem::take(&mut self.touched);
+            if touched.is_empty() {
+                return;
+            }
+            self.know_windows();
+            for id in touched {
+                if self.may_look(id) {
+                    self.look_at(id);
+                }
+            }
+        }
+    }
+
+    fn look_at(&mut self, id: IncidentId) {
+        let lives = self
+            .state
+            .incidents
+            .get(&id)
+            .is_some_and(|i| i.state.lives());
+        if lives {
+            self.know_about(id);
+            self.choose_root(id);
+            self.see(id);
+            self.judge_hold(id);
+            self.want_ticket(id);
+            self.see(id);
+            self.tell_severe(id);
+            self.tell_flaps(id);
+        }
+        if self.tells_later(id) {
+            self.set_timer(self.state.at, Timer::Explain(id));
+        } else {
+            self.keep_why(id);
+            self.tell(id);
+        }
+        self.unsee();
+    }
+
+    /// What people and the tool hear of an incident.
+    fn tell(&mut self, id: IncidentId) {
+        self.write_notes(id);
+        self.inform(id);
+        self.pump(id);
+        self.remember(id);
+    }
+
+    pub(in crate::engine) fn explain_due(&mut self, id: IncidentId) {
+        self.know_windows();
+        self.see(id);
+        self.keep_why(id);
+        self.unsee();
+        self.set_timer(self.state.at, Timer::Write(id));
+    }
+
+    pub(in crate::engine) fn write_due(&mut self, id: IncidentId) {
+        self.know_windows();
+        self.see(id);
+        self.tell(id);
+        self.unsee();
+    }
+}
