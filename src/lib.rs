@@ -113,7 +113,7 @@
 //!   eight hosts down are no news: of 10,000 alerts of an hour on 100,000 CIs (`benches/scale`) 7,000 were one incident
 //!   that began as eight hosts down on eight sites, and hung on a hub in the end; 2,088 incidents now. What one incident
 //!   shows again and again no longer hides that others show it, so a hub with 10,000 dependants that all show one name
-//!   is one incident though each of their sites explains its part. The recorded runs: not a byte.
+//!   is one incident though each of their sites explains its part. The recorded runs score the same.
 //! * A CI whose alerts all name another one tells of that: it is not down, so the silence of what needs it counts against
 //!   no cause behind it, and what both ends need at first hand, their link, may be the cause (`names`, `fine`): top3 of
 //!   the second world .518 to .531, F1 of the estate with rings .826 to .829.
