@@ -56,6 +56,7 @@ impl Engine {
         self.remember(id);
     }
 
+    /// The second entry of a look at a vast incident.
     pub(in crate::engine) fn explain_due(&mut self, id: IncidentId) {
         self.know_windows();
         self.see(id);
@@ -64,6 +65,7 @@ impl Engine {
         self.set_timer(self.state.at, Timer::Write(id));
     }
 
+    /// The third.
     pub(in crate::engine) fn write_due(&mut self, id: IncidentId) {
         self.know_windows();
         self.see(id);
