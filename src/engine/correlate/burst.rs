@@ -179,22 +179,17 @@ impl Engine {
         stat.seen = stat.seen.saturating_add(1);
         self.state.named = self.state.named.saturating_add(1);
         let all = stat.recent.len();
-        let mut gone: Vec<usize> = Vec::new();
-        for (n, (began, _)) in stat.recent.iter().enumerate() {
-            if at.since(*began) > window {
-                gone.push(n);
-            }
-        }
+        let old = |(_, (began, _)): &(usize, &(Millis, AlertId))| at.since(*began) > window;
+        let old = stat.recent.iter().enumerate().filter(old);
+        let mut gone: Vec<usize> = old.map(|(n, _)| n).collect();
         let incident = self.state.alerts.get(&id).and_then(|a| a.incident);
         if all.saturating_sub(gone.len()) >= MAX_RECENT {
+            let stay = || (0..all).filter(|n| gone.binary_search(n).is_err());
+            let incident_at = |n: usize| self.state.alerts.get(&stat.recent.get(n)?.1)?.incident;
             // What one incident shows again and again must not hide that others show it.
-            let shown = |(n, (_, other)): &(usize, &(Millis, AlertId))| {
-                let other = self.state.alerts.get(other).and_then(|a| a.incident);
-                other == incident && gone.binary_search(n).is_err()
-            };
-            let again = stat.recent.iter().enumerate().find(shown);
-            let oldest = (0..all).find(|n| gone.binary_search(n).is_err());
-            gone.extend(again.map(|(n, _)| n).or(oldest));
+            let again = stay().find(|n| incident_at(*n) == incident);
+            let goes = again.or_else(|| stay().next());
+            gone.extend(goes);
             gone.sort_unstable();
             stat.crowded = stat.crowded.saturating_add(1);
         } else {
