@@ -199,6 +199,8 @@ pub struct Ticket {
     pub warnings_wait: Millis,
     /// The same where such warnings usually come alone; not less than `warnings_wait`, and not read while that is 0.
     pub usual_wait: Millis,
+    /// How long one on a CI or two waits while the ticket of another incident tells of the same; not read while `warnings_wait` is 0.
+    pub told_wait: Millis,
     /// Calendars outside of whose hours P3 and P4 wait.
     pub hours: [Option<String>; 2],
     /// Resolved tickets whose incident goes on.
@@ -388,6 +390,7 @@ impl Default for Ticket {
             site_attribute: "site".to_owned(),
             warnings_wait: Millis::mins(10),
             usual_wait: Millis::mins(35),
+            told_wait: Millis::mins(120),
             hours: [None, None],
             reopen: ReopenRules::default(),
         }

@@ -159,6 +159,7 @@ pub(super) fn ticket(
     out.warnings_wait = s.duration("warnings_wait");
     out.notes = notes(s.text("notes"));
     out.usual_wait = s.duration("usual_wait");
+    out.told_wait = s.duration("told_wait");
     out.reopen.ours = reopen(s.text("reopen"));
     out.reopen.persons = reopen(s.text("reopen_persons"));
     out.reopen.persons_after = s.duration("reopen_persons_after");

@@ -1,10 +1,21 @@
 //! What a ticket waits for beyond its hold: warnings that no service feels, and the hours of service.
+//!
+//! During a large fault single warnings come beside it for which no path speaks: too little to join its incident, and
+//! a ticket each would be the flood again. While a ticket tells of the same they wait for their own.
 
 use super::Engine;
-use super::state::{Incident, Timer};
-use crate::model::{IncidentId, Millis, Priority, Severity};
+use super::state::{Incident, IncidentState, Timer};
+use crate::model::{CiId, IncidentId, Millis, Priority, Severity};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// An incident with a ticket tells of a name while it has so many live alerts.
+const TELLS: u32 = 3;
+/// Warnings on more CIs are no stragglers of another fault.
+const FEW: usize = 2;
+/// How often it is asked whether a ticket still tells of the same.
+const AGAIN: Millis = Millis::mins(10);
 
 /// What a ticket waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,19 +35,33 @@ pub enum Why {
     Usual,
     /// It is outside the hours of this calendar.
     Hours(Arc<str>),
+    /// It has only warnings on a CI or two, and the ticket of this incident tells of the same.
+    Told(IncidentId),
+}
+
+/// Which incident with a ticket tells of a name, the oldest. Derived from the state, once in an entry, if anybody asks;
+/// what is in shadow is told of in shadow.
+#[derive(Clone, Debug, Default)]
+pub struct Tells(Option<BTreeMap<(bool, CiId), IncidentId>>);
+
+impl Tells {
+    /// Another entry begins.
+    pub(super) fn forget(&mut self) {
+        self.0 = None;
+    }
 }
 
 impl Engine {
     /// Whether the ticket of an incident waits, beyond its hold. A timer stands for the end of it.
     pub(super) fn ticket_waits(&mut self, id: IncidentId) -> bool {
-        let Some(known) = self.state.incidents.get(&id) else {
-            return false;
-        };
-        let wait = match known.promoted {
-            true => None, // a person wants it now
-            false => self
-                .warnings_wait(id, known)
-                .or_else(|| self.hours_wait(known)),
+        let of = self.state.incidents.get(&id).filter(|i| !i.promoted); // else a person wants it now
+        let wait = of.and_then(|known| {
+            self.warnings_wait(id, known)
+                .or_else(|| self.hours_wait(known))
+        });
+        let wait = match wait {
+            None => self.told_wait(id),
+            some => some,
         };
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return false;
@@ -44,10 +69,11 @@ impl Engine {
         let Some(wait) = wait else {
             return false; // what it waited for stays known: it says why the ticket came when it did
         };
-        let told = known.waits.as_ref() == Some(&wait);
-        known.waits = Some(wait.clone());
-        if !told {
+        let before = known.waits.replace(wait.clone());
+        if before.as_ref() != Some(&wait) {
             self.set_timer(wait.until, Timer::Wait(id));
+        }
+        if before.is_none_or(|before| before.why != wait.why) {
             let until = wait.until.rfc3339();
             let text = match &wait.why {
                 Why::Warnings => {
@@ -61,6 +87,9 @@ impl Engine {
                 Why::Hours(name) => {
                     format!("outside the hours of {name}: no ticket before {until}")
                 }
+                Why::Told(other) => format!(
+                    "only warnings, and the ticket of {other} tells of the same: no ticket while it does"
+                ),
             };
             self.line(Some(id), text);
         }
@@ -80,6 +109,59 @@ impl Engine {
             && self.worst(known) >= Severity::Warning
             && self.observed(id).is_empty();
         waits.then_some(Wait { until, why })
+    }
+
+    /// Warnings of which a ticket tells already, until it no longer does or for as long as the configuration says.
+    fn told_wait(&mut self, id: IncidentId) -> Option<Wait> {
+        let known = self.state.incidents.get(&id).filter(|i| !i.promoted)?;
+        let names = &known.case.named;
+        let (at, until) = (self.state.at, self.told_until(known));
+        if until <= at
+            || names.is_empty()
+            || known.case.spots.len() > FEW
+            || self.worst(known) < Severity::Warning
+            || !self.observed(id).is_empty()
+        {
+            return None;
+        }
+        let told = self
+            .index
+            .tells
+            .0
+            .get_or_insert_with(|| tells(&self.state.incidents));
+        let by = |name: &CiId| told.get(&(known.shadow, *name)).copied();
+        let first = names.keys().next().and_then(by)?;
+        if !names.keys().all(|name| by(name).is_some()) {
+            return None;
+        }
+        let asked = known
+            .waits
+            .as_ref()
+            .filter(|w| matches!(w.why, Why::Told(_)) && w.until > at);
+        Some(match asked {
+            Some(wait) => wait.clone(),
+            None => Wait {
+                until: until.min(at.plus(AGAIN)),
+                why: Why::Told(first),
+            },
+        })
+    }
+
+    fn told_until(&self, known: &Incident) -> Millis {
+        let rules = &self.state.rules.ticket;
+        match rules.warnings_wait {
+            Millis(0) => known.first,
+            _ => known.first.plus(rules.told_wait),
+        }
+    }
+
+    /// When the ticket of an incident that waits opens, at the latest.
+    pub(super) fn opens_at(&self, known: &Incident) -> Option<Millis> {
+        let wait = known.waits.as_ref().filter(|_| known.opened.is_none())?;
+        Some(match wait.why {
+            Why::Told(_) => self.told_until(known),
+            Why::Warnings | Why::Usual | Why::Hours(_) => wait.until,
+        })
     }
 
     fn hours_wait(&self, known: &Incident) -> Option<Wait> {
@@ -112,6 +194,25 @@ impl Engine {
             Why::Hours(name) => {
                 format!("outside the hours of calendar {name}; it opens at {until} if it goes on")
             }
+            Why::Told(other) => {
+                let until = self.told_until(known).rfc3339();
+                format!(
+                    "only warnings, and the ticket of {other} tells of the same; it opens when that no longer does, at {until} at the latest, if they go on"
+                )
+            }
         })
     }
+}
+
+fn tells(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<(bool, CiId), IncidentId> {
+    let mut told = BTreeMap::new();
+    for (id, known) in incidents {
+        let open = known.opened.is_some() && known.state == IncidentState::Open;
+        if open && known.live >= TELLS {
+            for name in known.case.named.keys() {
+                told.entry((known.shadow, *name)).or_insert(*id);
+            }
+        }
+    }
+    told
 }

@@ -47,7 +47,7 @@ impl Engine {
             "acknowledged": known.acknowledged,
             "merged_into": known.merged_into.map(|i| i.to_string()),
             "tickets": tickets,
-            "opens_at": known.waits.as_ref().filter(|_| known.opened.is_none()).map(|w| w.until.rfc3339()),
+            "opens_at": self.opens_at(known).map(|t| t.rfc3339()),
             "flapping": self.flap_texts(id).0.into_iter().map(|f| f.ci).collect::<Vec<_>>(),
             "no_ticket_because": self.no_ticket_because(id),
         }))

@@ -14,6 +14,7 @@ use super::under::Dependant;
 use super::why::next::MAX_ASKED;
 use crate::engine::Engine;
 use crate::engine::maintenance::Window;
+use crate::engine::waits::Tells;
 use crate::graph::Reach;
 use crate::model::{CiId, IncidentId};
 use std::collections::BTreeSet;
@@ -91,6 +92,7 @@ pub struct Index {
     /// See [`Index::scored_by`].
     scored_by: u64,
     pub(in crate::engine) lately: Lately,
+    pub(in crate::engine) tells: Tells,
 }
 
 impl Index {
