@@ -111,40 +111,35 @@ impl Engine {
         waits.then_some(Wait { until, why })
     }
 
-    /// Warnings of which a ticket tells already, until it no longer does or for as long as the configuration says.
+    /// Warnings of which a ticket tells already, until it no longer does or for as long as the configuration says. Not
+    /// what a person took out of an incident, or keeps apart from that one.
     fn told_wait(&mut self, id: IncidentId) -> Option<Wait> {
         let known = self.state.incidents.get(&id).filter(|i| !i.promoted)?;
-        let names = &known.case.named;
         let (at, until) = (self.state.at, self.told_until(known));
         if until <= at
-            || names.is_empty()
             || known.case.spots.len() > FEW
+            || known.hands.split_from.is_some()
             || self.worst(known) < Severity::Warning
             || !self.observed(id).is_empty()
         {
             return None;
         }
-        let told = self
-            .index
-            .tells
-            .0
-            .get_or_insert_with(|| tells(&self.state.incidents));
-        let by = |name: &CiId| told.get(&(known.shadow, *name)).copied();
-        let first = names.keys().next().and_then(by)?;
-        if !names.keys().all(|name| by(name).is_some()) {
+        let told = &mut self.index.tells.0;
+        let told = told.get_or_insert_with(|| tells(&self.state.incidents));
+        let names = known.case.named.keys();
+        let by = names.map(|name| told.get(&(known.shadow, *name)).copied());
+        let by: Vec<IncidentId> = by.collect::<Option<_>>()?;
+        let first = *by.first()?;
+        if !by.iter().all(|other| self.may_merge(id, *other)) {
             return None;
         }
-        let asked = known
-            .waits
-            .as_ref()
-            .filter(|w| matches!(w.why, Why::Told(_)) && w.until > at);
-        Some(match asked {
-            Some(wait) => wait.clone(),
-            None => Wait {
-                until: until.min(at.plus(AGAIN)),
-                why: Why::Told(first),
-            },
-        })
+        let why = Why::Told(first);
+        let asked = known.waits.as_ref();
+        let asked = asked.filter(|w| w.why == why && w.until > at).cloned();
+        Some(asked.unwrap_or(Wait {
+            until: until.min(at.plus(AGAIN)),
+            why,
+        }))
     }
 
     fn told_until(&self, known: &Incident) -> Millis {

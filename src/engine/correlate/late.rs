@@ -17,7 +17,7 @@ const MARGIN: Nats = nats(15);
 /// Places of an incident that is looked at once more before its ticket.
 const SMALL: usize = 4;
 /// A ticket that would become one too many, unless the cause of a lone alert came late.
-const TOLL: Nats = nats(10);
+const TOLL: Nats = nats(20);
 /// Merges after one alert.
 const MAX_MERGES: usize = 6;
 /// Alerts of the younger incident that pay for its delay.
