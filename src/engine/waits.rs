@@ -7,7 +7,7 @@ use super::Engine;
 use super::state::{Incident, IncidentState, Timer};
 use crate::model::{CiId, IncidentId, Millis, Priority, Severity};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An incident with a ticket tells of a name while it has so many live alerts.
@@ -125,7 +125,7 @@ impl Engine {
             return None;
         }
         let told = &mut self.index.tells.0;
-        let told = told.get_or_insert_with(|| tells(&self.state.incidents));
+        let told = told.get_or_insert_with(|| tells(&self.state.incidents, &self.index.live));
         let names = known.case.named.keys();
         let by = names.map(|name| told.get(&(known.shadow, *name)).copied());
         let by: Vec<IncidentId> = by.collect::<Option<_>>()?;
@@ -199,9 +199,13 @@ impl Engine {
     }
 }
 
-fn tells(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<(bool, CiId), IncidentId> {
+fn tells(
+    incidents: &BTreeMap<IncidentId, Incident>,
+    live: &BTreeSet<IncidentId>,
+) -> BTreeMap<(bool, CiId), IncidentId> {
     let mut told = BTreeMap::new();
-    for (id, known) in incidents {
+    let live = live.iter().filter_map(|id| Some((id, incidents.get(id)?)));
+    for (id, known) in live {
         let open = known.opened.is_some() && known.state == IncidentState::Open;
         if open && known.live >= TELLS {
             for name in known.case.named.keys() {

@@ -209,7 +209,8 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
             }
         }
     }
-    if engine.index.entries() != [places, causes] {
+    let live: BTreeSet<IncidentId> = places.iter().map(|(_, incident)| *incident).collect();
+    if engine.index.live != live || engine.index.entries() != [places, causes] {
         out.push("I5: the index is not that of the live incidents".to_owned());
     }
     out

@@ -93,6 +93,8 @@ pub struct Index {
     scored_by: u64,
     pub(in crate::engine) lately: Lately,
     pub(in crate::engine) tells: Tells,
+    /// Live incidents.
+    pub(in crate::engine) live: BTreeSet<IncidentId>,
 }
 
 impl Index {
@@ -180,6 +182,7 @@ impl Index {
         add_to(&mut self.causes, ci, incident);
     }
     pub(super) fn add_place(&mut self, ci: CiId, incident: IncidentId) {
+        self.live.insert(incident);
         add_to(&mut self.at, ci, incident);
     }
 }
@@ -270,6 +273,7 @@ impl Engine {
         let Some(known) = self.state.incidents.get(&incident) else {
             return;
         };
+        self.index.live.remove(&incident);
         for ci in known.case.spots.keys() {
             drop_from(&mut self.index.at, *ci, incident);
         }
