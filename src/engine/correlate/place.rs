@@ -21,6 +21,10 @@ pub(super) const MAX_SHARED: usize = 64;
 const HARD: u16 = 600;
 /// An alert may come this late to a cause that still fires over a hard path.
 const FIRING_CAUSE: Millis = Millis::mins(20);
+/// An incident of so many alerts ends when less than [`FIRES_STILL`] of them fire.
+const LARGE: u64 = 20;
+/// Share in per cent.
+const FIRES_STILL: u64 = 30;
 
 /// A new alert, as far as its place depends on it.
 #[derive(Clone, Copy, Debug)]
@@ -110,10 +114,15 @@ impl Engine {
             + FIRST
     }
 
-    /// Whether an incident is open for an alert that began at `began`.
+    /// Whether an incident is open for an alert that began at `began`. One that ends takes nothing more: else a hub whose
+    /// fault is over would gather for hours what fails behind it.
     pub(super) fn is_open(&self, incident: &Incident, began: Millis) -> bool {
         let window = self.state.rules.correlate.window;
-        incident.state.lives()
+        let (live, all) = (u64::from(incident.live), incident.members.len());
+        let all = u64::try_from(all).unwrap_or(u64::MAX);
+        let ends = all >= LARGE && live.saturating_mul(100) < all.saturating_mul(FIRES_STILL);
+        !ends
+            && incident.state.lives()
             && began.since(incident.case.last) <= window
             && incident.case.first.since(began) <= window
     }
