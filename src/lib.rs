@@ -151,8 +151,9 @@
 //!   that fire, two hours at most (`waits`). They are not joined, for of those in the second world two thirds are noise.
 //!   Tickets per fault 3.11 to 2.82, noise tickets a run 187 to 165, under .057 to .074; first world 1.52 to 1.44, 77 to
 //!   75, .080 to .089. Tried and dropped: the same where only some names are shown, or where the CI needs one that
-//!   alerts there (tickets 2.73, under .077 to .090), and critical ones; half the toll for a merge of two incidents with
+//!   alerts there (tickets 2.73, under .077 to .090); half the toll for a merge of two incidents with
 //!   tickets (top1 .416 to .424 by one fault in one order of arrival, but five large faults become one ticket).
+//!   Critical ones do not wait: in the first world a third of those is the only ticket of its fault.
 //! * Alerts that a maintenance window does not cover are set aside from the incident that it covers, as an
 //!   incident of their own; small ones that begin with a large maintenance wait for its end.
 //! * A warning never explains a critical alert elsewhere.

@@ -54,15 +54,13 @@ impl Tells {
 impl Engine {
     /// Whether the ticket of an incident waits, beyond its hold. A timer stands for the end of it.
     pub(super) fn ticket_waits(&mut self, id: IncidentId) -> bool {
-        let of = self.state.incidents.get(&id).filter(|i| !i.promoted); // else a person wants it now
-        let wait = of.and_then(|known| {
-            self.warnings_wait(id, known)
-                .or_else(|| self.hours_wait(known))
-        });
-        let wait = match wait {
-            None => self.told_wait(id),
-            some => some,
+        let known = self.state.incidents.get(&id);
+        let Some(known) = known.filter(|i| !i.promoted) else {
+            return false; // a person wants it now
         };
+        let wait = self.warnings_wait(id, known);
+        let wait = wait.or_else(|| self.hours_wait(known));
+        let wait = wait.or_else(|| self.told_wait(id));
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return false;
         };
@@ -105,22 +103,24 @@ impl Engine {
             _ => (rules.warnings_wait, Why::Warnings),
         };
         let until = known.first.plus(wait);
-        let waits = until > self.state.at
-            && self.worst(known) >= Severity::Warning
-            && self.observed(id).is_empty();
+        let waits = until > self.state.at && self.only_warnings(id, known);
         waits.then_some(Wait { until, why })
+    }
+
+    /// Whether an incident has only warnings, and no service feels it.
+    fn only_warnings(&self, id: IncidentId, known: &Incident) -> bool {
+        self.worst(known) >= Severity::Warning && self.observed(id).is_empty()
     }
 
     /// Warnings of which a ticket tells already, until it no longer does or for as long as the configuration says. Not
     /// what a person took out of an incident, or keeps apart from that one.
     fn told_wait(&mut self, id: IncidentId) -> Option<Wait> {
-        let known = self.state.incidents.get(&id).filter(|i| !i.promoted)?;
+        let known = self.state.incidents.get(&id)?;
         let (at, until) = (self.state.at, self.told_until(known));
         if until <= at
             || known.case.spots.len() > FEW
             || known.hands.split_from.is_some()
-            || self.worst(known) < Severity::Warning
-            || !self.observed(id).is_empty()
+            || !self.only_warnings(id, known)
         {
             return None;
         }
@@ -199,6 +199,7 @@ impl Engine {
     }
 }
 
+/// See [`Tells`].
 fn tells(
     incidents: &BTreeMap<IncidentId, Incident>,
     live: &BTreeSet<IncidentId>,
