@@ -244,6 +244,12 @@ fn facts(answer: &Value) -> String {
             text_of(change, "at")
         ));
     }
+    if let Some(incident) = root.get("alerts_in").and_then(Value::as_str) {
+        out.push_str(&format!(
+            "FIRES    {} alerts in {incident}\n",
+            text_of(root, "ci")
+        ));
+    }
     out.push_str(&coverage(at(answer, "explains"), text_of(root, "ci")));
     for other in list(answer, "runner_up") {
         out.push_str(&format!(

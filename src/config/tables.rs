@@ -245,7 +245,7 @@ const TICKET: &[Key] = &[
     key("site_attribute", Text, Toml("\"site\""), "CI attribute that names the site, for [[ticket.route]]"),
     key("warnings_wait", Duration, Toml("\"10m\""), "how long an incident of warnings alone that no service feels waits for its ticket; \"0s\" for no longer than others"),
     key("usual_wait", Duration, Toml("\"35m\""), "the same where their names came alone on one CI six times within a day; not less than warnings_wait, and not read while that is \"0s\""),
-    key("told_wait", Duration, Toml("\"2h\""), "how long such an incident on a CI or two waits while the ticket of another one shows all its names and has three alerts that fire; \"0s\" for no longer than others, and not read while warnings_wait is \"0s\""),
+    key("told_wait", Duration, Toml("\"2h\""), "how long such an incident on a CI or two waits while its probable cause alerts in another one that has a ticket, or the ticket of another one shows all its names and has three alerts that fire; \"0s\" for no longer than others, and not read while warnings_wait is \"0s\""),
     key("calendar_p3", Text, Absent, "a [[ticket.calendar]]: a P3 that begins outside of its hours opens its ticket when they begin"),
     key("calendar_p4", Text, Absent, "the same for P4"),
     key("reopen", OneOf(&["reopen", "new", "note"]), Toml("\"reopen\""), "a ticket that we resolved, when its alert fires again within correlate.reopen_within: opened again, followed by a new one, or only told"),

@@ -108,12 +108,14 @@ pub struct Told {
 }
 
 /// A merge.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merge {
     /// The other incident.
     pub from: IncidentId,
     /// The cause that explains both.
     pub because: CiId,
+    /// The neighbour of that CI that went down with it, if what cut off both explains both incidents.
+    pub beside: Option<CiId>,
     /// The person who merged them; `None` if it was us.
     pub by: Option<String>,
     /// When.

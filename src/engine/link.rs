@@ -154,7 +154,7 @@ impl Engine {
             incident: into,
             ticket: self.ticket_of(into, target),
             because: merge.map_or(Because::Ci(String::new()), |m| {
-                self.explains_both(m.because)
+                self.explains_both(m.because, m.beside)
             }),
             by: merge.and_then(|m| m.by.clone()).unwrap_or_default(),
         }

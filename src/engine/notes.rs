@@ -153,7 +153,9 @@ impl Engine {
         let cause = known.confident.then_some(root);
         if cause != told.cause {
             let quiet = !touched && at.since(opened) < rules.quiet_reroot;
-            if !quiet {
+            // That a lone CI is the cause of its own alerts is no news.
+            let itself = told.cause.is_none() && self.spots(id).len() <= 1;
+            if !quiet && !itself {
                 self.note_cause(id, told.cause);
             }
             if let Some(known) = self.state.incidents.get_mut(&id) {
@@ -172,7 +174,7 @@ impl Engine {
             return;
         };
         let cis: Vec<_> = self.spots(id).keys().copied().collect();
-        let now = self.cause(known, &cis);
+        let now = self.cause(id, known, &cis);
         let before = before.map(|ci| self.ci_name(ci)).unwrap_or_default();
         self.note_with(id, |_, _| NoteKind::Cause {
             before: before.clone(),

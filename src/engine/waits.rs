@@ -37,6 +37,8 @@ pub enum Why {
     Hours(Arc<str>),
     /// It has only warnings on a CI or two, and the ticket of this incident tells of the same.
     Told(IncidentId),
+    /// It has only warnings on a CI or two, and its cause alerts in this incident, which has a ticket.
+    Cause(IncidentId),
 }
 
 /// Which incident with a ticket tells of a name, the oldest. Derived from the state, once in an entry, if anybody asks;
@@ -88,6 +90,9 @@ impl Engine {
                 Why::Told(other) => format!(
                     "only warnings, and the ticket of {other} tells of the same: no ticket while it does"
                 ),
+                Why::Cause(other) => format!(
+                    "only warnings, and their cause alerts in {other}, which has a ticket: no ticket while it does"
+                ),
             };
             self.line(Some(id), text);
         }
@@ -124,22 +129,36 @@ impl Engine {
         {
             return None;
         }
+        let why = match self.ticket_of_cause(id, known) {
+            Some(other) => Why::Cause(other),
+            None => Why::Told(self.ticket_of_names(id)?),
+        };
+        let asked = self.state.incidents.get(&id)?.waits.as_ref();
+        let asked = asked.filter(|w| w.why == why && w.until > at).cloned();
+        Some(asked.unwrap_or(Wait {
+            until: until.min(at.plus(AGAIN)),
+            why,
+        }))
+    }
+
+    /// The incident with a ticket in which the cause alerts.
+    fn ticket_of_cause(&self, id: IncidentId, known: &Incident) -> Option<IncidentId> {
+        let other = self.alerts_beside(id, known.root)?;
+        let has_ticket = self.state.incidents.get(&other).is_some_and(tells_now);
+        (has_ticket && self.may_merge(id, other)).then_some(other)
+    }
+
+    /// The incident with a ticket that shows the names of this one, too.
+    fn ticket_of_names(&mut self, id: IncidentId) -> Option<IncidentId> {
+        let known = self.state.incidents.get(&id)?;
         let told = &mut self.index.tells.0;
         let told = told.get_or_insert_with(|| tells(&self.state.incidents, &self.index.live));
         let names = known.case.named.keys();
         let by = names.map(|name| told.get(&(known.shadow, *name)).copied());
         let by: Vec<IncidentId> = by.collect::<Option<_>>()?;
         let first = *by.first()?;
-        if !by.iter().all(|other| self.may_merge(id, *other)) {
-            return None;
-        }
-        let why = Why::Told(first);
-        let asked = known.waits.as_ref();
-        let asked = asked.filter(|w| w.why == why && w.until > at).cloned();
-        Some(asked.unwrap_or(Wait {
-            until: until.min(at.plus(AGAIN)),
-            why,
-        }))
+        let may_be_one = by.iter().all(|other| self.may_merge(id, *other));
+        may_be_one.then_some(first)
     }
 
     fn told_until(&self, known: &Incident) -> Millis {
@@ -154,7 +173,7 @@ impl Engine {
     pub(super) fn opens_at(&self, known: &Incident) -> Option<Millis> {
         let wait = known.waits.as_ref().filter(|_| known.opened.is_none())?;
         Some(match wait.why {
-            Why::Told(_) => self.told_until(known),
+            Why::Told(_) | Why::Cause(_) => self.told_until(known),
             Why::Warnings | Why::Usual | Why::Hours(_) => wait.until,
         })
     }
@@ -189,6 +208,12 @@ impl Engine {
             Why::Hours(name) => {
                 format!("outside the hours of calendar {name}; it opens at {until} if it goes on")
             }
+            Why::Cause(other) => {
+                let until = self.told_until(known).rfc3339();
+                format!(
+                    "only warnings, and their cause alerts in {other}, which has a ticket; it opens when it no longer does, at {until} at the latest, if they go on"
+                )
+            }
             Why::Told(other) => {
                 let until = self.told_until(known).rfc3339();
                 format!(
@@ -199,6 +224,11 @@ impl Engine {
     }
 }
 
+/// It has a ticket and is not over.
+fn tells_now(known: &Incident) -> bool {
+    known.opened.is_some() && known.state == IncidentState::Open
+}
+
 /// See [`Tells`].
 fn tells(
     incidents: &BTreeMap<IncidentId, Incident>,
@@ -207,8 +237,7 @@ fn tells(
     let mut told = BTreeMap::new();
     let live = live.iter().filter_map(|id| Some((id, incidents.get(id)?)));
     for (id, known) in live {
-        let open = known.opened.is_some() && known.state == IncidentState::Open;
-        if open && known.live >= TELLS {
+        if tells_now(known) && known.live >= TELLS {
             for name in known.case.named.keys() {
                 told.entry((known.shadow, *name)).or_insert(*id);
             }

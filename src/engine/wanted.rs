@@ -108,7 +108,7 @@ impl Engine {
                 ci: first.map(|a| self.ci_name(a.ci)).unwrap_or_default(),
                 text: first.map(|a| self.quote(a, target)).unwrap_or_default(),
             },
-            cause: self.cause(known, &cis),
+            cause: self.cause(id, known, &cis),
             observed: names(&services.observed),
             at_risk: names(&services.at_risk),
             affected: self.affected(&spots),
@@ -165,12 +165,13 @@ impl Engine {
             .unwrap_or(known.root)
     }
 
-    pub(super) fn cause(&self, known: &Incident, cis: &[CiId]) -> Cause {
+    pub(super) fn cause(&self, id: IncidentId, known: &Incident, cis: &[CiId]) -> Cause {
         let explains = self.explains(known.root, cis);
         let alone = cis.len() <= 1;
         let text = CauseText {
             ci: self.ci_text(known.root),
             alerts_itself: cis.contains(&known.root),
+            alerts_in: self.alerts_beside(id, known.root),
             first: self.was_first(known),
             explains: explains.alerting,
             of_monitored: explains.monitored,

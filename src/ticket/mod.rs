@@ -213,6 +213,8 @@ pub struct CauseText {
     pub ci: CiText,
     /// It has an alert itself.
     pub alerts_itself: bool,
+    /// Without an alert here, the incident in which it alerts.
+    pub alerts_in: Option<IncidentId>,
     /// Its alert was the first of all.
     pub first: bool,
     /// Alerting CIs that need it.
@@ -445,6 +447,8 @@ pub enum Because {
     Ci(String),
     /// One fault on CIs that nothing else connects, by the name that its alerts share.
     SameFault(String),
+    /// What cut off two CIs that a line joins, by their names.
+    CutOff(String, String),
 }
 
 /// How a target's text is made.

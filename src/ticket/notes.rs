@@ -222,6 +222,18 @@ fn explains(because: &Because, page: &Page) -> String {
             let same = page.say("the same fault", "den samme fejl");
             format!("{same} \"{}\"", page.name(name))
         }
+        Because::CutOff(ci, neighbour) => {
+            let (what, and) = (
+                page.say("what cut off", "det, der afbrød"),
+                page.say("and its neighbour", "og naboen"),
+            );
+            let stop = page.say("", ",");
+            format!(
+                "{what} {} {and} {}{stop}",
+                page.name(ci),
+                page.name(neighbour)
+            )
+        }
     }
 }
 

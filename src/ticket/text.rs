@@ -60,6 +60,7 @@ pub(super) fn cause_text(cause: &Cause, page: &Page) -> Result<String, TextError
             same => None::<u32>,
             ci => page.name(&text.ci.name),
             itself => text.alerts_itself,
+            alerts_in => text.alerts_in.map(|incident| incident.to_string()),
             first => text.first,
             explains => text.explains,
             of => text.of_monitored.max(text.explains),

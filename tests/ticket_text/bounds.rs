@@ -91,6 +91,7 @@ impl Noise {
         let text = CauseText {
             ci: self.ci(),
             alerts_itself: self.yes(),
+            alerts_in: self.yes().then_some(IncidentId(u64::MAX)),
             first: self.yes(),
             explains: self.number(),
             of_monitored: self.number(),
@@ -253,8 +254,9 @@ impl Noise {
             4 => NoteKind::MergedInto {
                 incident,
                 ticket: text,
-                because: match ci.len() % 2 {
+                because: match ci.len() % 3 {
                     0 => Because::Ci(ci),
+                    1 => Because::CutOff(ci, self.text()),
                     _ => Because::SameFault(ci),
                 },
                 by: self.text(),

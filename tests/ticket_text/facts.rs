@@ -88,6 +88,7 @@ pub fn switch() -> Wanted {
         cause: Cause::High(CauseText {
             ci: ci("sw-cph1-a07", "access_switch", "Copenhagen 1, rack A07"),
             alerts_itself: true,
+            alerts_in: None,
             first: true,
             explains: 30,
             of_monitored: 33,
@@ -161,6 +162,7 @@ pub fn unsure() -> Wanted {
         cause: Cause::NotKnown(Some(CauseText {
             ci: ci("fw-cph1-02", "firewall", "CPH1"),
             alerts_itself: false,
+            alerts_in: None,
             first: false,
             explains: 6,
             of_monitored: 17,
@@ -216,6 +218,7 @@ pub fn silent_root() -> Wanted {
         cause: Cause::High(CauseText {
             ci: ci("esx-cph2-04", "hypervisor", "Copenhagen 2"),
             alerts_itself: false,
+            alerts_in: None,
             first: false,
             explains: 9,
             of_monitored: 9,
@@ -295,6 +298,7 @@ pub fn one_service() -> Wanted {
         cause: Cause::NotKnown(Some(CauseText {
             ci: ci("Payroll", "business_service", ""),
             alerts_itself: true,
+            alerts_in: None,
             first: true,
             explains: 0,
             of_monitored: 0,
@@ -332,6 +336,7 @@ pub fn one_server() -> Wanted {
         cause: Cause::High(CauseText {
             ci: ci("srv-pay-01", "server", "Copenhagen 1"),
             alerts_itself: true,
+            alerts_in: None,
             first: true,
             explains: 0,
             of_monitored: 4,
@@ -366,6 +371,7 @@ pub fn failing_database() -> Wanted {
         cause: Cause::High(CauseText {
             ci: ci("payroll-db", "database", ""),
             alerts_itself: true,
+            alerts_in: None,
             first: false,
             explains: 1,
             of_monitored: 1,

@@ -273,6 +273,16 @@ fn cases() -> Vec<Case> {
             None,
         ),
         (
+            "merged-cut-off",
+            NoteKind::Merged {
+                incident,
+                ticket: ticket.clone(),
+                because: Because::CutOff("rt-cph1-03".into(), "rt-cph1-04".into()),
+                by: String::new(),
+            },
+            None,
+        ),
+        (
             "merged-into-same-fault",
             NoteKind::MergedInto {
                 incident,
@@ -476,6 +486,7 @@ fn the_cause_is_said_in_one_sentence() {
     let cause = |alerts_itself, first, explains, of_monitored, silent_count, second| CauseText {
         ci: ci("sw-01", "switch", ""),
         alerts_itself,
+        alerts_in: None,
         first,
         explains,
         of_monitored,
@@ -485,6 +496,10 @@ fn the_cause_is_said_in_one_sentence() {
         runner_up: second,
     };
     let second = || Some((String::from("dns-01"), 1, 4));
+    let beside = |explains, silent| CauseText {
+        alerts_in: Some(IncidentId(7)),
+        ..cause(false, false, explains, 13, silent, None)
+    };
     let cases = [
         Cause::High(cause(true, true, 30, 33, 3, None)),
         Cause::High(cause(true, false, 14, 14, 0, None)),
@@ -501,6 +516,8 @@ fn the_cause_is_said_in_one_sentence() {
         Cause::NotKnown(Some(cause(true, true, 1, 1, 0, None))),
         Cause::NotKnown(Some(cause(true, true, 0, 3, 3, None))),
         Cause::NotKnown(Some(cause(false, false, 0, 3, 3, None))),
+        Cause::NotKnown(Some(beside(1, 12))),
+        Cause::NotKnown(Some(beside(0, 0))),
         Cause::NotKnown(None),
         Cause::Named(
             Some(cause(true, true, 3, 9, 6, None)),

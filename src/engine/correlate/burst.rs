@@ -26,7 +26,7 @@ const SMALL: usize = 2;
 /// How many times its own rate a name must come.
 const ABOVE: i64 = 8;
 /// Incidents that make a burst.
-const LEAST_PARTS: usize = 8;
+const LEAST_PARTS: usize = 6;
 /// Share of the places in per cent that a CI explains which is the cause itself.
 const EXPLAINED: i64 = 80;
 /// Weight by which the fault behind a name shows at a CI, per mille.

@@ -9,14 +9,42 @@ use crate::record::History;
 use crate::rules::Notes;
 use crate::ticket::NoteKind;
 
+/// Why two incidents are one.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) enum Together {
+    /// A fault at this CI is behind both.
+    Behind(CiId),
+    /// The cause of one, if it is known, needs this CI, which alerts in the other.
+    Needs {
+        /// That CI.
+        because: CiId,
+        /// The cause.
+        root: Option<CiId>,
+    },
+    /// A CI of the one and its neighbour in the other were cut off together.
+    CutOff(CiId, CiId),
+}
+
+impl Together {
+    const fn because(self) -> CiId {
+        match self {
+            Together::Behind(ci) | Together::CutOff(ci, _) => ci,
+            Together::Needs { because, .. } => because,
+        }
+    }
+    const fn beside(self) -> Option<CiId> {
+        match self {
+            Together::CutOff(_, neighbour) => Some(neighbour),
+            Together::Behind(_) | Together::Needs { .. } => None,
+        }
+    }
+}
+
 impl Engine {
     /// Merges two live incidents because of a fault at `because`, which is behind both, unless a person keeps them
     /// apart. Answers which incident goes on.
     pub(super) fn merge(&mut self, a: IncidentId, b: IncidentId, because: CiId) -> IncidentId {
-        match self.may_merge(a, b) {
-            true => self.merge_as(a, b, because, None, None),
-            false => self.incident_of(a),
-        }
+        self.merge_unless_kept_apart(a, b, Together::Behind(because))
     }
 
     /// The same where the cause of `effect` needs `because`, which alerts in the incident `cause`: what it explains
@@ -28,19 +56,27 @@ impl Engine {
         because: CiId,
     ) -> IncidentId {
         let root = self.state.incidents.get(&effect).map(|i| i.case.root);
-        match self.may_merge(cause, effect) {
-            true => self.merge_as(cause, effect, because, root, None),
-            false => self.incident_of(cause),
+        self.merge_unless_kept_apart(cause, effect, Together::Needs { because, root })
+    }
+
+    pub(super) fn merge_unless_kept_apart(
+        &mut self,
+        a: IncidentId,
+        b: IncidentId,
+        why: Together,
+    ) -> IncidentId {
+        match self.may_merge(a, b) {
+            true => self.merge_as(a, b, why, None),
+            false => self.incident_of(a),
         }
     }
 
-    /// See [`Engine::merge`] and [`Engine::merge_effect`]; by the word of a person, if `by` names one.
+    /// Merges two incidents, by the word of a person if `by` names one. Answers which goes on.
     pub(in crate::engine) fn merge_as(
         &mut self,
         a: IncidentId,
         b: IncidentId,
-        because: CiId,
-        needs_it: Option<CiId>,
+        together: Together,
         by: Option<&str>,
     ) -> IncidentId {
         let (a, b) = (self.incident_of(a), self.incident_of(b));
@@ -85,7 +121,8 @@ impl Engine {
         known.promoted |= promoted;
         known.merges.push(Merge {
             from: goes,
-            because,
+            because: together.because(),
+            beside: together.beside(),
             by: by.map(str::to_owned),
             at,
         });
@@ -100,15 +137,22 @@ impl Engine {
             self.wake(stays);
         }
         self.join_hands(stays, goes);
-        self.unite(stays, case, needs_it.map(|root| (root, because)));
-        let name = self.cause_name(because);
-        let why = match by {
-            Some(by) => format!("by {by}"),
-            None => format!("because of {name}"),
+        let link = match together {
+            Together::Needs { because, root } => root.map(|root| (root, because)),
+            Together::Behind(_) | Together::CutOff(..) => None,
+        };
+        self.unite(stays, case, link);
+        let why = match (by, together) {
+            (Some(by), _) => format!("by {by}"),
+            (None, Together::CutOff(ci, neighbour)) => {
+                let (ci, neighbour) = (self.name_of(ci), self.name_of(neighbour));
+                format!("because {ci} and its neighbour {neighbour} were cut off together")
+            }
+            (None, _) => format!("because of {}", self.cause_name(together.because())),
         };
         self.line(Some(stays), format!("{goes} merged into {stays} {why}"));
         if opened.is_some() || by.is_some() {
-            self.tell_merge(stays, goes, because, by);
+            self.tell_merge(stays, goes, together, by);
         }
         self.effects.history.push(History::Incident {
             id: goes,
@@ -165,8 +209,14 @@ impl Engine {
 
     /// Both had a ticket, or were about to: the one that goes on says so. (The other says it when it is
     /// closed.)
-    fn tell_merge(&mut self, stays: IncidentId, goes: IncidentId, because: CiId, by: Option<&str>) {
-        let because = self.explains_both(because);
+    fn tell_merge(
+        &mut self,
+        stays: IncidentId,
+        goes: IncidentId,
+        together: Together,
+        by: Option<&str>,
+    ) {
+        let because = self.explains_both(together.because(), together.beside());
         let cis = u32::try_from(self.spots(stays).len()).unwrap_or(u32::MAX);
         if let Some(known) = self.state.incidents.get_mut(&stays) {
             known.told.cis = known.told.cis.max(cis);

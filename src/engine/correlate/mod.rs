@@ -18,18 +18,21 @@
 //! | `fit`, `gap`, `subject`, `lately` | names as evidence, where the CMDB has gaps too, and of what a CI tells already |
 //! | `learn` | what an incident learns from an alert that joined it |
 //! | `late` | incidents that one fault explains together |
+//! | `arc` | incidents of neighbours that were cut off together |
 //! | `labels` | alerts that no CI is known for, by their labels |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
 //! | `hidden` | silence that a source makes |
-//! | `root`, `fine`, `group`, `impact`, `under`, `seen` | the cause for people, and what it hits |
+//! | `root`, `fine`, `elsewhere`, `group`, `impact`, `under`, `seen` | the cause for people, and what it hits |
 //! | `life`, `look` | held, open, over; what comes of a change |
 //! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
 
 pub mod absence;
+mod arc;
 pub mod burst;
 pub mod case;
 pub mod check;
 mod common;
+mod elsewhere;
 pub mod explain;
 mod fine;
 mod fit;
@@ -69,6 +72,7 @@ use super::{Engine, suppress};
 use crate::model::{AlertId, CiId, IncidentId, Millis, Priority, Severity};
 use case::Case;
 use index::About;
+pub(super) use merge::Together;
 use place::New;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -120,6 +124,7 @@ impl Engine {
         self.learn(mine, new, &about, via, false);
         self.keep_apart(mine, kept_out);
         mine = self.merge_near(mine, new);
+        mine = self.merge_arc(mine, new);
         self.gather_burst(id, mine);
         self.gather_by_labels(id);
     }

@@ -1,6 +1,7 @@
 //! Two incidents: made one, or kept apart, by the word of a person.
 
 use super::super::Engine;
+use super::super::correlate::Together;
 use super::{CommandDone, CommandRefused, done};
 use crate::model::{AlertId, IncidentId};
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ impl Engine {
             .get(&a)
             .map(|i| i.root)
             .unwrap_or_default();
-        self.merge_as(a, b, because, None, Some(by));
+        self.merge_as(a, b, Together::Behind(because), Some(by));
         let stays = self.incident_of(a);
         let goes = if stays == a { b } else { a };
         if let Some(known) = self.state.incidents.get_mut(&stays) {

@@ -84,7 +84,7 @@ impl Engine {
             Some(Waits::Hours(name)) => {
                 out.push(format!("the hours of calendar {}", cut(name, MAX_TEXT)));
             }
-            Some(Waits::Told(_)) => out.push("ticket.told_wait".to_owned()),
+            Some(Waits::Told(_) | Waits::Cause(_)) => out.push("ticket.told_wait".to_owned()),
             None => {}
         }
         let name = known.burst.map(|cause| self.state.cis.key(cause));

@@ -7,7 +7,7 @@ use super::super::scale::{self, FRACTION, Nats, RARITY};
 use super::coverage::Coverage;
 use super::paths::{Hop, Tie};
 use crate::engine::Engine;
-use crate::engine::state::{GraphRef, How, Incident, IncidentState, Member};
+use crate::engine::state::{GraphRef, How, Incident, IncidentState, Member, Merge};
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority, Severity, cut};
 use crate::ticket::{Cause, Language};
 use serde::{Deserialize, Serialize};
@@ -59,8 +59,8 @@ pub struct Explanation {
     pub left_out: u32,
     /// Types of the relations in the paths.
     pub kinds: Vec<String>,
-    /// Incidents that became part of it: which, by which CI, by whom, when.
-    pub merges: Vec<(IncidentId, CiId, Option<String>, Millis)>,
+    /// Incidents that became part of it.
+    pub merges: Vec<Merge>,
     /// Rules that acted.
     pub rules: Vec<String>,
     /// Number of the rules in force.
@@ -82,6 +82,8 @@ pub struct Root {
     pub margin: Option<Nats>,
     /// Its own alerts, some of them.
     pub own: Vec<Fingerprint>,
+    /// Without an alert here, the incident in which it alerts.
+    pub alerts_in: Option<IncidentId>,
     /// Its alert was the first.
     pub first: bool,
     /// Share of its dependants that it seems to take down, per mille.
@@ -114,6 +116,8 @@ pub struct Other {
     pub explains: u32,
     /// It has an alert itself.
     pub alerts: bool,
+    /// Without an alert here, the incident in which it alerts.
+    pub alerts_in: Option<IncidentId>,
     /// It needs the cause, which alerts: so it is an effect.
     pub effect: bool,
     /// Monitored CIs that need it and are silent; `None` if that was not looked up.
@@ -174,7 +178,7 @@ impl Engine {
     pub(super) fn explanation(&self, id: IncidentId, looked_at: usize) -> Option<Explanation> {
         let known = self.state.incidents.get(&id)?;
         let places: Vec<CiId> = self.spots(id).keys().copied().collect();
-        let cause = self.cause(known, &places);
+        let cause = self.cause(id, known, &places);
         let mut kinds = Vec::new();
         let members = self.told_members(id, known, &mut kinds);
         let merges = known.merges.iter().rev().take(MAX_MERGES).rev();
@@ -186,21 +190,19 @@ impl Engine {
             cis: count(places.len()),
             sentence: cut(&crate::ticket::sentence(&cause, Language::En), MAX_TEXT),
             explains: self.coverage(known.root, &places, MAX_IMPACT),
-            others: self.others(known, &places, looked_at),
+            others: self.others(id, known, &places, looked_at),
             left_out: count(known.members.len().saturating_sub(members.len())),
             members,
             kinds,
-            merges: merges
-                .map(|m| (m.from, m.because, m.by.clone(), m.at))
-                .collect(),
+            merges: merges.cloned().collect(),
             rules: self.rules_that_acted(id, known),
             rules_no: self.state.rules_no,
             graph: self.state.graph,
-            root: self.root_facts(known, &cause),
+            root: self.root_facts(id, known, &cause),
         })
     }
 
-    fn root_facts(&self, known: &Incident, cause: &Cause) -> Root {
+    fn root_facts(&self, id: IncidentId, known: &Incident, cause: &Cause) -> Root {
         let root = known.root;
         let own = known.members.iter().filter(|(_, m)| m.ci == root);
         let own = own.filter_map(|(id, _)| Some(self.state.alerts.get(id)?.fingerprint));
@@ -224,6 +226,7 @@ impl Engine {
                 .zip(best_other)
                 .map(|(best, next)| best.1.saturating_sub(next.1)),
             own: own.take(MAX_OWN).collect(),
+            alerts_in: self.alerts_beside(id, root),
             first: cause.text().is_some_and(|t| t.first),
             fraction: self.fraction_of(known),
             change: change.map(|c| (cut(&c.id, MAX_TEXT), c.at, cut(&c.summary, MAX_TEXT))),
@@ -241,7 +244,13 @@ impl Engine {
         u16::try_from(*FRACTION.get(at)?).ok()
     }
 
-    fn others(&self, known: &Incident, places: &[CiId], looked_at: usize) -> Vec<Other> {
+    fn others(
+        &self,
+        id: IncidentId,
+        known: &Incident,
+        places: &[CiId],
+        looked_at: usize,
+    ) -> Vec<Other> {
         let spots = &known.case.spots;
         let lost = known.ranked.iter().filter(|(ci, _)| *ci != known.root);
         let mut all: Vec<(CiId, Option<Nats>, u32)> = lost
@@ -261,6 +270,7 @@ impl Engine {
                 value,
                 explains,
                 alerts: spots.contains_key(&ci),
+                alerts_in: self.alerts_beside(id, ci),
                 effect: spots.contains_key(&known.root) && needs_root(),
                 silent: seen
                     .as_ref()

@@ -8,7 +8,7 @@ use super::paths::Tie;
 use super::{Kept, unpack};
 use crate::engine::Engine;
 use crate::engine::correlate::scale::{NAT, Nats};
-use crate::engine::state::How;
+use crate::engine::state::{How, Merge};
 use crate::model::{CiId, IncidentId, Millis};
 use crate::ticket::Because;
 use serde_json::{Value, json};
@@ -157,6 +157,7 @@ impl Engine {
                 "margin_millinats": root.margin.map(milli),
                 "own_alerts": root.own.iter().map(|f| f.to_string()).collect::<Vec<_>>(),
                 "silent": root.own.is_empty(),
+                "alerts_in": root.alerts_in.map(|i| i.to_string()),
                 "first": root.first,
                 "fraction_per_mille": root.fraction,
                 "change": root.change.as_ref().map(|(id, at, what)| json!({
@@ -178,16 +179,15 @@ impl Engine {
             "runner_up": of.others.iter().map(|o| self.other_json(of, o)).collect::<Vec<_>>(),
             "members": of.members.iter().map(|m| self.member_json(of, m, at)).collect::<Vec<_>>(),
             "members_omitted": of.left_out,
-            "merges": of.merges.iter().map(|(from, because, by, at)| json!({
-                "from": from.to_string(),
-                "because": name(*because),
-                "reason": match by {
+            "merges": of.merges.iter().map(|merge| json!({
+                "from": merge.from.to_string(),
+                "because": name(merge.because),
+                "reason": match &merge.by {
                     Some(by) => format!("by {by}"),
-                    None if self.is_name(*because) => format!("{} at the same time", name(*because)),
-                    None => format!("one fault of {} explains both", name(*because)),
+                    None => self.reason_of(merge),
                 },
-                "by": by,
-                "at": at.rfc3339(),
+                "by": merge.by,
+                "at": merge.at.rfc3339(),
             })).collect::<Vec<_>>(),
             "rules": of.rules,
             "rules_no": of.rules_no,
@@ -205,8 +205,10 @@ impl Engine {
             "explains {} of the {} alerting CIs",
             other.explains, of.cis
         )];
-        if !other.alerts {
-            why.push("has no alert itself".to_owned());
+        match other.alerts_in {
+            Some(incident) => why.push(format!("alerts in {incident}")),
+            None if !other.alerts => why.push("has no alert itself".to_owned()),
+            None => {}
         }
         match other.silent {
             Some(1) => why.push("1 other that needs it has no alert".to_owned()),
@@ -225,6 +227,7 @@ impl Engine {
             "explains": other.explains,
             "silent": other.silent,
             "alerts": other.alerts,
+            "alerts_in": other.alerts_in.map(|i| i.to_string()),
             "why": why.join("; "),
         })
     }
@@ -331,22 +334,35 @@ impl Engine {
 
     /// The name of a cause: of a CI, or in words for one that is only a name of alerts.
     pub(in crate::engine) fn cause_name(&self, ci: CiId) -> String {
-        match self.explains_both(ci) {
+        match self.explains_both(ci, None) {
             Because::Ci(name) => name,
             Because::SameFault(name) => format!("the same fault \"{name}\""),
+            Because::CutOff(ci, neighbour) => format!("{ci} and its neighbour {neighbour}"),
         }
     }
 
     /// The same for a note, which has a language.
-    pub(in crate::engine) fn explains_both(&self, ci: CiId) -> Because {
+    pub(in crate::engine) fn explains_both(&self, ci: CiId, beside: Option<CiId>) -> Because {
         let name = self.ci_name(ci);
-        match self.is_name(ci) {
-            true => Because::SameFault(
+        match beside {
+            Some(neighbour) => Because::CutOff(name, self.ci_name(neighbour)),
+            None if self.is_name(ci) => Because::SameFault(
                 name.split_once('|')
                     .map_or(name.as_str(), |(_, n)| n)
                     .to_owned(),
             ),
-            false => Because::Ci(name),
+            None => Because::Ci(name),
+        }
+    }
+
+    /// Why we made two incidents one, in words.
+    fn reason_of(&self, merge: &Merge) -> String {
+        match self.explains_both(merge.because, merge.beside) {
+            Because::Ci(name) => format!("one fault of {name} explains both"),
+            Because::SameFault(name) => format!("the same fault \"{name}\" at the same time"),
+            Because::CutOff(ci, neighbour) => {
+                format!("{ci} and its neighbour {neighbour} were cut off together")
+            }
         }
     }
 }
