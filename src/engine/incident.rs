@@ -107,6 +107,13 @@ pub struct Told {
     pub informed: BTreeMap<String, Informed>,
 }
 
+impl Incident {
+    /// A person put an alert into it, or took it out of another one.
+    pub fn is_by_hand(&self) -> bool {
+        !self.hands.placed.is_empty() || self.hands.split_from.is_some()
+    }
+}
+
 /// A merge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merge {

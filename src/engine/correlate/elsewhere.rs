@@ -25,8 +25,7 @@ impl Engine {
         incident: IncidentId,
     ) -> Option<IncidentId> {
         let known = self.state.incidents.get(&incident)?;
-        let by_hand = !known.hands.placed.is_empty() || known.hands.split_from.is_some();
-        if by_hand || case.spots.contains_key(&cause) {
+        if known.is_by_hand() || case.spots.contains_key(&cause) {
             return None;
         }
         self.index.at(cause).find(|id| {

@@ -42,6 +42,7 @@ impl Engine {
     pub(super) fn settle_before_ticket(&mut self, mine: IncidentId) -> IncidentId {
         self.settle(mine);
         let mine = self.merge_behind_one(mine);
+        let mine = self.merge_into_ticket_about(mine);
         let known = self.state.incidents.get(&mine);
         let Some(known) = known.filter(|i| i.case.spots.len() <= SMALL) else {
             return mine;

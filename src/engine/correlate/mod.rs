@@ -18,7 +18,7 @@
 //! | `fit`, `gap`, `subject`, `lately` | names as evidence, where the CMDB has gaps too, and of what a CI tells already |
 //! | `learn` | what an incident learns from an alert that joined it |
 //! | `late` | incidents that one fault explains together |
-//! | `arc` | incidents of neighbours that were cut off together |
+//! | `arc`, `again` | neighbours that were cut off together; another complaint of a CI that has a ticket |
 //! | `labels` | alerts that no CI is known for, by their labels |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
 //! | `hidden` | silence that a source makes |
@@ -27,6 +27,7 @@
 //! | `explain`, `why` | what people see of it; why it is so, and why not otherwise |
 
 pub mod absence;
+mod again;
 mod arc;
 pub mod burst;
 pub mod case;
