@@ -200,6 +200,8 @@ pub enum How {
     Person,
     /// The CMDB does not know its CI, but its name is what the incident shows just now.
     Named,
+    /// The CMDB does not say what its host needs, and hosts of the incident went down at the same time.
+    DownToo,
 }
 
 /// A turning point, kept for the explanation.

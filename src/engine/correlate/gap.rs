@@ -2,15 +2,17 @@
 //! others of its class. No path leads from there to what failed; the name of its alerts and the time may.
 
 use super::case::Case;
+use super::distance;
 use super::fit::alerts;
 use super::index::About;
 use super::join::Near;
+use super::names::name_of;
 use super::place::{New, Way};
 use super::scale::{self, Nats, nats};
 use crate::engine::Engine;
 use crate::engine::state::How;
 use crate::graph::{Graph, Ix};
-use crate::model::{CiId, IncidentId};
+use crate::model::{CiId, IncidentId, Millis, Severity};
 use std::collections::BTreeMap;
 
 /// ln .05: a CI that the CMDB does not know is hit by a given fault.
@@ -19,6 +21,14 @@ const UNKNOWN_CI: Nats = nats(30);
 const UNKNOWN_CAUSE: Nats = nats(40);
 /// A name that fits less than this gathers nothing.
 const WORST_FIT: Nats = nats(-5);
+/// What it is worth that a host goes down when others do: as much as the best name.
+const DOWN_TOO: Nats = nats(15);
+/// So many hosts of an incident went down within this time of another one.
+const HOSTS: usize = 3;
+/// See [`HOSTS`].
+const WITHIN: Millis = Millis::secs(90);
+/// Alerts looked at for hosts that went down, the last ones.
+const MAX_ALERTS: usize = 256;
 /// Alerts that an incident has at least before its names gather CIs that the CMDB does not know.
 const ENOUGH: u32 = 2;
 /// CIs of each class, and how many of them need anything.
@@ -85,6 +95,48 @@ impl Engine {
         Some(Way {
             value,
             how: How::Named,
+            via: None,
+            incident,
+            others: Vec::new(),
+        })
+    }
+}
+
+impl Engine {
+    /// The incidents in which hosts went down lately, if an alert tells of nothing else than that its own is.
+    pub(super) fn incidents_with_hosts_down(&self, new: New) -> Vec<IncidentId> {
+        if new.name.is_some() || new.severity > Severity::Major {
+            return Vec::new();
+        }
+        let lately = self.state.alerts.values().rev().take(MAX_ALERTS);
+        let down = lately.filter(|alert| {
+            alert.severity <= Severity::Major
+                && distance(alert.started, new.began) <= WITHIN
+                && name_of(&alert.labels).is_none()
+        });
+        let found = down.filter_map(|alert| alert.incident);
+        let mut found: Vec<IncidentId> = found.map(|id| self.incident_of(id)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The way of a host of which the CMDB does not say what it needs into an incident whose hosts go down just now.
+    pub(super) fn way_of_host(&self, incident: IncidentId, new: New, about: &About) -> Option<Way> {
+        let case = &self.state.incidents.get(&incident)?.case;
+        self.force.ix(case.root)?;
+        let down = case.spots.values().filter(|spot| {
+            spot.worst <= Severity::Major
+                && spot.alerts > alerts(&spot.named)
+                && distance(spot.first, new.began) <= WITHIN
+        });
+        if down.take(HOSTS).count() < HOSTS {
+            return None;
+        }
+        let delay = Near::of(case, new.ci, about).delay(case, new);
+        Some(Way {
+            value: DOWN_TOO - scale::lag(delay) - new.chance - UNKNOWN_CI,
+            how: How::DownToo,
             via: None,
             incident,
             others: Vec::new(),

@@ -89,6 +89,11 @@ impl Engine {
                     best = better(best, self.way_by_name(incident, new, about));
                 }
             }
+            for incident in self.incidents_with_hosts_down(new) {
+                if self.is_usable(incident, new, about) {
+                    best = better(best, self.way_of_host(incident, new, about));
+                }
+            }
         }
         best
     }

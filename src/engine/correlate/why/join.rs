@@ -257,6 +257,9 @@ impl Engine {
             (How::Named, _) => {
                 format!("the CMDB does not know {name}, but {id} shows the same name just now")
             }
+            (How::DownToo, _) => format!(
+                "the CMDB does not say what {name} needs, but hosts of {id} went down at the same time"
+            ),
             (How::Attach, Some((ci, via))) => {
                 let weight = self.weight_between(new, ci);
                 format!(

@@ -325,6 +325,8 @@ impl Engine {
             How::CommonCause if member.to_alerts => format!("needs {to}, which alerts{tied}"),
             How::CommonCause => format!("a fault of {to} explains it and the others{tied}"),
             How::Person => "put here by a person".to_owned(),
+            How::DownToo => "the CMDB does not say what it needs; hosts of the incident went down at the same time"
+                .to_owned(),
             How::Named => {
                 "the CMDB does not know its CI; the incident shows the same name just now"
                     .to_owned()
