@@ -670,3 +670,27 @@ fn a_consumer_of_two_faults_is_also_affected_by_the_other() {
     let other = if mine.0 == 1 { "I000002" } else { "I000001" };
     assert_eq!(app["also"], serde_json::json!([other]), "{app:#}");
 }
+
+#[test]
+fn a_cause_that_alerts_in_another_incident_is_said() {
+    // Half an hour after the relay an application behind it warns; a directory is behind that as well.
+    let cmdb = r#"{"cis": [
+        {"id": "relay", "class": "mail_relay"}, {"id": "directory", "class": "directory"},
+        {"id": "app", "class": "server"}, {"id": "other", "class": "server"}],
+      "relations": [
+        {"from": "app", "type": "depends-on", "to": "relay"}, {"from": "app", "type": "depends-on", "to": "directory"},
+        {"from": "other", "type": "depends-on", "to": "relay"}, {"from": "other", "type": "depends-on", "to": "directory"}]}"#;
+    let mut world = World::new(&rules(), Some(cmdb));
+    fails(&mut world, "relay", "warning");
+    world.advance(Millis::mins(30));
+    fails(&mut world, "app", "warning");
+    world.advance(Millis::mins(15));
+    let now = explain(&world, 2, Which::Now);
+    says(
+        &now,
+        "sentence",
+        "Best guess relay, which alerts in I000001",
+    );
+    assert_eq!(now["root"]["alerts_in"], "I000001", "{:#}", now["root"]);
+    assert_eq!(now["root"]["silent"], true);
+}

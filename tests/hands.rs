@@ -15,7 +15,7 @@ use daemon::Daemon;
 
 const CMDB: &str = r#"{"cis": [
     {"id": "A1", "name": "app-a"}, {"id": "A2", "name": "app-b"}, {"id": "SW", "name": "sw1"},
-    {"id": "W1", "name": "web"}, {"id": "W2", "name": "web"}],
+    {"id": "W1", "name": "web"}, {"id": "W2", "name": "web"}, {"id": "L", "name": "lonely"}],
   "relations": [{"from": "A1", "type": "depends-on", "to": "SW"}, {"from": "A2", "type": "depends-on", "to": "SW"}]}"#;
 
 #[test]
@@ -36,8 +36,8 @@ fn a_person_gets_an_answer_that_says_what_was_done_or_what_is_wrong() {
         "I000077 is not known",
     );
     refused(
-        &["split", "I000001", "--ci", "lonely"],
-        "no CI is called \"lonely\"",
+        &["split", "I000001", "--ci", "nobody"],
+        "no CI is called \"nobody\"",
     );
     refused(
         &["split", "I000001", "--ci", "web"],

@@ -690,7 +690,7 @@ fn what_the_daemon_records_plays_as_it_happened() {
     daemon.post(
         "nagios",
         form,
-        &down("elsewhere", "no+answer+from+elsewhere"),
+        "HOSTNAME=elsewhere&SERVICEDESC=Fan&SERVICESTATE=CRITICAL&SERVICESTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&SERVICEOUTPUT=stands+still+elsewhere",
     );
     let live = daemon.alerts();
     daemon.stop();

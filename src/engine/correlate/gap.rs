@@ -6,14 +6,13 @@ use super::distance;
 use super::fit::alerts;
 use super::index::About;
 use super::join::Near;
-use super::names::name_of;
 use super::place::{New, Way};
 use super::scale::{self, Nats, nats};
 use crate::engine::Engine;
 use crate::engine::state::How;
 use crate::graph::{Graph, Ix};
-use crate::model::{CiId, IncidentId, Millis, Severity};
-use std::collections::BTreeMap;
+use crate::model::{CiId, IncidentId, Millis};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// ln .05: a CI that the CMDB does not know is hit by a given fault.
 const UNKNOWN_CI: Nats = nats(30);
@@ -103,36 +102,34 @@ impl Engine {
 }
 
 impl Engine {
-    /// The incidents in which hosts went down lately, if an alert tells of nothing else than that its own is.
+    /// The incidents in which hosts went down just now, if an alert tells that its own did.
     pub(super) fn incidents_with_hosts_down(&self, new: New) -> Vec<IncidentId> {
-        if new.name.is_some() || new.severity > Severity::Major {
+        let goes_down = self
+            .state
+            .alerts
+            .get(&new.alert)
+            .is_some_and(|a| self.hides(a));
+        if !goes_down || self.force.graph.is_none() {
             return Vec::new();
         }
-        let lately = self.state.alerts.values().rev().take(MAX_ALERTS);
-        let down = lately.filter(|alert| {
-            alert.severity <= Severity::Major
-                && distance(alert.started, new.began) <= WITHIN
-                && name_of(&alert.labels).is_none()
-        });
-        let found = down.filter_map(|alert| alert.incident);
-        let mut found: Vec<IncidentId> = found.map(|id| self.incident_of(id)).collect();
-        found.sort_unstable();
-        found.dedup();
-        found
+        let mut hosts: BTreeMap<IncidentId, BTreeSet<CiId>> = BTreeMap::new();
+        for alert in self.state.alerts.values().rev().take(MAX_ALERTS) {
+            let just_now = distance(alert.started, new.began) <= WITHIN;
+            if let Some(incident) = alert.incident.filter(|_| just_now && self.hides(alert)) {
+                let hosts = hosts.entry(self.incident_of(incident)).or_default();
+                hosts.insert(alert.ci);
+            }
+        }
+        let enough = |(incident, hosts): (IncidentId, BTreeSet<CiId>)| {
+            (hosts.len() >= HOSTS).then_some(incident)
+        };
+        hosts.into_iter().filter_map(enough).collect()
     }
 
     /// The way of a host of which the CMDB does not say what it needs into an incident whose hosts go down just now.
     pub(super) fn way_of_host(&self, incident: IncidentId, new: New, about: &About) -> Option<Way> {
         let case = &self.state.incidents.get(&incident)?.case;
         self.force.ix(case.root)?;
-        let down = case.spots.values().filter(|spot| {
-            spot.worst <= Severity::Major
-                && spot.alerts > alerts(&spot.named)
-                && distance(spot.first, new.began) <= WITHIN
-        });
-        if down.take(HOSTS).count() < HOSTS {
-            return None;
-        }
         let delay = Near::of(case, new.ci, about).delay(case, new);
         Some(Way {
             value: DOWN_TOO - scale::lag(delay) - new.chance - UNKNOWN_CI,
