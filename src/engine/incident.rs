@@ -108,6 +108,10 @@ pub struct Told {
 }
 
 impl Incident {
+    /// It has a ticket and is not over.
+    pub fn has_open_ticket(&self) -> bool {
+        self.opened.is_some() && self.state == IncidentState::Open
+    }
     /// A person put an alert into it, or took it out of another one.
     pub fn is_by_hand(&self) -> bool {
         !self.hands.placed.is_empty() || self.hands.split_from.is_some()

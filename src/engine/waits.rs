@@ -4,7 +4,7 @@
 //! a ticket each would be the flood again. While a ticket tells of the same they wait for their own.
 
 use super::Engine;
-use super::state::{Incident, IncidentState, Timer};
+use super::state::{Incident, Timer};
 use crate::model::{CiId, IncidentId, Millis, Priority, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,7 +144,11 @@ impl Engine {
     /// The incident with a ticket in which the cause alerts.
     fn ticket_of_cause(&self, id: IncidentId, known: &Incident) -> Option<IncidentId> {
         let other = self.alerts_beside(id, known.root)?;
-        let has_ticket = self.state.incidents.get(&other).is_some_and(tells_now);
+        let has_ticket = self
+            .state
+            .incidents
+            .get(&other)
+            .is_some_and(Incident::has_open_ticket);
         (has_ticket && self.may_merge(id, other)).then_some(other)
     }
 
@@ -224,11 +228,6 @@ impl Engine {
     }
 }
 
-/// It has a ticket and is not over.
-fn tells_now(known: &Incident) -> bool {
-    known.opened.is_some() && known.state == IncidentState::Open
-}
-
 /// See [`Tells`].
 fn tells(
     incidents: &BTreeMap<IncidentId, Incident>,
@@ -237,7 +236,7 @@ fn tells(
     let mut told = BTreeMap::new();
     let live = live.iter().filter_map(|id| Some((id, incidents.get(id)?)));
     for (id, known) in live {
-        if tells_now(known) && known.live >= TELLS {
+        if known.has_open_ticket() && known.live >= TELLS {
             for name in known.case.named.keys() {
                 told.entry((known.shadow, *name)).or_insert(*id);
             }

@@ -1,15 +1,13 @@
 //! Another complaint of a CI about which a ticket is open. A memory leak shows as memory, as swap and as processor within
 //! an hour or two; each is far from the one before, and people who have a ticket for a server want no second one.
 
-use super::case::Spot;
+use super::elsewhere::BEFORE;
 use crate::engine::Engine;
-use crate::engine::state::{Incident, IncidentState};
-use crate::model::{CiId, IncidentId, Millis};
+use crate::engine::state::Incident;
+use crate::model::{CiId, IncidentId};
 
 /// Places of an incident that may be no more than another complaint.
 const SMALL: usize = 2;
-/// The first complaint is this old at most.
-const BEFORE: Millis = Millis::mins(120);
 
 impl Engine {
     /// Makes a small incident part of that about whose ticket its own cause is, while the cause alerts in both. Answers
@@ -30,7 +28,7 @@ impl Engine {
         if known.case.spots.len() > SMALL || known.is_by_hand() {
             return None;
         }
-        let own = known.case.spots.iter().filter(|(_, spot)| is_down(spot));
+        let own = known.case.spots.iter().filter(|(_, spot)| spot.fires());
         own.flat_map(|(ci, _)| self.index.at(*ci).map(|other| (*ci, other)))
             .find(|(ci, other)| {
                 let theirs = self.state.incidents.get(other);
@@ -42,15 +40,9 @@ impl Engine {
 }
 
 fn is_about(theirs: &Incident, ci: CiId, mine: &Incident) -> bool {
-    let has_ticket = theirs.opened.is_some() && theirs.state == IncidentState::Open;
-    let spot = theirs.case.spots.get(&ci).filter(|spot| is_down(spot));
-    has_ticket
+    let spot = theirs.case.spots.get(&ci).filter(|spot| spot.fires());
+    theirs.has_open_ticket()
         && theirs.root == ci
         && theirs.shadow == mine.shadow
         && spot.is_some_and(|spot| mine.case.first.since(spot.first) <= BEFORE)
-}
-
-/// It alerts now, and of itself.
-fn is_down(spot: &Spot) -> bool {
-    spot.live > 0 && !spot.witness
 }

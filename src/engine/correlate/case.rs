@@ -43,6 +43,10 @@ pub struct Spot {
 }
 
 impl Spot {
+    /// Whether it alerts now, and of itself: what tells of another CI only is no trouble of this one.
+    pub fn fires(&self) -> bool {
+        self.live > 0 && !self.witness
+    }
     /// Weight by which `cause` explains this place.
     pub fn weight(&self, cause: CiId) -> Option<u16> {
         let at = self.causes.binary_search_by_key(&cause, |(c, _)| *c).ok()?;

@@ -13,7 +13,7 @@ use crate::model::{CiId, IncidentId, Millis};
 /// What is worth to a cause without an alert in an incident that it alerts in another one.
 pub(super) const ALERTS_ELSEWHERE: Nats = nats(80);
 /// Its first alert there is this old at most when the incident begins.
-const BEFORE: Millis = Millis::mins(120);
+pub(super) const BEFORE: Millis = Millis::mins(120);
 
 impl Engine {
     /// The live incident, the oldest, in which something alerts that may be behind this case of an incident, since before
@@ -49,8 +49,7 @@ impl Engine {
 fn fires_at(known: &Incident, cause: CiId, case: &Case) -> bool {
     let spot = known.case.spots.get(&cause).filter(|_| known.state.lives());
     spot.is_some_and(|spot| {
-        spot.live > 0
-            && !spot.witness
+        spot.fires()
             && spot.first <= case.first.plus(ALSO_FIRST)
             && case.first.since(spot.first) <= BEFORE
             && case
