@@ -370,12 +370,24 @@ fn the_log_of_restarts_and_another_cmdb_leads_to_the_state_and_the_same_predicti
         node.offer(ready);
         node.commit(at, &[Record::Graph(record)]).unwrap();
     };
+    let events = |node: &mut Node<SqliteStore>, told: &Told| {
+        let events = EventsV1 {
+            source: "nagios".into(),
+            scope: "nagios".into(),
+            received_at: told.at,
+            events: vec![as_event(told)],
+        };
+        node.commit(told.at, &[Record::Events(events)]).unwrap();
+    };
     let (mut node, found) = open();
     node.start(START, found.last).unwrap();
     let text = rules().canonical();
     node.commit(START, &[Record::Rules(RulesV1 { text })])
         .unwrap();
-    graph(&mut node, &estate.cmdb, START);
+    // Its host has a number before the graph has any.
+    let early = estate.told.first().unwrap();
+    events(&mut node, early);
+    graph(&mut node, &estate.cmdb, early.at);
     let all = estate.told.len();
     let mut fewer = estate.cmdb.clone();
     fewer["relations"].as_array_mut().unwrap().truncate(150);
@@ -383,16 +395,7 @@ fn the_log_of_restarts_and_another_cmdb_leads_to_the_state_and_the_same_predicti
         while let Some(due) = node.engine().next_due().filter(|due| *due < told.at) {
             node.commit(due, &[Record::Tick]).unwrap();
         }
-        node.commit(
-            told.at,
-            &[Record::Events(EventsV1 {
-                source: "nagios".into(),
-                scope: "nagios".into(),
-                received_at: told.at,
-                events: vec![as_event(told)],
-            })],
-        )
-        .unwrap();
+        events(&mut node, told);
         if n == all / 4 {
             let head = node.opened().head;
             let bytes = snapshot::encode(node.engine().state()).unwrap();
@@ -428,8 +431,9 @@ fn the_log_of_restarts_and_another_cmdb_leads_to_the_state_and_the_same_predicti
             .current_dir(&folder)
             .output()
             .unwrap();
-        let err = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{err}");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{err}{out}");
         let told: Value = serde_json::from_slice(&output.stdout).unwrap();
         let last = told["points"].as_array().unwrap().last().unwrap()["replayed"].clone();
         assert_eq!(last, format!("{live:016x}"));

@@ -40,15 +40,20 @@ fn opened(world: &World) -> Vec<String> {
 
 #[test]
 fn a_tool_that_is_away_is_left_alone_and_then_served_by_priority() {
-    let mut world = World::new(&rules(), Some(SAMPLE));
+    let mut rules = rules();
+    for target in rules.targets.values_mut() {
+        target.max_new = 100;
+    }
+    let mut world = World::new(&rules, Some(SAMPLE));
     world.tool.away_until = START.plus(minutes(120));
-    for n in 0..20 {
+    // So many that one entry has no room for all of them.
+    for n in 0..60 {
         down(&mut world, &format!("box-{n:02}"));
-        world.advance(Millis::secs(30));
+        world.advance(Millis::secs(10));
     }
     fails(&mut world, "Payroll", EventState::Firing);
     world.advance(minutes(119).since(world.now.since(START)));
-    // One try at a time, not one for each of 21 tickets each minute.
+    // One try at a time, not one for each of 61 tickets each minute.
     let asked = world.tool.asked.len();
     assert!(asked < 330, "asked {asked} times in two hours");
     assert_eq!(world.tool.tickets.len(), 0);
@@ -60,14 +65,14 @@ fn a_tool_that_is_away_is_left_alone_and_then_served_by_priority() {
     world.advance(minutes(2));
     assert_eq!(told(&world, "rt answers again"), 1);
     let order = opened(&world);
-    assert_eq!(order.len(), 21, "{order:?}");
+    assert_eq!(order.len(), 61, "{order:?}");
     assert_eq!(order[0], "P1");
     let mut sorted = order.clone();
     sorted.sort();
     assert_eq!(order, sorted);
     let late = world.tool.tickets.iter();
     let late = late.filter(|t| t.notes.iter().any(|n| n.starts_with("LATE")));
-    assert_eq!(late.count(), 21);
+    assert_eq!(late.count(), 61);
 }
 
 #[test]

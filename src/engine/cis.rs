@@ -38,4 +38,27 @@ impl Cis {
         let at = usize::try_from(id.0).unwrap_or(usize::MAX);
         self.names.get(at).map(|n| &**n).unwrap_or_default()
     }
+    /// How many keys have one.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+    /// Whether none has.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+    /// Hands out numbers for keys that were interned elsewhere, in their order, as if each was interned now. Answers the
+    /// first of them; none, and nothing happens, if one of the keys has a number already.
+    pub fn append(&mut self, mut new: Cis) -> Option<CiId> {
+        if self.names.iter().any(|key| new.find(key).is_some()) {
+            return None;
+        }
+        let first = u32::try_from(self.names.len()).ok()?;
+        for id in new.numbers.values_mut() {
+            id.0 = id.0.saturating_add(first);
+        }
+        let own = std::mem::replace(&mut self.numbers, new.numbers);
+        self.numbers.extend(own);
+        self.names.append(&mut new.names);
+        Some(CiId(first))
+    }
 }

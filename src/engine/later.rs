@@ -8,10 +8,11 @@ use super::state::{Incident, Timer};
 use crate::model::{IncidentId, Millis};
 
 /// Units for the timers of an entry, and as many again to look at what was touched.
-const MOST: usize = 1500;
+const MOST: usize = 1000;
 /// A look at an incident, whatever its size.
 const LOOK: usize = 60;
-/// A look at an incident of more alerts is spread over three entries: its root, its explanation, its ticket.
+/// A look at an incident of more alerts is spread over four entries: its root, what comes of that, its explanation,
+/// its ticket.
 const VAST: usize = 1000;
 /// An incident of more alerts is looked at after so many milliseconds as a quarter of them at the earliest: a look
 /// goes through them all.
@@ -28,11 +29,21 @@ pub(super) struct Work {
     settled: usize,
     /// By looks at incidents.
     looked: usize,
+    /// Units of the looks that were put off.
+    put_off: usize,
+}
+
+/// Causes of an incident that are weighed. After a start nobody knows those of one that is over, so they never count.
+fn causes(known: &Incident) -> usize {
+    match known.state.lives() {
+        true => known.case.sums.len(),
+        false => 0,
+    }
 }
 
 /// What a look at an incident costs.
 fn look(known: &Incident) -> usize {
-    let (places, causes) = (known.case.spots.len(), known.case.sums.len());
+    let (places, causes) = (known.case.spots.len(), causes(known));
     LOOK.saturating_add(known.members.len())
         .saturating_add(places.saturating_mul(4))
         .saturating_add(causes)
@@ -40,7 +51,7 @@ fn look(known: &Incident) -> usize {
 
 /// What it costs to explain an incident anew before its ticket, and to look at it.
 fn settle(known: &Incident) -> usize {
-    let (places, causes) = (known.case.spots.len(), known.case.sums.len());
+    let (places, causes) = (known.case.spots.len(), causes(known));
     look(known).saturating_add(places.saturating_mul(causes) / 32)
 }
 
@@ -83,6 +94,7 @@ impl Engine {
             | Timer::Silence(incident)
             | Timer::Wait(incident)
             | Timer::FlapNote(incident)
+            | Timer::Judge(incident)
             | Timer::Explain(incident)
             | Timer::Write(incident) => self.look_costs(*incident),
             Timer::Row(row) | Timer::Oppose(row) => self.look_costs(row.incident),
@@ -105,8 +117,8 @@ impl Engine {
         self.work.fired = self.work.fired.saturating_add(units);
     }
 
-    /// Whether an incident may be looked at in this entry; if not, it is with the next one, and a large one a little
-    /// later. Where alerts parted it must: only this entry knows that.
+    /// Whether an incident may be looked at in this entry; if not, it is with one of the next, in the order in which that
+    /// is asked, and a large one a little later. Where alerts parted it must: only this entry knows that.
     pub(super) fn may_look(&mut self, id: IncidentId) -> bool {
         let at = self.state.at;
         let units = self.look_costs(id);
@@ -119,7 +131,12 @@ impl Engine {
             size if size > LARGE => Millis(i64::try_from(size / 4).unwrap_or(0)),
             _ => Millis(0),
         };
-        let due = known.looked.plus(rest).max(at);
+        let mut due = known.looked.plus(rest).max(at);
+        if enough {
+            let entries = self.work.put_off / MOST + 1;
+            due = due.max(at.plus(Millis(i64::try_from(entries).unwrap_or(i64::MAX))));
+            self.work.put_off = self.work.put_off.saturating_add(units);
+        }
         if (enough || due > at) && !self.parted.contains(&id) {
             self.set_timer(due, Timer::Wait(id));
             return false;

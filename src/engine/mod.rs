@@ -50,7 +50,7 @@ mod usual;
 mod waits;
 pub mod wanted;
 
-use crate::graph::{RawGraph, Since};
+use crate::graph::RawGraph;
 use crate::invariant::{self, Invariant};
 use crate::model::{AlertId, DeliveryId, Fingerprint, IncidentId, Millis, Outcome, Seq};
 use crate::record::{EventsV1, History, Record, StepName};
@@ -71,7 +71,7 @@ pub use expiry::OURSELVES;
 
 /// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
 /// decisions change and the number does not.
-pub const ENGINE: u32 = 15;
+pub const ENGINE: u32 = 16;
 
 /// Timers that may fire in one entry; more are a bug (a timer that sets itself for the same moment).
 const MAX_TIMERS: usize = 2_000_000;
@@ -354,6 +354,7 @@ impl Engine {
                 Timer::Oppose(row) => self.touch(row.incident),
                 Timer::Place(alert) => self.place_due(alert),
                 Timer::Rebind(alert) => self.rebind_from(alert),
+                Timer::Judge(incident) => self.judge_due(incident),
                 Timer::Explain(incident) => self.explain_due(incident),
                 Timer::Write(incident) => self.write_due(incident),
             }
@@ -456,10 +457,9 @@ impl Engine {
         };
         let (cis, relations) = (built.len(), built.relations());
         self.state.graph = Some(graph);
-        let before = self.force.graph.clone();
-        let since = ready.as_ref().and_then(|r| r.since(before.as_ref()));
-        self.take_over(rules, built, since);
-        self.force.walked = ready.as_ref().map(|r| r.walked().clone());
+        let walked = ready.as_ref().map(|r| r.walked().clone());
+        let same_names = self.take_over(rules, built, ready);
+        self.force.walked = walked;
         self.line(
             None,
             format!(
@@ -467,7 +467,7 @@ impl Engine {
                 graph.digest
             ),
         );
-        if !since.is_some_and(Since::same_names) {
+        if !same_names {
             self.rebind_all();
         }
         self.graph_wait_over();

@@ -3,6 +3,7 @@
 //! between, it builds as if it had not been given. What comes of it is the same either way.
 
 use super::Engine;
+use super::cis::Cis;
 use super::state::{InForce, Walked};
 use crate::graph::{Graph, Ix, RawGraph, Since};
 use crate::model::CiId;
@@ -18,6 +19,8 @@ pub struct Ready {
     rules: Arc<RulesText>,
     /// The graph before, with what is still true.
     since: Option<(Arc<Graph>, Arc<Since>)>,
+    /// The CIs of a first graph, numbered in its order.
+    named: Arc<Cis>,
 }
 
 /// What a graph is made ready by.
@@ -38,7 +41,13 @@ impl ReadyFor {
             let since = Arc::new(Since::compare(&before, &graph));
             (before, since)
         });
+        let first = since.is_none().then(|| graph.raw().cis.iter());
+        let mut named = Cis::default();
+        for ci in first.into_iter().flatten() {
+            named.intern(&ci.key);
+        }
         Ready {
+            named: Arc::new(named),
             walked: Arc::new(Walked::over(&graph, self.rules.correlate.min_weight)),
             graph,
             rules: self.rules.clone(),
@@ -63,6 +72,10 @@ impl Ready {
     /// What walks over it found.
     pub(super) fn walked(&self) -> &Arc<Walked> {
         &self.walked
+    }
+    /// The CIs of a first graph, numbered in its order; none if somebody else holds them, too.
+    fn named(&mut self) -> Option<Cis> {
+        Arc::try_unwrap(std::mem::take(&mut self.named)).ok()
     }
     /// What is still true of the graph in force.
     pub(super) fn since(&self, force: Option<&Arc<Graph>>) -> Option<&Since> {
@@ -97,18 +110,25 @@ pub(super) enum Offered {
 const MANY: usize = 2000;
 
 impl Engine {
-    /// Puts a graph in force; of what the one before said only what is no longer true is forgotten.
+    /// Puts a graph in force; of what the one before said only what is no longer true is forgotten. Answers whether it
+    /// is known that every name means the same CI as before.
     pub(super) fn take_over(
         &mut self,
         rules: Arc<Rules>,
         graph: Arc<Graph>,
-        since: Option<&Since>,
-    ) {
+        mut ready: Option<Ready>,
+    ) -> bool {
         self.index.forget_impacts();
         let cis = &mut self.state.cis;
+        let named = ready.as_mut().and_then(Ready::named);
+        let since = ready
+            .as_ref()
+            .and_then(|r| r.since(self.force.graph.as_ref()));
         let Some(since) = since else {
-            self.force = InForce::new(rules, Some(graph), cis);
-            return self.forget_graph();
+            let named = named.unwrap_or_default();
+            self.force = InForce::first(rules, graph, cis, named);
+            self.forget_graph();
+            return false;
         };
         let new = self.force.after(rules, graph, since, cis);
         let before = std::mem::replace(&mut self.force, new);
@@ -116,7 +136,8 @@ impl Engine {
         let classes = |force: &InForce| force.graph.as_ref().map(|g| g.classes().clone());
         let same_classes = classes(&before) == classes(&self.force);
         if !same_classes || stale.cones.len().max(stale.dependants.len()) > MANY {
-            return self.forget_graph();
+            self.forget_graph();
+            return since.same_names();
         }
         let ids = |all: &[Ix]| -> Vec<CiId> {
             let new = since.added().filter_map(|ix| self.force.id(ix));
@@ -125,6 +146,7 @@ impl Engine {
         };
         let (cones, dependants) = (ids(&stale.cones), ids(&stale.dependants));
         self.forget_some(&cones, &dependants);
+        since.same_names()
     }
 
     /// What the next graph is to be made ready by.

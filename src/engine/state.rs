@@ -301,7 +301,9 @@ pub enum Timer {
     Place(AlertId),
     /// Live alerts from this one on were not bound anew yet, after a new graph or new rules.
     Rebind(AlertId),
-    /// A vast incident is explained, in an entry after the one that looked at it.
+    /// What comes of the root of a vast incident is judged, in an entry after the one that chose it.
+    Judge(IncidentId),
+    /// It is explained, in the next.
     Explain(IncidentId),
     /// And what people and the tool hear of it is written, in the next.
     Write(IncidentId),
@@ -370,6 +372,18 @@ impl InForce {
         let all = graph.iter().flat_map(|graph| &graph.raw().cis);
         let of_ix = all.map(|ci| cis.intern(&ci.key)).collect();
         InForce::with(rules, graph, of_ix)
+    }
+    /// The same where the CIs of a graph were numbered elsewhere, in its order, and none has a number here.
+    pub fn first(rules: Arc<Rules>, graph: Arc<Graph>, cis: &mut Cis, named: Cis) -> InForce {
+        let first = match named.len() == graph.len() {
+            true => cis.append(named),
+            false => None,
+        };
+        let Some(CiId(first)) = first else {
+            return InForce::new(rules, Some(graph), cis);
+        };
+        let of_ix = (first..).map(CiId).take(graph.len()).collect();
+        InForce::with(rules, Some(graph), of_ix)
     }
     /// The same of a graph that was compared with the one in force: only new CIs get numbers.
     pub fn after(

@@ -3,6 +3,7 @@
 use super::Language;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use std::io;
+use std::sync::LazyLock;
 
 /// Work of one template. The longest of ours takes about a tenth of it.
 const FUEL: u64 = 50_000;
@@ -33,7 +34,27 @@ pub(super) enum Template {
     Note,
 }
 
+/// All of them, compiled: a constant that the compiler cannot make. Compiling takes longer than a text does.
+static COMPILED: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut all = strict();
+    for template in Template::ALL {
+        for language in [Language::En, Language::Da] {
+            let (name, text) = template.text(language);
+            // One that does not compile is missed, by name, where it is used.
+            let _ = all.add_template(name, text);
+        }
+    }
+    all
+});
+
 impl Template {
+    const ALL: [Template; 4] = [
+        Template::Cause,
+        Template::Description,
+        Template::Tail,
+        Template::Note,
+    ];
+
     const fn text(self, language: Language) -> (&'static str, &'static str) {
         macro_rules! file {
             ($name:literal) => {
@@ -62,18 +83,25 @@ pub(super) fn render(
     language: Language,
     values: Value,
 ) -> Result<String, TextError> {
-    let (name, text) = template.text(language);
-    rendered(name, text, values).map_err(|source| TextError { name, source })
+    let (name, _) = template.text(language);
+    rendered(&COMPILED, name, values).map_err(|source| TextError { name, source })
 }
 
-fn rendered(name: &'static str, text: &str, values: Value) -> Result<String, minijinja::Error> {
-    // Empty: no filter, no function, no loader, and no escaping for HTML.
+/// Without filter, function, loader, or escaping for HTML.
+fn strict<'a>() -> Environment<'a> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
-    environment.add_template(name, text)?;
-    let mut out = Bounded(Vec::new());
     environment
+}
+
+fn rendered(
+    templates: &Environment<'_>,
+    name: &str,
+    values: Value,
+) -> Result<String, minijinja::Error> {
+    let mut out = Bounded(Vec::new());
+    templates
         .get_template(name)?
         .render_captured_to(values, &mut out)?;
     Ok(tidy(&String::from_utf8_lossy(&out.0)))
@@ -119,7 +147,10 @@ mod tests {
     fn templates_are_strict_and_bounded() {
         let check = |text: &str, expected: Option<&str>| {
             let values = context! { word => "<b>{{ 7*7 }}</b>", long => "x".repeat(40_000) };
-            let found = rendered("test", text, values).ok();
+            let mut templates = strict();
+            let made = templates.add_template("test", text);
+            let found = made.and_then(|()| rendered(&templates, "test", values));
+            let found = found.ok();
             assert_eq!(found.as_deref(), expected, "{text}");
         };
         check("a {{ word }}\n", Some("a <b>{{ 7*7 }}</b>"));

@@ -13,6 +13,7 @@ use crate::node::{self, Node, NodeError};
 use crate::record::{Record, decode_entry};
 use crate::store::sqlite::{Options, Reader, SqliteStore};
 use crate::store::{Entry, Store};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -209,23 +210,46 @@ fn point(seq: Seq, what: &'static str, live: &Engine, replayed: &Engine) -> Poin
     }
 }
 
-/// The parts of two states that differ, in words.
+/// The parts of two states that differ, in words: of what is stored, for the rest is made of that.
 fn parts(live: &State, replayed: &State) -> Vec<String> {
     let mut out = Vec::new();
-    let mut plain = |name: &str, a: String, b: String| {
-        if a != b {
-            out.push(name.to_owned());
-        }
-    };
-    let text = |it: &dyn Debug| format!("{it:?}");
-    plain("seq", text(&live.seq), text(&replayed.seq));
-    plain("time", text(&live.at), text(&replayed.at));
-    plain("epoch", text(&live.epoch), text(&replayed.epoch));
-    plain("rules", text(&live.rules), text(&replayed.rules));
-    plain("graph", text(&live.graph), text(&replayed.graph));
-    plain("CI numbers", text(&live.cis), text(&replayed.cis));
-    plain("timers", text(&live.timers), text(&replayed.timers));
-    plain("valves", text(&live.valves), text(&replayed.valves));
+    macro_rules! plain {
+        ($($name:literal $field:ident,)*) => {$(
+            if stored(&live.$field) != stored(&replayed.$field) {
+                out.push($name.to_owned());
+            }
+        )*};
+    }
+    plain! {
+        "seq" seq,
+        "time" at,
+        "epoch" epoch,
+        "rules" rules,
+        "number of the rules" rules_no,
+        "graph" graph,
+        "wait for the graph" wait_for_graph,
+        "grace" grace_until,
+        "CI numbers" cis,
+        "fingerprints" by_fingerprint,
+        "conditions" by_condition,
+        "strangers" strangers,
+        "names" names,
+        "number of named alerts" named,
+        "windows" windows,
+        "changes" changes,
+        "hours" hours,
+        "flapping alerts" flapping,
+        "chronic alerts" chronic,
+        "storm" storm,
+        "prior" prior,
+        "valves" valves,
+        "timers" timers,
+        "waiting alerts" waiting,
+        "promised numbers" promised,
+        "last alert" last_alert,
+        "last incident" last_incident,
+        "last delivery" last_delivery,
+    }
     keys(&mut out, "source", &live.sources, &replayed.sources);
     keys(&mut out, "alert", &live.alerts, &replayed.alerts);
     keys(&mut out, "incident", &live.incidents, &replayed.incidents);
@@ -233,7 +257,12 @@ fn parts(live: &State, replayed: &State) -> Vec<String> {
     out
 }
 
-fn keys<K: Ord + Debug, V: Debug>(
+/// As a snapshot has it.
+fn stored<T: Serialize>(part: &T) -> Vec<u8> {
+    postcard::to_stdvec(part).unwrap_or_default()
+}
+
+fn keys<K: Ord + Debug, V: Serialize>(
     out: &mut Vec<String>,
     name: &str,
     live: &BTreeMap<K, V>,
@@ -242,8 +271,9 @@ fn keys<K: Ord + Debug, V: Debug>(
     let all = live
         .keys()
         .chain(replayed.keys().filter(|k| !live.contains_key(k)));
-    let text = |map: &BTreeMap<K, V>, key: &K| map.get(key).map(|v| format!("{v:?}"));
-    let differ: Vec<&K> = all.filter(|k| text(live, k) != text(replayed, k)).collect();
+    let differ: Vec<&K> = all
+        .filter(|k| live.get(k).map(stored) != replayed.get(k).map(stored))
+        .collect();
     let more = differ.len().saturating_sub(NAMED);
     out.extend(differ.iter().take(NAMED).map(|k| format!("{name} {k:?}")));
     if more > 0 {
