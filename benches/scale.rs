@@ -131,6 +131,10 @@ fn table(samples: &[Sample], hash: f64) -> f64 {
         "{:<34} {:>7} {:>8} {:>9} {:>7} {:>9} {:>9} {:>9}",
         "", "entries", "events", "us/event", "/ hash", "p50 us", "p99 us", "max us"
     );
+    // Every entry of the bursts, whatever it was for.
+    let bursts = samples.iter().filter(|s| s.what.starts_with("burst: "));
+    let bursts = bursts.map(|s| (s.nanos, s.events)).collect();
+    by.insert((order.len(), "all of the bursts"), bursts);
     let mut per_new = 0.0;
     for ((_, what), mut all) in by {
         let events: u64 = all.iter().map(|(_, e)| u64::from(*e)).sum();

@@ -197,7 +197,8 @@
 //! * The work that timers and looks at incidents may do in one entry is bounded in units (`engine::later`). What is
 //!   left is a timer that is due at once, so that no other queue has to be kept. What does not fit into the rest of an
 //!   entry waits for the next one. Large incidents are looked at less often, for a look goes through all their alerts,
-//!   and of more than 1000 alerts the root, the explanation and the ticket are made in an entry each (`correlate::look`).
+//!   and of more than 1000 alerts the root, what comes of it, the explanation and the ticket are made in an entry each
+//!   (`correlate::look`). What waits is looked at by priority: after the outage of a tool all tickets are due at once.
 //! * A graph is built, compared with the one in force and stored away from the engine's thread (`engine::ready`), and
 //!   walked from every CI: a new alert asks for what nobody asked for before (`correlate::walked`). What the
 //!   comparison finds unchanged stays known; where no name changed no alert is bound anew, else some with each entry.

@@ -7,7 +7,9 @@ use super::Engine;
 use super::state::{Incident, Timer};
 use crate::model::{IncidentId, Millis};
 
-/// Units for the timers of an entry, and as many again to look at what was touched.
+/// Units for the timers of an entry.
+const FIRED: usize = 500;
+/// Units to place alerts and to look at what was touched; one look always has room.
 const MOST: usize = 1000;
 /// A look at an incident, whatever its size.
 const LOOK: usize = 60;
@@ -18,7 +20,7 @@ const VAST: usize = 1000;
 /// goes through them all.
 const LARGE: usize = 256;
 /// To place one alert.
-pub(super) const PLACE: usize = 500;
+const PLACE: usize = 250;
 
 /// What an entry has done so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +29,8 @@ pub(super) struct Work {
     fired: usize,
     /// Of these by incidents that were explained anew.
     settled: usize,
+    /// And by alerts that were placed.
+    placed: usize,
     /// By looks at incidents.
     looked: usize,
     /// Units of the looks that were put off.
@@ -69,14 +73,14 @@ impl Engine {
 
     /// Whether the timers of this entry have done enough.
     pub(super) fn enough_fired(&self) -> bool {
-        self.work.fired >= MOST
+        self.work.fired >= FIRED
     }
 
     /// Counts what a timer will cost that is about to fire, unless that is too much for what is left of this entry.
     pub(super) fn may_fire(&mut self, timer: &Timer) -> bool {
         let units = self.timer_costs(timer);
         let fired = self.work.fired.saturating_add(units);
-        if self.work.fired > 0 && fired > MOST {
+        if self.work.fired > 0 && fired > FIRED {
             return false;
         }
         self.work.fired = fired;
@@ -112,9 +116,10 @@ impl Engine {
         }
     }
 
-    /// Counts work of a timer, or of what is bounded like one.
-    pub(super) fn counts(&mut self, units: usize) {
-        self.work.fired = self.work.fired.saturating_add(units);
+    /// Counts an alert that is about to be placed.
+    pub(super) fn counts_placed(&mut self) {
+        self.work.fired = self.work.fired.saturating_add(PLACE);
+        self.work.placed = self.work.placed.saturating_add(PLACE);
     }
 
     /// Whether an incident may be looked at in this entry; if not, it is with one of the next, in the order in which that
@@ -123,7 +128,8 @@ impl Engine {
         let at = self.state.at;
         let units = self.look_costs(id);
         let done = self.work.looked.max(self.work.settled);
-        let enough = done > 0 && done.saturating_add(units) > MOST;
+        let full = done.saturating_add(self.work.placed).saturating_add(units) > MOST;
+        let enough = done > 0 && full;
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return true;
         };

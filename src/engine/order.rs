@@ -5,7 +5,6 @@
 //! How late the alerts of a source are is learned, in steps.
 
 use super::Engine;
-use super::later::PLACE;
 use super::state::{Alert, AlertState, Timer};
 use crate::model::{AlertId, Fingerprint, IncidentId, Millis};
 use serde::{Deserialize, Serialize};
@@ -110,7 +109,7 @@ impl Engine {
             self.state.waiting.insert(waiting(id, alert), self.state.at);
             self.set_timer(self.state.at, Timer::Place(id));
         } else {
-            self.counts(PLACE);
+            self.counts_placed();
             self.place(id);
         }
         self.effects.alerts.insert(id);
@@ -136,7 +135,7 @@ impl Engine {
                 return self.set_timer(self.state.at, Timer::Place(id));
             }
             let ((_, _, next), _) = first.remove_entry();
-            self.counts(PLACE);
+            self.counts_placed();
             self.place_waiting(next);
         }
     }
