@@ -16,7 +16,8 @@ use correlated::engine::correlate::why::{NoAlert, Which};
 use correlated::model::{EventState, IncidentId, Millis};
 use correlated::record::{CauseV1, ChangeV1, CommandV1, MaintenanceV1, NamedV1, Record, SplitV1};
 use serde_json::Value;
-use world::{SAMPLE, World, event, host, rules};
+use world::estate::Estate;
+use world::{SAMPLE, World, event, host, ordering_rules, rules};
 
 /// Two islands: three servers on a switch, one on another.
 const ISLANDS: &str = r#"{"cis": [
@@ -693,4 +694,42 @@ fn a_cause_that_alerts_in_another_incident_is_said() {
     );
     assert_eq!(now["root"]["alerts_in"], "I000001", "{:#}", now["root"]);
     assert_eq!(now["root"]["silent"], true);
+}
+
+#[test]
+fn neighbours_that_were_cut_off_together_are_named_as_the_reason() {
+    // A ring of eight sites, cut twice.
+    let mut estate = Estate::default();
+    let mut says = |line: &str| estate.line(&line.split(' ').collect::<Vec<_>>());
+    for n in 1..=8 {
+        says(&format!("r{n} is router"));
+        says(&format!("r{n} unwatched"));
+        says(&format!("5 switch on r{n} through connects-to"));
+    }
+    for n in 1..=8 {
+        let (line, next) = (format!("line-{n}"), n % 8 + 1);
+        says(&format!("{line} is line"));
+        says(&format!("r{n} needs {line} through connects-to"));
+        says(&format!("r{next} needs {line} through connects-to"));
+    }
+    let mut world = World::new(&ordering_rules(), Some(&estate.cmdb()));
+    for n in 1..=5 {
+        for router in [2, 5, 3, 4] {
+            down(&mut world, &format!("r{router}-switch-{n}"));
+            world.advance(Millis::secs(2));
+        }
+        world.advance(Millis::secs(if n == 3 { 50 } else { 0 }));
+    }
+    world.advance(Millis::mins(8));
+    let now = explain(&world, 1, Which::Now);
+    let merges = now["merges"].as_array().unwrap();
+    let reasons: Vec<&str> = merges
+        .iter()
+        .map(|m| m["reason"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "r4 and its neighbour r5 were cut off together",
+        "r2 and its neighbour r3 were cut off together",
+    ];
+    assert_eq!(reasons, expected);
 }

@@ -41,6 +41,7 @@ impl Engine {
     /// one: by now what is silent has had its time, and one more ticket costs more than a doubt.
     pub(super) fn settle_before_ticket(&mut self, mine: IncidentId) -> IncidentId {
         self.settle(mine);
+        let mine = self.merge_arcs(mine);
         let mine = self.merge_behind_one(mine);
         let mine = self.merge_into_ticket_about(mine);
         let known = self.state.incidents.get(&mine);

@@ -79,6 +79,7 @@ impl Engine {
             let floor = best.as_ref().map_or(floor, |b| b.value.max(floor));
             let way = self.way_into(incident, &known.case, new, about, floor);
             best = better(best, way);
+            best = better(best, self.way_into_arc(incident, known, new, about));
             self.count_part(&mut parts, incident, known, new, about);
         }
         self.state.incidents = incidents;

@@ -9,7 +9,7 @@ use crate::model::{AlertId, CiId, IncidentId, Millis};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Incidents of more places are taken as they are: the work grows with the square.
-const MAX_PLACES: usize = 150;
+pub(super) const MAX_PLACES: usize = 150;
 /// Parts looked for.
 const MAX_PARTS: usize = 6;
 /// What the parts must be worth more than the whole.
