@@ -1,6 +1,6 @@
 //! A graph made ready away from the engine, so that a load of a million relations does not stall the intake: built,
-//! and compared with the one in force. The engine takes it over as it is; where rules or graph have changed in
-//! between, it builds as if it had not been given. What comes of it is the same either way.
+//! compared with the one in force, and if there is none its CIs numbered. The engine takes it over as it is; where rules
+//! or graph have changed in between, it builds as if it had not been given. What comes of it is the same either way.
 
 use super::Engine;
 use super::cis::Cis;
