@@ -67,7 +67,7 @@ fn an_engineer_reads_why_and_why_not() {
         .unwrap();
     says(
         &then,
-        &["VERSION  1  20", " opened: P", ", 1 alerts, 1 firing"],
+        &["VERSION  1  20", " opened: P", ", 1 alert, 1 firing"],
     );
     let all = daemon.run(&["explain", "I000001", "--all"]).unwrap();
     says(&all, &["VERSION  1  ", "CAUSE    "]);

@@ -106,14 +106,15 @@ fn all(answer: &Value) -> String {
 
 /// `VERSION  3  2026-11-22T01:14:07.000Z cause, merged`
 fn head(version: &Value) -> String {
+    let alerts = number(version, "alerts");
     format!(
-        "VERSION  {}  {} {}: {}, {}, {} alerts, {} firing\n",
+        "VERSION  {}  {} {}: {}, {}, {alerts} {}, {} firing\n",
         number(version, "version"),
         text_of(version, "at"),
         names(version, "turned"),
         text_of(version, "priority"),
         text_of(version, "state"),
-        number(version, "alerts"),
+        if alerts == 1 { "alert" } else { "alerts" },
         number(version, "live"),
     )
 }

@@ -9,7 +9,7 @@ use crate::model::{IncidentId, Millis};
 
 /// Units for the timers of an entry.
 const FIRED: usize = 500;
-/// Units to place alerts and to look at what was touched; one look always has room.
+/// Units to place alerts and to look at what was touched. The first look has room, unless a hold ended.
 const MOST: usize = 1000;
 /// A look at an incident, whatever its size.
 const LOOK: usize = 60;

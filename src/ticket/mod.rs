@@ -472,3 +472,8 @@ pub enum Language {
     /// Danish.
     Da,
 }
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Language; 2] = [Language::En, Language::Da];
+}

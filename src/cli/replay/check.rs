@@ -214,11 +214,15 @@ fn point(seq: Seq, what: &'static str, live: &Engine, replayed: &Engine) -> Poin
 fn parts(live: &State, replayed: &State) -> Vec<String> {
     let mut out = Vec::new();
     macro_rules! plain {
-        ($($name:literal $field:ident,)*) => {$(
+        ($($name:literal $field:ident,)*) => {
+            // Names every field, so that none is forgotten.
+            let State { sources: _, alerts: _, incidents: _, outbox: _, $($field: _,)* } = live;
+            $(
             if stored(&live.$field) != stored(&replayed.$field) {
                 out.push($name.to_owned());
             }
-        )*};
+            )*
+        };
     }
     plain! {
         "seq" seq,

@@ -220,8 +220,7 @@ impl Engine {
                 let scores = a.score + b.score;
                 let least = least + scores + lag.saturating_mul(late);
                 let most = most_of_one((a, leads.0), (b, leads.1)) + self.at_most([0; FRACTIONS]);
-                let one =
-                    (most > least).then(|| self.worth_of_one((a, leads.0), (b, leads.1), least));
+                let one = (most > least).then(|| self.worth_of_one(a, b, least));
                 one.flatten()
                     .map(|(worth, cause)| (worth - scores - lag.saturating_mul(late), cause))
             }
@@ -251,12 +250,7 @@ impl Engine {
     }
 
     /// Worth of the best cause of both cases together; one that is worth no more than `least` may be missing.
-    fn worth_of_one(
-        &mut self,
-        (a, of_a): (&Case, Leads),
-        (b, of_b): (&Case, Leads),
-        least: Nats,
-    ) -> Option<(Nats, CiId)> {
+    fn worth_of_one(&mut self, a: &Case, b: &Case, least: Nats) -> Option<(Nats, CiId)> {
         let began = a.first.min(b.first);
         let mature = maturity(began, self.state.at);
         let (few, many) = match a.spots.len() <= b.spots.len() {
@@ -270,19 +264,15 @@ impl Engine {
             .copied()
             .collect();
         let places = (a.spots.len() + b.spots.len()).saturating_sub(shared.len());
-        let (small, big, of_big) = match a.sums.len() <= b.sums.len() {
-            true => (a, b, of_b),
-            false => (b, a, of_a),
+        let (small, big) = match a.sums.len() <= b.sums.len() {
+            true => (a, b),
+            false => (b, a),
         };
         let mut hiders = big.hiders.clone();
         hidden::add(&mut hiders, &small.hiders);
         let mut best: Option<(Nats, CiId)> = None;
         let nothing = self.at_most([0; FRACTIONS]);
-        // What gains so little in the one is not worth it, whatever it gains in the other.
-        let floor = least - nothing - of_big.first.0 - unexplained(shared.len(), 0);
-        let own = small.sums.iter().map(|(cause, sum)| (*cause, sum));
-        let own = own.filter(|(_, sum)| small.could(sum) > floor);
-        for (cause, sum, other) in big.sums.of(own) {
+        for (cause, sum, other) in small.sums.shared(&big.sums) {
             let mut explained = sum.places.saturating_add(other.places);
             let enough = best.map_or(least, |(best, _)| best.max(least));
             let could = nothing + sum.most() + other.most() - unexplained(places, explained);

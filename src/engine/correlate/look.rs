@@ -15,9 +15,9 @@ impl Engine {
                 return;
             }
             self.know_windows();
-            let known = |id: &IncidentId| self.state.incidents.get(id).map(|i| i.priority);
+            let priority = |id: &IncidentId| self.state.incidents.get(id).map(|i| i.priority);
             let mut touched: Vec<IncidentId> = touched.into_iter().collect();
-            touched.sort_by_key(|id| (known(id), *id));
+            touched.sort_by_key(|id| (priority(id), *id));
             for id in touched {
                 if self.may_look(id) {
                     self.look_at(id);

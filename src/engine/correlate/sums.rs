@@ -103,6 +103,16 @@ impl Sums {
         causes
     }
 
+    /// What both have, in order.
+    pub fn shared<'a>(&'a self, other: &'a Sums) -> impl Iterator<Item = (CiId, &'a Sum, &'a Sum)> {
+        let mut at = 0_usize;
+        self.into_iter().filter_map(move |(cause, sum)| {
+            at = at.saturating_add(before(other.causes.get(at..)?, *cause));
+            let same = other.causes.get(at) == Some(cause);
+            Some((*cause, sum, other.sums.get(at).filter(|_| same)?))
+        })
+    }
+
     /// Those of some causes that are there, `some` in order.
     pub fn of<'a, T: Copy + 'a>(
         &'a self,
@@ -163,8 +173,7 @@ mod tests {
             let all: Vec<(CiId, Sum)> = sums.iter().map(|(c, s)| (*c, *s)).collect();
             assert_eq!(all, map.clone().into_iter().collect::<Vec<_>>());
             for (few, many) in [(&old, &sums), (&sums, &old)] {
-                let own = few.iter().map(|(c, s)| (*c, s));
-                let shared: Vec<CiId> = many.of(own).map(|(c, _, _)| c).collect();
+                let shared: Vec<CiId> = few.shared(many).map(|(c, _, _)| c).collect();
                 let both: Vec<CiId> = few
                     .keys()
                     .filter(|c| many.contains_key(c))
