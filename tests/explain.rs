@@ -44,13 +44,16 @@ fn up(world: &mut World, name: &str) {
 }
 
 fn fails(world: &mut World, name: &str, severity: &str) {
-    let now = world.now;
-    let one = event(
-        &[("alertname", "Down"), ("ci", name)],
-        EventState::Firing,
-        severity,
-        now,
-    );
+    tells(world, name, EventState::Firing, severity);
+}
+
+fn works(world: &mut World, name: &str, severity: &str) {
+    tells(world, name, EventState::Resolved, severity);
+}
+
+fn tells(world: &mut World, name: &str, state: EventState, severity: &str) {
+    let (labels, now) = ([("alertname", "Down"), ("ci", name)], world.now);
+    let one = event(&labels, state, severity, now);
     world.send("prometheus", &[one]);
 }
 
@@ -732,4 +735,37 @@ fn neighbours_that_were_cut_off_together_are_named_as_the_reason() {
         "r2 and its neighbour r3 were cut off together",
     ];
     assert_eq!(reasons, expected);
+}
+
+#[test]
+fn incidents_that_ended_together_say_so() {
+    // A warning explains no outage, and a name alone joins nothing; when they end together it is another matter.
+    let cmdb = r#"{"cis": [
+        {"id": "db", "class": "server"}, {"id": "app", "class": "application"},
+        {"id": "mail", "class": "server"}, {"id": "web", "class": "server"}],
+      "relations": [{"from": "app", "type": "depends-on", "to": "db"}]}"#;
+    let reason = |pair: [(&str, &str); 2]| {
+        let mut world = World::new(&rules(), Some(cmdb));
+        for (name, severity) in pair {
+            fails(&mut world, name, severity);
+            world.advance(Millis::mins(2));
+        }
+        world.advance(Millis::mins(30));
+        for (name, severity) in pair {
+            works(&mut world, name, severity);
+            world.advance(Millis::secs(20));
+        }
+        world.advance(Millis::mins(6));
+        let into = world.node.engine().incident_of(IncidentId(1)).0;
+        let now = explain(&world, into, Which::Now);
+        now["merges"][0]["reason"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        reason([("db", "warning"), ("app", "critical")]),
+        "db explains both, and they began and ended together"
+    );
+    assert_eq!(
+        reason([("mail", "critical"), ("web", "critical")]),
+        "both show \"down\", and they began and ended together"
+    );
 }

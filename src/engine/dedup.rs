@@ -347,6 +347,7 @@ impl Engine {
             heard: at,
             ended: (state == AlertState::Over).then_some(at),
             ended_there: None,
+            expired: false,
             events: 1,
             ci,
             evidence: Arc::new(evidence),
@@ -397,6 +398,7 @@ impl Engine {
         alert.heard = at;
         alert.ended = None;
         alert.ended_there = None;
+        alert.expired = false;
         alert.events = 1;
         alert.labels = Arc::new(event.labels.clone());
         take_text(alert, at, event);

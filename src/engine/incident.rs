@@ -1,5 +1,6 @@
 //! An incident: alerts that one fault explains.
 
+use super::correlate::Together;
 use super::correlate::case::Case;
 use super::correlate::why::Why;
 use super::flap::FlapsTold;
@@ -123,10 +124,8 @@ impl Incident {
 pub struct Merge {
     /// The other incident.
     pub from: IncidentId,
-    /// The cause that explains both.
-    pub because: CiId,
-    /// The neighbour of that CI that went down with it, if what cut off both explains both incidents.
-    pub beside: Option<CiId>,
+    /// What makes them one.
+    pub why: Together,
     /// The person who merged them; `None` if it was us.
     pub by: Option<String>,
     /// When.

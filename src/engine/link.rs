@@ -153,9 +153,7 @@ impl Engine {
         NoteKind::MergedInto {
             incident: into,
             ticket: self.ticket_of(into, target),
-            because: merge.map_or(Because::Ci(String::new()), |m| {
-                self.explains_both(m.because, m.beside)
-            }),
+            because: merge.map_or(Because::Ci(String::new()), |m| self.explains_both(m.why)),
             by: merge.and_then(|m| m.by.clone()).unwrap_or_default(),
         }
     }

@@ -37,6 +37,7 @@ impl Engine {
         let was_stale = alert.state == AlertState::Stale;
         alert.state = AlertState::Over;
         alert.ended = Some(ended);
+        alert.expired = outcome == "expired";
         alert.senders.clear();
         let source = alert.source.clone();
         self.effects.alerts.insert(id);

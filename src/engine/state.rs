@@ -169,6 +169,8 @@ pub struct Alert {
     pub ended: Option<Millis>,
     /// When it was over by the source's clock, if the source told.
     pub ended_there: Option<Millis>,
+    /// Nobody told that it was over: it was not heard of any more.
+    pub expired: bool,
     /// Events of this episode.
     pub events: u32,
     /// Where it is.

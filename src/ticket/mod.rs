@@ -449,6 +449,10 @@ pub enum Because {
     SameFault(String),
     /// What cut off two CIs that a line joins, by their names.
     CutOff(String, String),
+    /// A CI that explains both, by its name; they began and ended together.
+    Ended(String),
+    /// The name that alerts of both share; they began and ended together.
+    EndedAlike(String),
 }
 
 /// How a target's text is made.

@@ -214,25 +214,31 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
     })
 }
 
-/// What explains both, in the language of the page; empty for nothing.
+/// Why two incidents are one, in the language of the page; empty for nothing.
 fn explains(because: &Because, page: &Page) -> String {
+    let both = page.say("explains both", "forklarer begge");
+    let and = page.say(
+        "and they began and ended together",
+        "og de begyndte og sluttede samtidig",
+    );
     match because {
-        Because::Ci(name) => page.name(name),
+        Because::Ci(name) if name.is_empty() => String::new(),
+        Because::Ci(name) => format!("{} {both}", page.name(name)),
         Because::SameFault(name) => {
             let same = page.say("the same fault", "den samme fejl");
-            format!("{same} \"{}\"", page.name(name))
+            format!("{same} \"{}\" {both}", page.name(name))
         }
         Because::CutOff(ci, neighbour) => {
-            let (what, and) = (
-                page.say("what cut off", "det, der afbrød"),
-                page.say("and its neighbour", "og naboen"),
-            );
+            let what = page.say("what cut off", "det, der afbrød");
+            let with = page.say("and its neighbour", "og naboen");
             let stop = page.say("", ",");
-            format!(
-                "{what} {} {and} {}{stop}",
-                page.name(ci),
-                page.name(neighbour)
-            )
+            let (ci, neighbour) = (page.name(ci), page.name(neighbour));
+            format!("{what} {ci} {with} {neighbour}{stop} {both}")
+        }
+        Because::Ended(ci) => format!("{} {both}, {and}", page.name(ci)),
+        Because::EndedAlike(name) => {
+            let show = page.say("both show", "begge viser");
+            format!("{show} \"{}\", {and}", page.name(name))
         }
     }
 }

@@ -254,9 +254,11 @@ impl Noise {
             4 => NoteKind::MergedInto {
                 incident,
                 ticket: text,
-                because: match ci.len() % 3 {
+                because: match ci.len() % 5 {
                     0 => Because::Ci(ci),
                     1 => Because::CutOff(ci, self.text()),
+                    2 => Because::Ended(ci),
+                    3 => Because::EndedAlike(ci),
                     _ => Because::SameFault(ci),
                 },
                 by: self.text(),

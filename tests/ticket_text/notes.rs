@@ -283,6 +283,26 @@ fn cases() -> Vec<Case> {
             None,
         ),
         (
+            "merged-ended",
+            NoteKind::Merged {
+                incident,
+                ticket: ticket.clone(),
+                because: Because::Ended("agg-cph1-01".into()),
+                by: String::new(),
+            },
+            None,
+        ),
+        (
+            "merged-into-ended-alike",
+            NoteKind::MergedInto {
+                incident,
+                ticket: ticket.clone(),
+                because: Because::EndedAlike("HighErrorRate".into()),
+                by: String::new(),
+            },
+            None,
+        ),
+        (
             "merged-into-same-fault",
             NoteKind::MergedInto {
                 incident,

@@ -79,7 +79,10 @@ impl Engine {
         new: New,
         about: &About,
     ) -> Option<Way> {
-        let is_arc = known.merges.iter().any(|merge| merge.beside.is_some());
+        let is_arc = known
+            .merges
+            .iter()
+            .any(|merge| matches!(merge.why, Together::CutOff(..)));
         if !is_arc || new.severity != Severity::Critical {
             return None;
         }

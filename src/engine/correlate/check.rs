@@ -4,7 +4,7 @@
 
 use crate::engine::Engine;
 use crate::engine::state::{Incident, Member};
-use crate::model::{AlertId, CiId, IncidentId};
+use crate::model::{AlertId, CiId, IncidentId, Millis};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every broken invariant, in words.
@@ -197,11 +197,12 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
         for merge in &incident.merges {
             let now = merge.at == engine.state().at && merge.by.is_none();
             // A burst goes on by its name, even where the places were taken in anew since.
-            let explains = case.sums.contains_key(&merge.because)
-                || case.spots.contains_key(&merge.because)
-                || incident.burst == Some(merge.because);
+            let because = merge.why.because();
+            let explains = case.sums.contains_key(&because)
+                || case.spots.contains_key(&because)
+                || incident.burst == Some(because);
             if now && !explains {
-                let ci = engine.ci_name(merge.because);
+                let ci = engine.ci_name(because);
                 out.push(format!(
                     "I8: {} became part of {id} because of {ci}, which explains nothing",
                     merge.from
@@ -209,7 +210,9 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
             }
         }
     }
-    let live: BTreeSet<IncidentId> = places.iter().map(|(_, incident)| *incident).collect();
+    let incidents = &engine.state.incidents;
+    let begin = |(_, id): &(CiId, IncidentId)| Some((*id, incidents.get(id)?.case.first));
+    let live: BTreeMap<IncidentId, Millis> = places.iter().filter_map(begin).collect();
     if engine.index.live != live || engine.index.entries() != [places, causes] {
         out.push("I5: the index is not that of the live incidents".to_owned());
     }

@@ -16,8 +16,8 @@ use crate::engine::Engine;
 use crate::engine::maintenance::Window;
 use crate::engine::waits::Tells;
 use crate::graph::Reach;
-use crate::model::{CiId, IncidentId};
-use std::collections::BTreeSet;
+use crate::model::{CiId, IncidentId, Millis};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Smallest weight of a path over which the silence of a dependant counts against a cause, per mille.
@@ -93,8 +93,8 @@ pub struct Index {
     scored_by: u64,
     pub(in crate::engine) lately: Lately,
     pub(in crate::engine) tells: Tells,
-    /// Live incidents.
-    pub(in crate::engine) live: BTreeSet<IncidentId>,
+    /// Live incidents, with the begin of each.
+    pub(in crate::engine) live: BTreeMap<IncidentId, Millis>,
 }
 
 impl Index {
@@ -178,11 +178,14 @@ impl Index {
         }
         self.known.under.insert(ci, found);
     }
+    /// A live incident began then.
+    pub(super) fn begins(&mut self, incident: IncidentId, first: Millis) {
+        self.live.insert(incident, first);
+    }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         add_to(&mut self.causes, ci, incident);
     }
     pub(super) fn add_place(&mut self, ci: CiId, incident: IncidentId) {
-        self.live.insert(incident);
         add_to(&mut self.at, ci, incident);
     }
 }
@@ -288,6 +291,7 @@ impl Engine {
             return;
         };
         known.case.sum_up();
+        self.index.begins(incident, known.case.first);
         for ci in known.case.spots.keys() {
             self.index.add_place(*ci, incident);
         }

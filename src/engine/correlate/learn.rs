@@ -30,6 +30,7 @@ impl Engine {
         let case = &mut known.case;
         let before = case.before();
         let is_new = case.count(new.ci, new.began, new.severity, new.chance, late, new.name);
+        self.index.begins(incident, case.first);
         if let Some(spot) = case.spots.get_mut(&new.ci) {
             spot.witness = new.witness && (is_new || spot.witness);
         }

@@ -227,6 +227,9 @@ impl Engine {
         if quiet.is_none_or(|since| since.plus(resolve_after) > at) {
             return; // it came back in between; a later timer stands for the next silence
         }
+        if !self.ends_alone(id) {
+            return;
+        }
         self.count_alone(id);
         self.unindex(id);
         if let Some(known) = self.state.incidents.get_mut(&id) {

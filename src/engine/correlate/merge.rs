@@ -8,10 +8,11 @@ use crate::model::{CiId, IncidentId};
 use crate::record::History;
 use crate::rules::Notes;
 use crate::ticket::NoteKind;
+use serde::{Deserialize, Serialize};
 
 /// Why two incidents are one.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::engine) enum Together {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Together {
     /// A fault at this CI is behind both.
     Behind(CiId),
     /// The cause of one, if it is known, needs this CI, which alerts in the other.
@@ -23,19 +24,21 @@ pub(in crate::engine) enum Together {
     },
     /// A CI of the one and its neighbour in the other were cut off together.
     CutOff(CiId, CiId),
+    /// They began and ended together, and this CI explains both, or is the cause of the larger where they share a name.
+    Ended {
+        /// That CI.
+        because: CiId,
+        /// The name.
+        name: Option<CiId>,
+    },
 }
 
 impl Together {
-    const fn because(self) -> CiId {
+    /// The cause that explains both.
+    pub const fn because(self) -> CiId {
         match self {
             Together::Behind(ci) | Together::CutOff(ci, _) => ci,
-            Together::Needs { because, .. } => because,
-        }
-    }
-    const fn beside(self) -> Option<CiId> {
-        match self {
-            Together::CutOff(_, neighbour) => Some(neighbour),
-            Together::Behind(_) | Together::Needs { .. } => None,
+            Together::Needs { because, .. } | Together::Ended { because, .. } => because,
         }
     }
 }
@@ -121,8 +124,7 @@ impl Engine {
         known.promoted |= promoted;
         known.merges.push(Merge {
             from: goes,
-            because: together.because(),
-            beside: together.beside(),
+            why: together,
             by: by.map(str::to_owned),
             at,
         });
@@ -139,16 +141,12 @@ impl Engine {
         self.join_hands(stays, goes);
         let link = match together {
             Together::Needs { because, root } => root.map(|root| (root, because)),
-            Together::Behind(_) | Together::CutOff(..) => None,
+            Together::Behind(_) | Together::CutOff(..) | Together::Ended { .. } => None,
         };
         self.unite(stays, case, link);
-        let why = match (by, together) {
-            (Some(by), _) => format!("by {by}"),
-            (None, Together::CutOff(ci, neighbour)) => {
-                let (ci, neighbour) = (self.name_of(ci), self.name_of(neighbour));
-                format!("because {ci} and its neighbour {neighbour} were cut off together")
-            }
-            (None, _) => format!("because of {}", self.cause_name(together.because())),
+        let why = match by {
+            Some(by) => format!("by {by}"),
+            None => format!("because {}", self.reason_of(together)),
         };
         self.line(Some(stays), format!("{goes} merged into {stays} {why}"));
         if opened.is_some() || by.is_some() {
@@ -184,6 +182,7 @@ impl Engine {
         }
         let hiders = other.hiders.clone();
         let mut causes = case.absorb(other);
+        self.index.begins(stays, case.first);
         if let Some((root, because)) = link
             && let Some(behind) = case.spots.get(&because).map(|s| s.causes.clone())
         {
@@ -216,7 +215,7 @@ impl Engine {
         together: Together,
         by: Option<&str>,
     ) {
-        let because = self.explains_both(together.because(), together.beside());
+        let because = self.explains_both(together);
         let cis = u32::try_from(self.spots(stays).len()).unwrap_or(u32::MAX);
         if let Some(known) = self.state.incidents.get_mut(&stays) {
             known.told.cis = known.told.cis.max(cis);

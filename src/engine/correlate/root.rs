@@ -271,12 +271,7 @@ impl Engine {
         let Some(known) = self.state.incidents.get(&incident) else {
             return;
         };
-        let changes = self.state.changes.values().map(Vec::len).sum::<usize>();
-        let now = (
-            known.case.version,
-            u32::try_from(changes).unwrap_or(u32::MAX),
-            self.state.graph.as_ref().map_or(0, |g| g.digest),
-        );
+        let now = self.rests_on(known);
         let ranked = match known.ranked_for == now {
             true => known.ranked.clone(),
             false => self.ranked(incident),
@@ -300,6 +295,26 @@ impl Engine {
             self.keep_under(root);
         }
         self.judge_confidence(incident, places);
+    }
+
+    /// What the ranking of an incident's causes rests on: with the same it is the same.
+    fn rests_on(&self, known: &Incident) -> (u32, u32, u64) {
+        let changes = self.state.changes.values().map(Vec::len).sum::<usize>();
+        let changes = u32::try_from(changes).unwrap_or(u32::MAX);
+        let graph = self.state.graph.as_ref().map_or(0, |g| g.digest);
+        (known.case.version, changes, graph)
+    }
+
+    /// The causes of an incident are these, best first, until something else comes to it.
+    pub(super) fn keep_ranked(&mut self, incident: IncidentId, ranked: Vec<(CiId, Nats)>) {
+        let now = self
+            .state
+            .incidents
+            .get(&incident)
+            .map(|i| self.rests_on(i));
+        if let Some((known, now)) = self.state.incidents.get_mut(&incident).zip(now) {
+            (known.ranked, known.ranked_for) = (ranked, now);
+        }
     }
 
     pub(in crate::engine) fn set_root(&mut self, incident: IncidentId, root: CiId, silent: bool) {

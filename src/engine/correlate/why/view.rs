@@ -7,8 +7,9 @@ use super::facts::{Confidence, Explanation, Other, Told as Member};
 use super::paths::Tie;
 use super::{Kept, unpack};
 use crate::engine::Engine;
+use crate::engine::correlate::Together;
 use crate::engine::correlate::scale::{NAT, Nats};
-use crate::engine::state::{How, Merge};
+use crate::engine::state::How;
 use crate::model::{CiId, IncidentId, Millis};
 use crate::ticket::Because;
 use serde_json::{Value, json};
@@ -181,10 +182,10 @@ impl Engine {
             "members_omitted": of.left_out,
             "merges": of.merges.iter().map(|merge| json!({
                 "from": merge.from.to_string(),
-                "because": name(merge.because),
+                "because": name(merge.why.because()),
                 "reason": match &merge.by {
                     Some(by) => format!("by {by}"),
-                    None => self.reason_of(merge),
+                    None => self.reason_of(merge.why),
                 },
                 "by": merge.by,
                 "at": merge.at.rfc3339(),
@@ -336,34 +337,51 @@ impl Engine {
 
     /// The name of a cause: of a CI, or in words for one that is only a name of alerts.
     pub(in crate::engine) fn cause_name(&self, ci: CiId) -> String {
-        match self.explains_both(ci, None) {
-            Because::Ci(name) => name,
-            Because::SameFault(name) => format!("the same fault \"{name}\""),
-            Because::CutOff(ci, neighbour) => format!("{ci} and its neighbour {neighbour}"),
+        match self.is_name(ci) {
+            true => format!("the same fault \"{}\"", self.name_alone(ci)),
+            false => self.ci_name(ci),
         }
     }
 
-    /// The same for a note, which has a language.
-    pub(in crate::engine) fn explains_both(&self, ci: CiId, beside: Option<CiId>) -> Because {
-        let name = self.ci_name(ci);
-        match beside {
-            Some(neighbour) => Because::CutOff(name, self.ci_name(neighbour)),
-            None if self.is_name(ci) => Because::SameFault(
-                name.split_once('|')
-                    .map_or(name.as_str(), |(_, n)| n)
-                    .to_owned(),
-            ),
-            None => Because::Ci(name),
+    /// The name of alerts that a cause stands for, without where it is looked for.
+    fn name_alone(&self, name: CiId) -> String {
+        let name = self.ci_name(name);
+        let alone = name.split_once('|').map_or(name.as_str(), |(_, n)| n);
+        alone.to_owned()
+    }
+
+    /// Why two incidents are one, for a note, which has a language.
+    pub(in crate::engine) fn explains_both(&self, why: Together) -> Because {
+        match why {
+            Together::CutOff(ci, neighbour) => {
+                Because::CutOff(self.ci_name(ci), self.ci_name(neighbour))
+            }
+            Together::Ended {
+                name: Some(name), ..
+            } => Because::EndedAlike(self.name_alone(name)),
+            Together::Ended { because, .. } => Because::Ended(self.ci_name(because)),
+            Together::Behind(ci) | Together::Needs { because: ci, .. } if self.is_name(ci) => {
+                Because::SameFault(self.name_alone(ci))
+            }
+            Together::Behind(ci) | Together::Needs { because: ci, .. } => {
+                Because::Ci(self.ci_name(ci))
+            }
         }
     }
 
     /// Why we made two incidents one, in words.
-    fn reason_of(&self, merge: &Merge) -> String {
-        match self.explains_both(merge.because, merge.beside) {
+    pub(in crate::engine) fn reason_of(&self, why: Together) -> String {
+        match self.explains_both(why) {
             Because::Ci(name) => format!("one fault of {name} explains both"),
             Because::SameFault(name) => format!("the same fault \"{name}\" at the same time"),
             Because::CutOff(ci, neighbour) => {
                 format!("{ci} and its neighbour {neighbour} were cut off together")
+            }
+            Because::Ended(ci) => {
+                format!("{ci} explains both, and they began and ended together")
+            }
+            Because::EndedAlike(name) => {
+                format!("both show \"{name}\", and they began and ended together")
             }
         }
     }

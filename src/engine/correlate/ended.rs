@@ -1,0 +1,200 @@
+//! Incidents that began together and ended together are of one fault, if anything ties them: the one needs what alerts in
+//! the other or is its cause, or both show a name. When they began that was too little; chance seldom ends both at once.
+//!
+//! It is asked when an incident has been quiet for so long that it is about to be over.
+
+use super::case::Case;
+use super::distance;
+use super::merge::Together;
+use crate::engine::Engine;
+use crate::engine::state::{Alert, Incident, IncidentState, Timer};
+use crate::model::{CiId, IncidentId, Millis};
+use std::cmp::Reverse;
+
+/// They began within this time of each other.
+const BEGAN: Millis = Millis::mins(3);
+/// An alert of the larger one ended within this time of the end of the smaller one,
+const ENDED: Millis = Millis::secs(45);
+/// and so many of a hundred of its alerts within this one.
+const AROUND: (usize, Millis) = (40, Millis::secs(150));
+/// What was over sooner may end with another one by chance.
+const LASTED: Millis = Millis::mins(5);
+/// Other incidents that ended within this time and show none of the names, so many at least: where there are more of these
+/// than of those that do, something ended them all, or ended our knowledge of them.
+const OTHERS: (usize, Millis) = (3, Millis::secs(60));
+/// Incidents of more alerts are left as they are.
+const MAX_ALERTS: usize = 1000;
+/// Merges at one end.
+const MAX_MERGES: usize = 8;
+
+impl Engine {
+    /// Makes an incident that is about to be over one with those that began and ended with it. Answers whether it still is
+    /// about to be over.
+    pub(super) fn ends_alone(&mut self, mut mine: IncidentId) -> bool {
+        let asked = mine;
+        let quiet = self.state.rules.correlate.resolve_after;
+        for _ in 0..MAX_MERGES {
+            let Some((other, why)) = self.ended_with(mine) else {
+                break;
+            };
+            let last = self.quiet_since(mine).max(self.quiet_since(other));
+            let larger = self.size(mine).max(self.size(other));
+            let ranked = self
+                .state
+                .incidents
+                .get(&larger.1.0)
+                .map(|i| i.ranked.clone());
+            mine = self.merge_unless_kept_apart(mine, other, why);
+            // A name says nothing of the cause.
+            let by_name = matches!(why, Together::Ended { name: Some(_), .. });
+            if let Some(ranked) = ranked.filter(|_| by_name) {
+                self.keep_ranked(mine, ranked);
+            }
+            let known = self.state.incidents.get_mut(&mine);
+            let recovering = known.filter(|i| i.state == IncidentState::Recovering);
+            if let Some((known, last)) = recovering.zip(last) {
+                known.quiet_since = Some(last);
+                self.set_timer(last.plus(quiet), Timer::Quiet(mine));
+            }
+        }
+        let since = self.quiet_since(mine);
+        mine == asked && since.is_some_and(|since| since.plus(quiet) <= self.state.at)
+    }
+
+    /// By how much it shows, the older first.
+    fn size(&self, incident: IncidentId) -> (usize, Reverse<IncidentId>) {
+        let known = self.state.incidents.get(&incident);
+        (known.map_or(0, |i| i.members.len()), Reverse(incident))
+    }
+
+    fn quiet_since(&self, incident: IncidentId) -> Option<Millis> {
+        self.state.incidents.get(&incident)?.quiet_since
+    }
+
+    /// Another incident that began and ended with this one, and what ties them: that of the strongest tie.
+    fn ended_with(&self, mine: IncidentId) -> Option<(IncidentId, Together)> {
+        let known = self.state.incidents.get(&mine)?;
+        let began = self.index.live.iter();
+        let began = began.filter(|(_, first)| distance(**first, known.case.first) <= BEGAN);
+        let tie = |(other, _): (&IncidentId, &Millis)| {
+            let theirs = self.state.incidents.get(other)?;
+            let (strength, why) = self.tie_of((mine, known), (*other, theirs))?;
+            let lag = distance(theirs.case.first, known.case.first);
+            Some(((strength, Reverse(lag), Reverse(*other)), why))
+        };
+        let ((_, _, Reverse(other)), why) = began.filter_map(tie).max_by_key(|(key, _)| *key)?;
+        Some((other, why))
+    }
+
+    fn tie_of(
+        &self,
+        (a, mine): (IncidentId, &Incident),
+        (b, theirs): (IncidentId, &Incident),
+    ) -> Option<(Strength, Together)> {
+        let free = |i: &Incident| {
+            i.maintenance.is_none() && !i.is_by_hand() && i.members.len() <= MAX_ALERTS
+        };
+        if a == b || mine.shadow != theirs.shadow || !free(mine) || !free(theirs) {
+            return None;
+        }
+        let (small, large) = match self.size(a) < self.size(b) {
+            true => (mine, theirs),
+            false => (theirs, mine),
+        };
+        let (strength, why) = tie(&small.case, &large.case)?;
+        let ended = self.ended_together(small, large) && self.may_merge(a, b);
+        (ended && !self.all_end_then((a, b), small)).then_some((strength, why))
+    }
+
+    /// When the alerts of an incident were over, in order, as far as that was told.
+    fn ends(&self, known: &Incident) -> Vec<Millis> {
+        let over = |alert: &Alert| alert.over_since().filter(|_| !alert.expired);
+        let alerts = self.state.alerts_of(known);
+        let mut ends: Vec<Millis> = alerts.filter_map(|(_, _, alert)| over(alert)).collect();
+        ends.sort_unstable();
+        ends
+    }
+
+    fn ended_together(&self, small: &Incident, large: &Incident) -> bool {
+        let (own, theirs) = (self.ends(small), self.ends(large));
+        let Some(end) = own.get(own.len() / 2).filter(|_| small.live == 0) else {
+            return false;
+        };
+        let within = |time: Millis| theirs.iter().filter(move |e| distance(**e, *end) <= time);
+        let (share, time) = AROUND;
+        own.len() == small.members.len()
+            && end.since(small.case.first) >= LASTED
+            && within(ENDED).next().is_some()
+            && within(time).count().saturating_mul(100) >= large.members.len().saturating_mul(share)
+    }
+
+    /// Whether much else ended when an incident did.
+    fn all_end_then(&self, (a, b): (IncidentId, IncidentId), small: &Incident) -> bool {
+        let Some(end) = small.quiet_since else {
+            return true;
+        };
+        let (few, time) = OTHERS;
+        let (mut alike, mut others) = (0_usize, 0_usize);
+        let also = self.index.live.keys().filter(|id| **id != a && **id != b);
+        for other in also.filter_map(|id| self.state.incidents.get(id)) {
+            if other.quiet_since.is_some_and(|e| distance(e, end) <= time) {
+                let count = match shared_name(&small.case, &other.case) {
+                    Some(_) => &mut alike,
+                    None => &mut others,
+                };
+                *count = count.saturating_add(1);
+            }
+        }
+        others > alike.max(few)
+    }
+}
+
+/// How well a tie speaks for one fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    /// Both show a name.
+    Name,
+    /// Much of the larger needs what alerts in the smaller.
+    Cause,
+    /// The smaller needs what alerts in the larger.
+    Effect,
+    /// The smaller needs the cause of the larger.
+    EffectOfRoot,
+}
+
+/// What ties two incidents.
+fn tie(small: &Case, large: &Case) -> Option<(Strength, Together)> {
+    let ended = |because, name| Together::Ended { because, name };
+    let all = u32::try_from(small.spots.len()).unwrap_or(u32::MAX);
+    let explains_all = |cause: CiId| small.sums.get(&cause).is_some_and(|sum| sum.places == all);
+    if explains_all(large.root) {
+        return Some((Strength::EffectOfRoot, ended(large.root, None)));
+    }
+    let causes = small.sums.iter().filter(|(_, sum)| sum.places == all);
+    let needed = causes.filter(|(cause, _)| large.spots.contains_key(cause));
+    if let Some((cause, _)) = needed.max_by_key(|(cause, sum)| (sum.most(), Reverse(**cause))) {
+        return Some((Strength::Effect, ended(*cause, None)));
+    }
+    let own = small
+        .spots
+        .keys()
+        .filter_map(|ci| Some((*ci, large.sums.get(ci)?)));
+    if let Some((cause, sum)) = own.max_by_key(|(ci, sum)| (sum.places, Reverse(*ci)))
+        && u64::from(sum.places).saturating_mul(2)
+            >= u64::try_from(large.spots.len()).unwrap_or(u64::MAX)
+    {
+        return Some((Strength::Cause, ended(cause, None)));
+    }
+    let name = shared_name(small, large)?;
+    Some((Strength::Name, ended(large.root, Some(name))))
+}
+
+/// A name that alerts of both have, the commonest in the second.
+fn shared_name(a: &Case, b: &Case) -> Option<CiId> {
+    let shared = a
+        .named
+        .keys()
+        .filter_map(|name| Some((*name, b.named.get(name)?)));
+    let most = shared.max_by_key(|(name, (n, _))| (*n, Reverse(*name)));
+    most.map(|(name, _)| name)
+}
