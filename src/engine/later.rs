@@ -94,12 +94,8 @@ impl Engine {
         match timer {
             // The incident is explained anew before it is looked at.
             Timer::Hold(incident) => self.state.incidents.get(incident).map_or(1, settle),
-            // All live incidents are asked whether they ended with it.
-            Timer::Quiet(incident) => {
-                let live = self.index.live.len() / 64;
-                self.look_costs(*incident).saturating_add(live)
-            }
-            Timer::Silence(incident)
+            Timer::Quiet(incident)
+            | Timer::Silence(incident)
             | Timer::Wait(incident)
             | Timer::FlapNote(incident)
             | Timer::Judge(incident)

@@ -131,11 +131,12 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
         .filter(|(_, i)| i.state.lives())
         .map(|(id, i)| (*id, i))
         .collect();
-    let (mut places, mut causes) = (BTreeSet::new(), BTreeSet::new());
+    let (mut places, mut causes, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (id, incident) in live {
         let case = &incident.case;
         places.extend(case.spots.keys().map(|ci| (*ci, id)));
         causes.extend(case.sums.keys().map(|ci| (*ci, id)));
+        names.extend(case.named.keys().map(|name| (*name, id)));
         // An alert that fires again much later may leave; that its CI alerted then is still evidence.
         let cis: BTreeSet<CiId> = incident.members.values().map(|m| m.ci).collect();
         for ci in cis.iter().filter(|ci| !case.spots.contains_key(ci)) {
@@ -213,7 +214,7 @@ pub fn broken_sums(engine: &Engine) -> Vec<String> {
     let incidents = &engine.state.incidents;
     let begin = |(_, id): &(CiId, IncidentId)| Some((*id, incidents.get(id)?.case.first));
     let live: BTreeMap<IncidentId, Millis> = places.iter().filter_map(begin).collect();
-    if engine.index.live != live || engine.index.entries() != [places, causes] {
+    if engine.index.live != live || engine.index.entries() != [places, causes, names] {
         out.push("I5: the index is not that of the live incidents".to_owned());
     }
     out

@@ -5,60 +5,59 @@
 
 use super::case::Case;
 use super::distance;
+use super::fit::alerts;
 use super::merge::Together;
 use crate::engine::Engine;
 use crate::engine::state::{Alert, Incident, IncidentState, Timer};
-use crate::model::{CiId, IncidentId, Millis};
+use crate::model::{AlertId, CiId, IncidentId, Millis};
 use std::cmp::Reverse;
 
-/// They began within this time of each other.
-const BEGAN: Millis = Millis::mins(3);
+/// They began within this time of each other, or so many of a hundred alerts of the larger one did.
+const BEGAN: (usize, Millis) = (25, Millis::mins(3));
+/// And within this one at most.
+const AT_MOST: Millis = Millis::mins(30);
 /// An alert of the larger one ended within this time of the end of the smaller one,
 const ENDED: Millis = Millis::secs(45);
 /// and so many of a hundred of its alerts within this one.
 const AROUND: (usize, Millis) = (40, Millis::secs(150));
 /// What was over sooner may end with another one by chance.
 const LASTED: Millis = Millis::mins(5);
+/// So many of a hundred alerts of the larger one show the name, if only a name ties them.
+const SHOWN: u64 = 10;
 /// Other incidents that ended within this time and show none of the names, so many at least: where there are more of these
 /// than of those that do, something ended them all, or ended our knowledge of them.
 const OTHERS: (usize, Millis) = (3, Millis::secs(60));
 /// Incidents of more alerts are left as they are.
 const MAX_ALERTS: usize = 1000;
-/// Merges at one end.
-const MAX_MERGES: usize = 8;
+/// Other incidents that end then and are looked at, and timers to find them.
+const MAX_ENDS: usize = 64;
+/// See [`MAX_ENDS`].
+const MAX_TIMERS: usize = 4096;
 
 impl Engine {
-    /// Makes an incident that is about to be over one with those that began and ended with it. Answers whether it still is
-    /// about to be over.
-    pub(super) fn ends_alone(&mut self, mut mine: IncidentId) -> bool {
-        let asked = mine;
-        let quiet = self.state.rules.correlate.resolve_after;
-        for _ in 0..MAX_MERGES {
-            let Some((other, why)) = self.ended_with(mine) else {
-                break;
-            };
-            let last = self.quiet_since(mine).max(self.quiet_since(other));
-            let larger = self.size(mine).max(self.size(other));
-            let ranked = self
-                .state
-                .incidents
-                .get(&larger.1.0)
-                .map(|i| i.ranked.clone());
-            mine = self.merge_unless_kept_apart(mine, other, why);
-            // A name says nothing of the cause.
-            let by_name = matches!(why, Together::Ended { name: Some(_), .. });
-            if let Some(ranked) = ranked.filter(|_| by_name) {
-                self.keep_ranked(mine, ranked);
-            }
-            let known = self.state.incidents.get_mut(&mine);
-            let recovering = known.filter(|i| i.state == IncidentState::Recovering);
-            if let Some((known, last)) = recovering.zip(last) {
-                known.quiet_since = Some(last);
-                self.set_timer(last.plus(quiet), Timer::Quiet(mine));
-            }
+    /// Makes an incident that is about to be over one with another that began and ended with it, if there is one: what
+    /// they have become is asked again when it is about to be over.
+    pub(super) fn merge_ended(&mut self, mine: IncidentId) -> bool {
+        let Some((other, why)) = self.ended_with(mine) else {
+            return false;
+        };
+        let last = self.quiet_since(mine).max(self.quiet_since(other));
+        let (_, Reverse(larger)) = self.size(mine).max(self.size(other));
+        let ranked = self.state.incidents.get(&larger).map(|i| i.ranked.clone());
+        let stays = self.merge_unless_kept_apart(mine, other, why);
+        // A name says nothing of the cause.
+        let by_name = matches!(why, Together::Ended { name: Some(_), .. });
+        if let Some(ranked) = ranked.filter(|_| by_name) {
+            self.keep_ranked(stays, ranked);
         }
-        let since = self.quiet_since(mine);
-        mine == asked && since.is_some_and(|since| since.plus(quiet) <= self.state.at)
+        let known = self.state.incidents.get_mut(&stays);
+        let recovering = known.filter(|i| i.state == IncidentState::Recovering);
+        if let Some((known, last)) = recovering.zip(last) {
+            known.quiet_since = Some(last);
+            let quiet = self.state.rules.correlate.resolve_after;
+            self.set_timer(last.plus(quiet), Timer::Quiet(stays));
+        }
+        true
     }
 
     /// By how much it shows, the older first.
@@ -73,17 +72,26 @@ impl Engine {
 
     /// Another incident that began and ended with this one, and what ties them: that of the strongest tie.
     fn ended_with(&self, mine: IncidentId) -> Option<(IncidentId, Together)> {
-        let known = self.state.incidents.get(&mine)?;
-        let began = self.index.live.iter();
-        let began = began.filter(|(_, first)| distance(**first, known.case.first) <= BEGAN);
-        let tie = |(other, _): (&IncidentId, &Millis)| {
-            let theirs = self.state.incidents.get(other)?;
-            let (strength, why) = self.tie_of((mine, known), (*other, theirs))?;
-            let lag = distance(theirs.case.first, known.case.first);
-            Some(((strength, Reverse(lag), Reverse(*other)), why))
+        let known = self
+            .state
+            .incidents
+            .get(&mine)
+            .filter(|i| may_end_with(i))?;
+        let case = &known.case;
+        let near = self.index.beside(mine, case.sums.keys(), case.named.keys());
+        let tie = |other: IncidentId| {
+            let lag = distance(*self.index.live.get(&other)?, case.first);
+            let theirs = self
+                .state
+                .incidents
+                .get(&other)
+                .filter(|_| lag <= AT_MOST)?;
+            let (strength, why) = self.tie_of((mine, known), (other, theirs))?;
+            Some(((strength, Reverse(lag), Reverse(other)), why))
         };
-        let ((_, _, Reverse(other)), why) = began.filter_map(tie).max_by_key(|(key, _)| *key)?;
-        Some((other, why))
+        let ties = near.into_iter().filter_map(tie);
+        let ((_, _, Reverse(other)), why) = ties.max_by_key(|(key, _)| *key)?;
+        (!self.all_end_then(known, (mine, other))).then_some((other, why))
     }
 
     fn tie_of(
@@ -91,10 +99,11 @@ impl Engine {
         (a, mine): (IncidentId, &Incident),
         (b, theirs): (IncidentId, &Incident),
     ) -> Option<(Strength, Together)> {
-        let free = |i: &Incident| {
-            i.maintenance.is_none() && !i.is_by_hand() && i.members.len() <= MAX_ALERTS
-        };
-        if a == b || mine.shadow != theirs.shadow || !free(mine) || !free(theirs) {
+        // Nothing of it ended yet.
+        if usize::try_from(theirs.live).is_ok_and(|live| live >= theirs.members.len()) {
+            return None;
+        }
+        if a == b || mine.shadow != theirs.shadow || !may_end_with(theirs) {
             return None;
         }
         let (small, large) = match self.size(a) < self.size(b) {
@@ -102,8 +111,8 @@ impl Engine {
             false => (theirs, mine),
         };
         let (strength, why) = tie(&small.case, &large.case)?;
-        let ended = self.ended_together(small, large) && self.may_merge(a, b);
-        (ended && !self.all_end_then((a, b), small)).then_some((strength, why))
+        let together = self.began_together(small, large) && self.ended_together(small, large);
+        (together && self.may_merge(a, b)).then_some((strength, why))
     }
 
     /// When the alerts of an incident were over, in order, as far as that was told.
@@ -113,6 +122,15 @@ impl Engine {
         let mut ends: Vec<Millis> = alerts.filter_map(|(_, _, alert)| over(alert)).collect();
         ends.sort_unstable();
         ends
+    }
+
+    fn began_together(&self, small: &Incident, large: &Incident) -> bool {
+        let (share, time) = BEGAN;
+        let then = |began: Millis| distance(began, small.case.first) <= time;
+        let alerts = || self.state.alerts_of(large);
+        let many = || alerts().filter(|(_, _, a)| then(a.started)).count();
+        let enough = large.members.len().saturating_mul(share);
+        then(large.case.first) || many().saturating_mul(100) >= enough
     }
 
     fn ended_together(&self, small: &Incident, large: &Incident) -> bool {
@@ -129,24 +147,46 @@ impl Engine {
     }
 
     /// Whether much else ended when an incident did.
-    fn all_end_then(&self, (a, b): (IncidentId, IncidentId), small: &Incident) -> bool {
-        let Some(end) = small.quiet_since else {
+    fn all_end_then(&self, known: &Incident, (a, b): (IncidentId, IncidentId)) -> bool {
+        let Some(end) = known.quiet_since else {
             return true;
         };
+        let quiet = self.state.rules.correlate.resolve_after;
         let (few, time) = OTHERS;
+        // What is quiet since then is over so much later.
+        let (from, to) = (end.since(time).plus(quiet), end.plus(time).plus(quiet));
+        let timers = self
+            .state
+            .timers
+            .range((from, Timer::Expiry(AlertId::default()))..);
+        let timers = timers.take_while(|(due, _)| *due <= to).take(MAX_TIMERS);
+        let ends = timers.filter_map(|(due, timer)| {
+            let Timer::Quiet(id) = timer else {
+                return None;
+            };
+            let other = self
+                .state
+                .incidents
+                .get(id)
+                .filter(|_| *id != a && *id != b)?;
+            let since = other.quiet_since?.plus(quiet);
+            (since == *due).then_some(&other.case)
+        });
         let (mut alike, mut others) = (0_usize, 0_usize);
-        let also = self.index.live.keys().filter(|id| **id != a && **id != b);
-        for other in also.filter_map(|id| self.state.incidents.get(id)) {
-            if other.quiet_since.is_some_and(|e| distance(e, end) <= time) {
-                let count = match shared_name(&small.case, &other.case) {
-                    Some(_) => &mut alike,
-                    None => &mut others,
-                };
-                *count = count.saturating_add(1);
-            }
+        for case in ends.take(MAX_ENDS) {
+            let count = match shared_name(&known.case, case) {
+                Some(_) => &mut alike,
+                None => &mut others,
+            };
+            *count = count.saturating_add(1);
         }
         others > alike.max(few)
     }
+}
+
+/// Whether an incident may be one with another because of their ends.
+fn may_end_with(known: &Incident) -> bool {
+    known.maintenance.is_none() && !known.is_by_hand() && known.members.len() <= MAX_ALERTS
 }
 
 /// How well a tie speaks for one fault.
@@ -186,7 +226,9 @@ fn tie(small: &Case, large: &Case) -> Option<(Strength, Together)> {
         return Some((Strength::Cause, ended(cause, None)));
     }
     let name = shared_name(small, large)?;
-    Some((Strength::Name, ended(large.root, Some(name))))
+    let shown = large.named.get(&name).map_or(0, |(n, _)| u64::from(*n));
+    let enough = shown.saturating_mul(100) >= u64::from(alerts(&large.named)).saturating_mul(SHOWN);
+    enough.then_some((Strength::Name, ended(large.root, Some(name))))
 }
 
 /// A name that alerts of both have, the commonest in the second.

@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub(super) const MIN_EXPECTED: u16 = 80;
 /// Incidents remembered while those near a CI are gathered; two in one place are told apart at the end.
 const MET: usize = 512;
+/// Incidents looked at on either side, see [`Index::beside`].
+const MAX_BESIDE: usize = 16;
 /// Dependants looked at for the absence.
 pub(super) const MAX_UNDER: usize = 20_000;
 
@@ -81,6 +83,7 @@ impl About {
 pub struct Index {
     at: ByCi<Vec<IncidentId>>,
     causes: ByCi<Vec<IncidentId>>,
+    names: ByCi<Vec<IncidentId>>,
     /// See [`super::gap::Classes`]; only where no walks know it.
     pub(super) classes: Option<Classes>,
     /// The dependants of the windows of now, and which these are.
@@ -109,32 +112,38 @@ impl Index {
     /// Live incidents that a fault of one of these CIs could explain in part, of each CI at most [`MAX_SHARED`], the
     /// newest. Each once, oldest first.
     pub(super) fn near(&self, causes: impl Iterator<Item = CiId>) -> Vec<IncidentId> {
-        let mut near: Vec<IncidentId> = Vec::new();
-        // CIs that lie close to each other could explain the same incidents: most are met again and again.
-        let mut met = [IncidentId::default(); MET];
-        for cause in causes {
+        each_once(causes.flat_map(|cause| {
             let all = self.explained_by(cause);
             let newest = all.get(all.len().saturating_sub(MAX_SHARED)..);
-            for incident in newest.into_iter().flatten() {
-                let at = usize::try_from(incident.0).unwrap_or_default() % MET;
-                if let Some(met) = met.get_mut(at).filter(|met| *met != incident) {
-                    *met = *incident;
-                    near.push(*incident);
-                }
-            }
-        }
-        near.sort_unstable();
-        near.dedup();
-        near
+            newest.into_iter().flatten()
+        }))
     }
-    /// Every entry: which incident alerts where, and which a CI could explain.
-    pub(super) fn entries(&self) -> [BTreeSet<(CiId, IncidentId)>; 2] {
+    /// Live incidents that a fault of one of these CIs could explain in part or that show one of these names, of each at
+    /// most [`MAX_BESIDE`] on either side of `mine`: what came at the same time has the next numbers. Each once, oldest
+    /// first.
+    pub(super) fn beside<'a>(
+        &self,
+        mine: IncidentId,
+        causes: impl Iterator<Item = &'a CiId>,
+        names: impl Iterator<Item = &'a CiId>,
+    ) -> Vec<IncidentId> {
+        let causes = causes.filter_map(|cause| self.causes.get(cause));
+        let all = causes.chain(names.filter_map(|name| self.names.get(name)));
+        each_once(all.flat_map(|all| {
+            let at = all.partition_point(|other| *other < mine);
+            let from = at.saturating_sub(MAX_BESIDE);
+            let to = at.saturating_add(MAX_BESIDE + 1).min(all.len());
+            all.get(from..to).into_iter().flatten()
+        }))
+    }
+    /// Every entry: which incident alerts where, which a CI could explain, and which shows a name.
+    pub(super) fn entries(&self) -> [BTreeSet<(CiId, IncidentId)>; 3] {
         let all = |map: &ByCi<Vec<IncidentId>>| {
             let of = map.iter();
             of.flat_map(|(ci, all)| all.iter().map(move |i| (ci, *i)))
                 .collect()
         };
-        [all(&self.at), all(&self.causes)]
+        [all(&self.at), all(&self.causes), all(&self.names)]
     }
     pub(super) fn fine(&self, ci: CiId) -> Option<Fine> {
         self.known.fine.get(&ci).copied()
@@ -184,6 +193,9 @@ impl Index {
     }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         add_to(&mut self.causes, ci, incident);
+    }
+    pub(super) fn add_name(&mut self, name: CiId, incident: IncidentId) {
+        add_to(&mut self.names, name, incident);
     }
     pub(super) fn add_place(&mut self, ci: CiId, incident: IncidentId) {
         add_to(&mut self.at, ci, incident);
@@ -283,6 +295,9 @@ impl Engine {
         for ci in known.case.sums.keys() {
             drop_from(&mut self.index.causes, *ci, incident);
         }
+        for name in known.case.named.keys() {
+            drop_from(&mut self.index.names, *name, incident);
+        }
     }
 
     /// Puts an incident into the index, its sums made anew.
@@ -297,6 +312,9 @@ impl Engine {
         }
         for ci in known.case.sums.keys() {
             self.index.add_cause(*ci, incident);
+        }
+        for name in known.case.named.keys() {
+            self.index.add_name(*name, incident);
         }
     }
 
@@ -342,6 +360,22 @@ impl Engine {
     pub(in crate::engine) fn dispose(&mut self) {
         self.index.waste.dispose();
     }
+}
+
+/// These, each once, in order. Where CIs lie close to each other the same are met again and again.
+fn each_once<'a>(all: impl Iterator<Item = &'a IncidentId>) -> Vec<IncidentId> {
+    let mut once: Vec<IncidentId> = Vec::new();
+    let mut met = [IncidentId::default(); MET];
+    for incident in all {
+        let at = usize::try_from(incident.0).unwrap_or_default() % MET;
+        if let Some(met) = met.get_mut(at).filter(|met| *met != incident) {
+            *met = *incident;
+            once.push(*incident);
+        }
+    }
+    once.sort_unstable();
+    once.dedup();
+    once
 }
 
 fn add_to(map: &mut ByCi<Vec<IncidentId>>, ci: CiId, incident: IncidentId) {

@@ -31,6 +31,9 @@ impl Engine {
         let before = case.before();
         let is_new = case.count(new.ci, new.began, new.severity, new.chance, late, new.name);
         self.index.begins(incident, case.first);
+        if let Some(name) = new.name {
+            self.index.add_name(name, incident);
+        }
         if let Some(spot) = case.spots.get_mut(&new.ci) {
             spot.witness = new.witness && (is_new || spot.witness);
         }

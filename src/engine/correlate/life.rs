@@ -227,7 +227,7 @@ impl Engine {
         if quiet.is_none_or(|since| since.plus(resolve_after) > at) {
             return; // it came back in between; a later timer stands for the next silence
         }
-        if !self.ends_alone(id) {
+        if self.merge_ended(id) {
             return;
         }
         self.count_alone(id);

@@ -180,6 +180,9 @@ impl Engine {
         for place in other.spots.keys() {
             self.index.add_place(*place, stays);
         }
+        for name in other.named.keys() {
+            self.index.add_name(*name, stays);
+        }
         let hiders = other.hiders.clone();
         let mut causes = case.absorb(other);
         self.index.begins(stays, case.first);
