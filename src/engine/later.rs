@@ -10,7 +10,7 @@ use crate::model::{IncidentId, Millis};
 /// Units for the timers of an entry.
 const FIRED: usize = 500;
 /// Units to place alerts and to look at what was touched. The first look has room, unless a hold ended.
-const MOST: usize = 1000;
+const MOST: usize = 800;
 /// A look at an incident, whatever its size.
 const LOOK: usize = 60;
 /// A look at an incident of more alerts is spread over four entries: its root, what comes of that, its explanation,
