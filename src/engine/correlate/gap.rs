@@ -16,8 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// ln .05: a CI that the CMDB does not know is hit by a given fault.
 const UNKNOWN_CI: Nats = nats(30);
-/// ln .02: the same of what already has alerts and effects of its own.
-const UNKNOWN_CAUSE: Nats = nats(40);
 /// A name that fits less than this gathers nothing.
 const WORST_FIT: Nats = nats(-5);
 /// What it is worth that a host goes down when others do: as much as the best name.
@@ -75,7 +73,7 @@ impl Engine {
             .map(|name| self.fit(cause, Some(*name)))
             .max()
             .filter(|fit| *fit > WORST_FIT)?;
-        Some(fit - UNKNOWN_CAUSE - self.base(root, effect.first, true))
+        Some(fit - UNKNOWN_CI - self.base(root, effect.first, true))
     }
 
     /// The way of an alert whose CI the CMDB does not know into an incident of known CIs that shows its name just

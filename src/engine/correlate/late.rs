@@ -24,7 +24,7 @@ const MAX_MERGES: usize = 6;
 const LATE_ALERTS: i64 = 4;
 /// How often the lag of an effect counts whose cause alerts: what is behind the effect was late, its own effects
 /// were not.
-const LATE_LINK: i64 = 2;
+const LATE_LINK: i64 = 3;
 /// Places that are looked for one by one before two cases are weighed.
 const FEW: usize = 24;
 /// What cannot be.
