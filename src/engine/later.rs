@@ -129,10 +129,12 @@ impl Engine {
         let units = self.look_costs(id);
         let done = self.work.looked.max(self.work.settled);
         let full = done.saturating_add(self.work.placed).saturating_add(units) > MOST;
-        let enough = done > 0 && full;
         let Some(known) = self.state.incidents.get_mut(&id) else {
             return true;
         };
+        // To rank the causes of a vast one is an entry's work.
+        let vast = known.members.len() > VAST && self.work.placed > 0;
+        let enough = (done > 0 || vast) && full;
         let rest = match known.members.len() {
             size if size > LARGE => Millis(i64::try_from(size / 4).unwrap_or(0)),
             _ => Millis(0),
