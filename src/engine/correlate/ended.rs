@@ -79,7 +79,7 @@ impl Engine {
             .filter(|i| may_end_with(i))?;
         let case = &known.case;
         let near = self.index.beside(mine, case.sums.keys(), case.named.keys());
-        let tie = |other: IncidentId| {
+        let tied = |other: IncidentId| {
             let lag = distance(*self.index.live.get(&other)?, case.first);
             let theirs = self
                 .state
@@ -89,7 +89,7 @@ impl Engine {
             let (strength, why) = self.tie_of((mine, known), (other, theirs))?;
             Some(((strength, Reverse(lag), Reverse(other)), why))
         };
-        let ties = near.into_iter().filter_map(tie);
+        let ties = near.into_iter().filter_map(tied);
         let ((_, _, Reverse(other)), why) = ties.max_by_key(|(key, _)| *key)?;
         (!self.all_end_then(known, (mine, other))).then_some((other, why))
     }
