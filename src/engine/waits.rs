@@ -7,7 +7,7 @@ use super::Engine;
 use super::state::{Incident, Timer};
 use crate::model::{CiId, IncidentId, Millis, Priority, Severity};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An incident with a ticket tells of a name while it has so many live alerts.
@@ -231,10 +231,10 @@ impl Engine {
 /// See [`Tells`].
 fn tells(
     incidents: &BTreeMap<IncidentId, Incident>,
-    live: &BTreeMap<IncidentId, Millis>,
+    live: &BTreeSet<IncidentId>,
 ) -> BTreeMap<(bool, CiId), IncidentId> {
     let mut told = BTreeMap::new();
-    let live = live.keys().filter_map(|id| Some((id, incidents.get(id)?)));
+    let live = live.iter().filter_map(|id| Some((id, incidents.get(id)?)));
     for (id, known) in live {
         if known.has_open_ticket() && known.live >= TELLS {
             for name in known.case.named.keys() {

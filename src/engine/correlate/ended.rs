@@ -8,7 +8,7 @@ use super::distance;
 use super::fit::alerts;
 use super::merge::Together;
 use crate::engine::Engine;
-use crate::engine::state::{Alert, Incident, IncidentState, Timer};
+use crate::engine::state::{Alert, Incident, Timer};
 use crate::model::{AlertId, CiId, IncidentId, Millis};
 use std::cmp::Reverse;
 
@@ -41,7 +41,6 @@ impl Engine {
         let Some((other, why)) = self.ended_with(mine) else {
             return false;
         };
-        let last = self.quiet_since(mine).max(self.quiet_since(other));
         let (_, Reverse(larger)) = self.size(mine).max(self.size(other));
         let ranked = self.state.incidents.get(&larger).map(|i| i.ranked.clone());
         let stays = self.merge_unless_kept_apart(mine, other, why);
@@ -50,13 +49,6 @@ impl Engine {
         if let Some(ranked) = ranked.filter(|_| by_name) {
             self.keep_ranked(stays, ranked);
         }
-        let known = self.state.incidents.get_mut(&stays);
-        let recovering = known.filter(|i| i.state == IncidentState::Recovering);
-        if let Some((known, last)) = recovering.zip(last) {
-            known.quiet_since = Some(last);
-            let quiet = self.state.rules.correlate.resolve_after;
-            self.set_timer(last.plus(quiet), Timer::Quiet(stays));
-        }
         true
     }
 
@@ -64,10 +56,6 @@ impl Engine {
     fn size(&self, incident: IncidentId) -> (usize, Reverse<IncidentId>) {
         let known = self.state.incidents.get(&incident);
         (known.map_or(0, |i| i.members.len()), Reverse(incident))
-    }
-
-    fn quiet_since(&self, incident: IncidentId) -> Option<Millis> {
-        self.state.incidents.get(&incident)?.quiet_since
     }
 
     /// Another incident that began and ended with this one, and what ties them: that of the strongest tie.
@@ -80,12 +68,11 @@ impl Engine {
         let case = &known.case;
         let near = self.index.beside(mine, case.sums.keys(), case.named.keys());
         let tied = |other: IncidentId| {
-            let lag = distance(*self.index.live.get(&other)?, case.first);
-            let theirs = self
-                .state
-                .incidents
-                .get(&other)
-                .filter(|_| lag <= AT_MOST)?;
+            let theirs = self.state.incidents.get(&other)?;
+            let lag = distance(theirs.case.first, case.first);
+            if lag > AT_MOST {
+                return None;
+            }
             let (strength, why) = self.tie_of((mine, known), (other, theirs))?;
             Some(((strength, Reverse(lag), Reverse(other)), why))
         };

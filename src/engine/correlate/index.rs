@@ -16,8 +16,8 @@ use crate::engine::Engine;
 use crate::engine::maintenance::Window;
 use crate::engine::waits::Tells;
 use crate::graph::Reach;
-use crate::model::{CiId, IncidentId, Millis};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::{CiId, IncidentId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Smallest weight of a path over which the silence of a dependant counts against a cause, per mille.
@@ -96,8 +96,8 @@ pub struct Index {
     scored_by: u64,
     pub(in crate::engine) lately: Lately,
     pub(in crate::engine) tells: Tells,
-    /// Live incidents, with the begin of each.
-    pub(in crate::engine) live: BTreeMap<IncidentId, Millis>,
+    /// Live incidents.
+    pub(in crate::engine) live: BTreeSet<IncidentId>,
 }
 
 impl Index {
@@ -187,10 +187,6 @@ impl Index {
         }
         self.known.under.insert(ci, found);
     }
-    /// A live incident began then.
-    pub(super) fn begins(&mut self, incident: IncidentId, first: Millis) {
-        self.live.insert(incident, first);
-    }
     pub(super) fn add_cause(&mut self, ci: CiId, incident: IncidentId) {
         add_to(&mut self.causes, ci, incident);
     }
@@ -198,6 +194,7 @@ impl Index {
         add_to(&mut self.names, name, incident);
     }
     pub(super) fn add_place(&mut self, ci: CiId, incident: IncidentId) {
+        self.live.insert(incident);
         add_to(&mut self.at, ci, incident);
     }
 }
@@ -306,7 +303,6 @@ impl Engine {
             return;
         };
         known.case.sum_up();
-        self.index.begins(incident, known.case.first);
         for ci in known.case.spots.keys() {
             self.index.add_place(*ci, incident);
         }

@@ -30,7 +30,6 @@ impl Engine {
         let case = &mut known.case;
         let before = case.before();
         let is_new = case.count(new.ci, new.began, new.severity, new.chance, late, new.name);
-        self.index.begins(incident, case.first);
         if let Some(name) = new.name {
             self.index.add_name(name, incident);
         }

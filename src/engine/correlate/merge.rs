@@ -1,6 +1,6 @@
 //! Two incidents become one. The one whose ticket is older goes on, else the older incident.
 
-use super::super::state::{IncidentState, Merge};
+use super::super::state::{IncidentState, Merge, Timer};
 use super::case::Case;
 use super::learn::handed_on;
 use super::{Engine, MAX_TURNS, Turn};
@@ -102,6 +102,7 @@ impl Engine {
         let members = std::mem::take(&mut other.members);
         let case = std::mem::take(&mut other.case);
         let (first, last, hold) = (other.first, other.last, other.hold_until);
+        let quiet = other.quiet_since;
         let (acknowledged, promoted, opened) =
             (other.acknowledged.clone(), other.promoted, other.opened);
         let mut live = 0u32;
@@ -134,6 +135,14 @@ impl Engine {
         };
         if known.turns.len() < MAX_TURNS {
             known.turns.push(turn);
+        }
+        // Of two that recover the last end counts.
+        let recovers = known.state == IncidentState::Recovering && live == 0;
+        known.quiet_since = known.quiet_since.max(quiet.filter(|_| recovers));
+        let over = known.quiet_since.filter(|_| recovers);
+        if let Some(since) = over {
+            let quiet = self.state.rules.correlate.resolve_after;
+            self.set_timer(since.plus(quiet), Timer::Quiet(stays));
         }
         if live > 0 {
             self.wake(stays);
@@ -185,7 +194,6 @@ impl Engine {
         }
         let hiders = other.hiders.clone();
         let mut causes = case.absorb(other);
-        self.index.begins(stays, case.first);
         if let Some((root, because)) = link
             && let Some(behind) = case.spots.get(&because).map(|s| s.causes.clone())
         {
