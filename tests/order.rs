@@ -303,3 +303,30 @@ fn an_alert_waits_no_longer_than_half_of_the_shortest_hold() {
     world.advance(Millis(500));
     assert!(world.node.engine().state().waiting.is_empty());
 }
+
+#[test]
+fn of_two_senders_that_tell_of_a_firing_the_earlier_begin_counts_whichever_arrives_first() {
+    let begins = |begins: [i64; 2], quick: bool| {
+        let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+        let begin = world.now;
+        world.advance(seconds(5));
+        for after in begins {
+            let began = begin.plus(seconds(after));
+            let mut down = host("sw-cph1-a07", EventState::Firing, began);
+            down.episode = begin.0;
+            let known = world.node.engine().quick("nagios", "nagios", &down);
+            assert_eq!(known.is_some(), quick && after == begins[1], "{begins:?}");
+            world.send("nagios", &[down]);
+            world.advance(Millis(700));
+        }
+        let placed = world.node.engine().next_due();
+        world.advance(Millis::mins(10));
+        let state = world.node.engine().state();
+        let alert = state.alerts.values().next().unwrap();
+        assert_eq!(state.alerts.len(), 1);
+        assert!(alert.incident.is_some());
+        (alert.started, placed, world.tool.tickets.len())
+    };
+    // What begins later is a repeat, and is answered without the log.
+    assert_eq!(begins([0, 3], true), begins([3, 0], false));
+}

@@ -188,7 +188,7 @@ pub const WINDOW: &[Key] = &[
 const CORRELATE: &[Key] = &[
     key("window", Duration, Toml("\"10m\""), "how far apart two alerts of one fault may begin"),
     key("arrival_lag", Duration, Toml("\"10s\""), "alerts are placed in the order in which they began: each waits until this long after its begin, at most half of hold_p1, so that those that began before it are there; \"0s\" places them as they arrive"),
-    key("arrival_lag_max", Duration, Toml("\"70s\""), "the same, where nine of ten alerts of a source arrive later than that (an Alertmanager waits for its groups); learned in steps of 1, 2, 4 and 7 times arrival_lag"),
+    key("arrival_lag_max", Duration, Toml("\"70s\""), "the same, where more than one in twenty alerts of a source arrives later than that (an Alertmanager waits for its groups); learned in steps of 1, 2, 4 and 7 times arrival_lag"),
     key("hold_p1", Duration, Toml("\"20s\""), "how long a new incident waits for its cause before its ticket, P1"),
     key("hold_p2", Duration, Toml("\"60s\""), "the same, P2"),
     key("hold_p3", Duration, Toml("\"5m\""), "the same, P3"),

@@ -44,7 +44,8 @@ impl Engine {
             return None;
         }
         let fingerprint = fingerprint(rules, scope, &event.labels);
-        let alert = self.alert_by(fingerprint)?;
+        let id = *self.state.by_fingerprint.get(&fingerprint)?;
+        let alert = self.state.alerts.get(&id)?;
         match event.state {
             EventState::Firing => {
                 if event.episode <= alert.closed {
@@ -54,6 +55,7 @@ impl Engine {
                 let same = alert.state == AlertState::Firing
                     && event.episode <= alert.episode
                     && self.severity(event) == alert.severity
+                    && self.began_earlier(id, event.starts_at).is_none()
                     && alert.senders.iter().any(|s| s.id == sender_id(event));
                 let text_due = *alert.annotations != event.annotations
                     && self.state.at.since(alert.text_at) >= TEXT_EVERY;
@@ -167,6 +169,9 @@ impl Engine {
         }
         if alert.live() {
             self.flaps_again(id);
+            if let Some(begin) = self.began_earlier(id, event.starts_at) {
+                self.begins_earlier(id, begin);
+            }
             let Some(alert) = self.state.alerts.get(&id) else {
                 return Outcome::Late;
             };

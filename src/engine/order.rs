@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 const STEPS: [i64; 4] = [1, 2, 4, 7];
 /// Alerts of a source that tell its lag.
 const ENOUGH: u32 = 10;
-/// Of ten of them so many arrive in time.
-const IN_TIME: u32 = 9;
+/// Of twenty of them so many arrive in time.
+const IN_TIME: u32 = 19;
 /// So many are remembered; the older half is forgotten then.
 const MOST: u32 = 256;
 /// What is later than this was there before its source could tell.
@@ -46,7 +46,7 @@ impl Lags {
     /// The step within which nearly all arrive.
     fn usual(&self, least: Millis) -> Millis {
         let all = self.0.iter().sum::<u32>();
-        let enough = all.saturating_mul(IN_TIME) / 10;
+        let enough = all.saturating_mul(IN_TIME) / 20;
         let mut arrived = 0_u32;
         for (count, factor) in self.0.iter().zip(STEPS) {
             arrived = arrived.saturating_add(*count);
@@ -90,6 +90,28 @@ impl Engine {
         self.state.waiting.insert(waiting(id, alert), turn);
         self.set_timer(turn, Timer::Place(id));
         self.announce(id);
+    }
+
+    /// Whether an alert that waits for its turn began earlier than we know: several senders tell of it, each with a
+    /// begin of its own, and which of them arrives first decides nothing.
+    pub(super) fn began_earlier(&self, alert: AlertId, begin: Option<Millis>) -> Option<Millis> {
+        let known = self.state.alerts.get(&alert)?.started;
+        begin.filter(|begin| *begin < known && self.waits_for_its_turn(alert))
+    }
+
+    /// It began then, and its turn comes as much earlier.
+    pub(super) fn begins_earlier(&mut self, id: AlertId, begin: Millis) {
+        let Some(alert) = self.state.alerts.get_mut(&id) else {
+            return;
+        };
+        let Some(turn) = self.state.waiting.remove(&waiting(id, alert)) else {
+            return;
+        };
+        let earlier = alert.started.since(begin);
+        alert.started = begin;
+        let turn = Millis(turn.0.saturating_sub(earlier.0)).max(self.state.at);
+        self.state.waiting.insert(waiting(id, alert), turn);
+        self.set_timer(turn, Timer::Place(id));
     }
 
     /// Whether a firing that is over already was overtaken by its recovery just now, on the way to us. It tells of its
