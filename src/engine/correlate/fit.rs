@@ -16,7 +16,7 @@ const SEEN_BEFORE: u64 = 8;
 const OF_EACH: u64 = 2;
 /// What a name counts at most for or against: large faults have many names, and a name in common must not draw an
 /// alert away from the cause that the CMDB names.
-const MISFIT: Nats = nats(15);
+pub(super) const MISFIT: Nats = nats(15);
 /// Two incidents whose names have nothing in common lose this at most.
 const NOTHING_IN_COMMON: Nats = nats(20);
 /// Alerts that these names stand for.

@@ -1,11 +1,14 @@
 //! What an incident gains from one more alert: its best explanation with the alert, less its best without.
 
 use super::case::{Case, Spot, Sum, most};
+use super::distance;
+use super::fit::MISFIT;
 use super::hidden;
 use super::index::About;
 use super::learn::chained;
 use super::place::{New, Way, can_explain, only_warns};
 use super::scale::{self, Each, FRACTIONS, Nats, nats};
+use super::silent::{Linked, Offer};
 use super::value::maturity;
 use crate::engine::Engine;
 use crate::engine::state::How;
@@ -20,7 +23,7 @@ const UNEXPLAINED: Nats = nats(55);
 /// What a cause pays that only warns where something worse is to be explained.
 pub(super) const WARNS_ONLY: Nats = nats(10);
 /// What a cause pays that has no alert of its own: it must not join what only happens to have a CI in common.
-const NO_ALERT: Nats = nats(10);
+pub(super) const NO_ALERT: Nats = nats(10);
 /// Smallest weight of a link whose ends inherit from each other, per mille.
 pub(super) const MIN_LINK: u16 = 150;
 /// Links through alerting CIs that are followed, the strongest.
@@ -49,10 +52,17 @@ impl Engine {
         incident: IncidentId,
         case: &Case,
         new: New,
-        about: &About,
+        (about, offers): (&About, &[Offer]),
         floor: Nats,
     ) -> Option<Way> {
-        let (value, via, how) = self.gain_of(case, new, about, floor)?;
+        let (value, via, how) = match self.gain_behind_silent(case, new, offers) {
+            Err(Linked) => self.gain_of(case, new, about, floor)?,
+            Ok(gain) => {
+                let (gain, cause) = gain.filter(|(gain, _)| *gain + MISFIT > floor)?;
+                let fit = self.fit(case, new.name) - scale::lag(delay_alone(case, new));
+                (gain + fit, Some(cause), How::CommonCause)
+            }
+        };
         Some(Way {
             value,
             how,
@@ -227,14 +237,10 @@ impl<'a> Near<'a> {
     /// Time that the alert is late: after the begin of the incident, after the alert of a neighbour, or after
     /// another alert of its name.
     pub(super) fn delay(&self, case: &Case, new: New) -> Millis {
-        let apart = |t: Millis| Millis(new.began.since(t).0.saturating_abs());
-        let mut delay = apart(case.first);
-        if let Some((_, last)) = new.name.and_then(|n| case.named.get(&n)) {
-            delay = delay.min(apart(*last).plus(AFTER_NAME));
-        }
+        let mut delay = delay_alone(case, new);
         let both = self.needs.iter().chain(&self.needers);
         for (_, spot, _) in both.filter(|(_, _, weight)| *weight >= NEIGHBOUR) {
-            delay = delay.min(apart(spot.first).plus(AFTER_NEIGHBOUR));
+            delay = delay.min(distance(new.began, spot.first).plus(AFTER_NEIGHBOUR));
         }
         delay
     }
@@ -268,6 +274,15 @@ impl<'a> Near<'a> {
         }
         Some(paths)
     }
+}
+
+/// Time that an alert without neighbours in a case is late.
+fn delay_alone(case: &Case, new: New) -> Millis {
+    let delay = distance(new.began, case.first);
+    let named = new.name.and_then(|n| case.named.get(&n));
+    named.map_or(delay, |(_, last)| {
+        delay.min(distance(new.began, *last).plus(AFTER_NAME))
+    })
 }
 
 /// Paths, in order, and those that an alert inherits through `place`, in order too: of each cause the better one.

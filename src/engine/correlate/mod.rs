@@ -12,7 +12,7 @@
 //! | `index`, `walked`, `absence` | where to look: places, causes, cones, silence |
 //! | `case`, `sums`, `leads` | what one incident knows about its causes |
 //! | `value`, `prior` | what a hypothesis is worth; how rare faults are on this estate |
-//! | `place`, `join` | the incident that gains most from a new alert, and how much |
+//! | `place`, `silent`, `join` | the incident that gains most from a new alert, and how much |
 //! | `common` | one cause behind an alert and several incidents |
 //! | `joint` | one cause behind an incident at the end of its hold and those near it |
 //! | `fit`, `gap`, `subject`, `lately` | names as evidence, where the CMDB has gaps too, and of what a CI tells already |
@@ -61,6 +61,7 @@ mod root;
 pub mod scale;
 pub mod seen;
 mod settle;
+mod silent;
 mod steady;
 mod subject;
 pub mod sums;

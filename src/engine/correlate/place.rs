@@ -65,19 +65,20 @@ impl Engine {
     /// The best way into any incident; one that is worth no more than `floor` may be missing.
     pub(super) fn best_of_all(&mut self, new: New, about: &About, floor: Nats) -> Option<Way> {
         let near = self.index.near(about.cone.iter().map(|need| need.ci));
-        let usable = |incident: &IncidentId| self.is_usable(*incident, new, about);
-        let near: Vec<IncidentId> = near.into_iter().filter(usable).collect();
+        let near = self.may_take(new.alert, near);
+        let offers = self.offers(new, about);
         let mut parts = Parts::default();
         let mut best: Option<Way> = None;
         // Weighing changes none of them but what is known of their causes.
         let mut incidents = std::mem::take(&mut self.state.incidents);
         for incident in near {
-            let Some(known) = incidents.get_mut(&incident) else {
+            let known = incidents.get_mut(&incident);
+            let Some(known) = known.filter(|known| self.is_usable(known, new, about)) else {
                 continue;
             };
             self.refresh(&mut known.case);
             let floor = best.as_ref().map_or(floor, |b| b.value.max(floor));
-            let way = self.way_into(incident, &known.case, new, about, floor);
+            let way = self.way_into(incident, &known.case, new, (about, &offers), floor);
             best = better(best, way);
             best = better(best, self.way_into_arc(incident, known, new, about));
             self.count_part(&mut parts, incident, known, new, about);
@@ -85,15 +86,13 @@ impl Engine {
         self.state.incidents = incidents;
         best = better(best, self.by_common_cause(&parts, new, about));
         if self.needs_unknown(new.ci) {
-            for incident in self.incidents_with_name(new.name) {
-                if self.is_usable(incident, new, about) {
-                    best = better(best, self.way_by_name(incident, new, about));
-                }
+            let named = self.incidents_with_name(new.name);
+            for incident in self.usable(named, new, about) {
+                best = better(best, self.way_by_name(incident, new, about));
             }
-            for incident in self.incidents_with_hosts_down(new) {
-                if self.is_usable(incident, new, about) {
-                    best = better(best, self.way_of_host(incident, new, about));
-                }
+            let down = self.incidents_with_hosts_down(new);
+            for incident in self.usable(down, new, about) {
+                best = better(best, self.way_of_host(incident, new, about));
             }
         }
         best
@@ -133,18 +132,32 @@ impl Engine {
             && incident.case.first.since(began) <= window
     }
 
-    fn is_usable(&self, incident: IncidentId, new: New, about: &About) -> bool {
-        self.state.incidents.get(&incident).is_some_and(|i| {
-            let root = i.case.root;
-            i.shadow == new.shadow
-                && (self.is_open(i, new.began)
-                    || self.is_same_subject(i, new)
-                    || (i.live > 0
-                        && i.case.spots.contains_key(&root)
-                        && about.weight(root).is_some_and(|w| w >= HARD)
-                        && new.began.since(i.case.first) <= FIRING_CAUSE))
-                && self.may_join(new.alert, incident)
-        })
+    /// Of these incidents those that may take an alert.
+    fn usable(&self, mut all: Vec<IncidentId>, new: New, about: &About) -> Vec<IncidentId> {
+        all.retain(|incident| {
+            let known = self.state.incidents.get(incident);
+            known.is_some_and(|known| self.is_usable(known, new, about))
+        });
+        self.may_take(new.alert, all)
+    }
+
+    /// Of these incidents those that may take an alert, if a person put it somewhere.
+    fn may_take(&self, alert: AlertId, mut all: Vec<IncidentId>) -> Vec<IncidentId> {
+        if self.placed_in(alert).is_some() {
+            all.retain(|incident| self.may_join(alert, *incident));
+        }
+        all
+    }
+
+    fn is_usable(&self, known: &Incident, new: New, about: &About) -> bool {
+        let root = known.case.root;
+        known.shadow == new.shadow
+            && (self.is_open(known, new.began)
+                || self.is_same_subject(known, new)
+                || (known.live > 0
+                    && known.case.spots.contains_key(&root)
+                    && about.weight(root).is_some_and(|w| w >= HARD)
+                    && new.began.since(known.case.first) <= FIRING_CAUSE))
     }
 
     pub(in crate::engine) fn spot(

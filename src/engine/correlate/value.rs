@@ -61,7 +61,7 @@ impl Engine {
         self.base_of(standing, ci, at, alerts)
     }
 
-    fn base_of(&self, standing: Standing, ci: CiId, at: Millis, alerts: bool) -> Nats {
+    pub(super) fn base_of(&self, standing: Standing, ci: CiId, at: Millis, alerts: bool) -> Nats {
         let mut base = standing.prior() - self.state.prior.value;
         if !alerts {
             base -= standing.silence();

@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// The incident in which a person put an alert.
-    fn placed_in(&self, alert: AlertId) -> Option<IncidentId> {
+    pub(in crate::engine) fn placed_in(&self, alert: AlertId) -> Option<IncidentId> {
         let id = self.incident_of(self.state.alerts.get(&alert)?.incident?);
         let known = self.state.incidents.get(&id)?;
         known.hands.placed.contains(&alert).then_some(id)
