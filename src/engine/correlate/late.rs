@@ -66,29 +66,7 @@ impl Engine {
             None => 0,
         };
         for _ in 0..MAX_MERGES {
-            // What has nothing to do with the new alert was judged when its own alerts came.
-            let Some(spot) = self.spot(mine, new.ci) else {
-                return mine;
-            };
-            let shares = self.index.near(spot.causes.iter().map(|(cause, _)| *cause));
-            let mut near = shares.clone();
-            near.extend(self.named_over_a_gap(mine, new.name));
-            near.retain(|other| *other != mine);
-            near.sort_unstable();
-            near.dedup();
-            let mut best: Option<(Nats, IncidentId, Reason)> = None;
-            for other in near {
-                if !self.may_link(mine, other, new.shadow, new.began) {
-                    continue;
-                }
-                let least = best.map_or(margin, |(best, _, _)| best);
-                let shares = shares.binary_search(&other).is_ok();
-                let (gain, reason) = self.gain_of_merge((mine, other), shares, came, least);
-                if gain > least {
-                    best = Some((gain, other, reason));
-                }
-            }
-            let Some((_, other, reason)) = best else {
+            let Some((other, reason)) = self.best_merge(mine, new, came, margin) else {
                 return mine;
             };
             mine = match reason {
@@ -102,6 +80,65 @@ impl Engine {
             };
         }
         mine
+    }
+
+    /// The incident that gains most by becoming one with another, if it is more than `margin`, and why.
+    fn best_merge(
+        &mut self,
+        mine: IncidentId,
+        new: New,
+        came: Option<CiId>,
+        margin: Nats,
+    ) -> Option<(IncidentId, Reason)> {
+        // What has nothing to do with the alert was judged when its own alerts came.
+        let spot = self.spot(mine, new.ci)?;
+        let shares = self.index.near(spot.causes.iter().map(|(cause, _)| *cause));
+        let mut near = shares.clone();
+        near.extend(self.named_over_a_gap(mine, new.name));
+        near.sort_unstable();
+        near.dedup();
+        near.retain(|other| *other != mine && self.may_link(mine, *other, new.shadow, new.began));
+        if near.is_empty() {
+            return None;
+        }
+        // Weighing changes none of them but what is known of their causes.
+        let mut incidents = std::mem::take(&mut self.state.incidents);
+        let known = incidents.get_mut(&mine).map(|known| {
+            self.refresh(&mut known.case);
+            (std::mem::take(&mut known.case), known.opened.is_some())
+        });
+        let Some((mut case, opened)) = known else {
+            self.state.incidents = incidents;
+            return None;
+        };
+        let came = came.and_then(|ci| Some((ci, came_at(&case, ci)?)));
+        let mut best: Option<(Nats, IncidentId, Reason)> = None;
+        for other in near {
+            let Some(theirs) = incidents.get_mut(&other) else {
+                continue;
+            };
+            self.refresh(&mut theirs.case);
+            let came_late = came.is_some() && theirs.case.spots.len() == 1;
+            let toll = match opened && theirs.opened.is_some() && !came_late {
+                true => TOLL,
+                false => 0,
+            };
+            let shares = shares.binary_search(&other).is_ok();
+            if !shares && !self.may_be_linked(&case, &theirs.case) {
+                continue;
+            }
+            let least = best.map_or(margin, |(best, _, _)| best);
+            let both = (&mut case, &mut theirs.case);
+            let (gain, reason) = self.gain_of_cases(both, came.as_ref(), least + toll);
+            if gain - toll > least {
+                best = Some((gain - toll, other, reason));
+            }
+        }
+        if let Some(known) = incidents.get_mut(&mine) {
+            known.case = case;
+        }
+        self.state.incidents = incidents;
+        best.map(|(_, other, reason)| (other, reason))
     }
 
     /// The incidents that show a name, if the CMDB has a gap above them or above `mine`: elsewhere a name joins nothing.
@@ -145,49 +182,6 @@ impl Engine {
         }
     }
 
-    /// What it gains to make two incidents one, and why; what is not more than `least` may be less. `shares`: they may
-    /// have a cause in common.
-    fn gain_of_merge(
-        &mut self,
-        (mine, other): (IncidentId, IncidentId),
-        shares: bool,
-        came: Option<CiId>,
-        least: Nats,
-    ) -> (Nats, Reason) {
-        let opened = |e: &Engine, id| {
-            let known = e.state.incidents.get(&id);
-            known.is_some_and(|i| i.opened.is_some())
-        };
-        let came_here = came.is_some_and(|ci| self.spot(mine, ci).is_some());
-        let came_late = came_here && self.cis_of(other) == 1;
-        let toll = match opened(self, mine) && opened(self, other) && !came_late {
-            true => TOLL,
-            false => 0,
-        };
-        // Weighing changes neither but what is known of its causes.
-        let mut incidents = std::mem::take(&mut self.state.incidents);
-        for id in [mine, other] {
-            if let Some(known) = incidents.get_mut(&id) {
-                self.refresh(&mut known.case);
-            }
-        }
-        let both = incidents.get(&mine).zip(incidents.get(&other));
-        let may = shares || both.is_some_and(|(a, b)| self.may_be_linked(&a.case, &b.case));
-        if !may {
-            self.state.incidents = incidents;
-            return (NEVER, Reason::Named);
-        }
-        let mut leads = |id| Some(incidents.get_mut(&id)?.case.leads());
-        let leads = leads(mine).zip(leads(other));
-        let both = incidents.get(&mine).zip(incidents.get(&other));
-        let gain = leads
-            .zip(both)
-            .map(|(leads, (a, b))| self.gain_of_cases(&a.case, &b.case, leads, came, least + toll));
-        self.state.incidents = incidents;
-        let (gain, reason) = gain.unwrap_or((NEVER, Reason::Named));
-        (gain - toll, reason)
-    }
-
     /// Whether the cause of one of two cases needs what alerts in the other one, or the CMDB has a gap above it.
     fn may_be_linked(&mut self, a: &Case, b: &Case) -> bool {
         [(a, b), (b, a)].into_iter().any(|(cause, effect)| {
@@ -197,19 +191,16 @@ impl Engine {
         })
     }
 
-    fn cis_of(&self, id: IncidentId) -> usize {
-        let known = self.state.incidents.get(&id);
-        known.map_or(0, |i| i.case.spots.len())
-    }
-
+    /// What it gains to make two incidents one, and why; what is not more than `least` may be less. `came`: the CI of the
+    /// alert that came to the first just now, and what may be behind it: only that was not weighed before.
     fn gain_of_cases(
         &mut self,
-        a: &Case,
-        b: &Case,
-        leads: (Leads, Leads),
-        came: Option<CiId>,
+        (a, b): (&mut Case, &mut Case),
+        came: Option<&(CiId, Vec<(CiId, Sum)>)>,
         least: Nats,
     ) -> (Nats, Reason) {
+        let leads = came.is_none().then(|| (a.leads(), b.leads()));
+        let (a, b) = (&*a, &*b);
         let (lag, late) = (lag_of_younger(a, b), late_alerts(a, b));
         let fit = self.fit_of_both(a, b);
         let least = least - fit;
@@ -219,10 +210,19 @@ impl Engine {
             false => {
                 let scores = a.score + b.score;
                 let least = least + scores + lag.saturating_mul(late);
-                let most = most_of_one((a, leads.0), (b, leads.1)) + self.at_most([0; FRACTIONS]);
-                let one = (most > least).then(|| self.worth_of_one(a, b, least));
-                one.flatten()
-                    .map(|(worth, cause)| (worth - scores - lag.saturating_mul(late), cause))
+                let nothing = self.at_most([0; FRACTIONS]);
+                let most = leads.map(|(x, y)| most_of_one((a, x), (b, y)) + nothing);
+                let one = match (came, most) {
+                    (Some((_, causes)), _) => {
+                        let causes = causes.iter().map(|(cause, sum)| (*cause, sum));
+                        self.worth_of_one(a, b, b.sums.of(causes), least)
+                    }
+                    (None, Some(most)) if most > least => {
+                        self.worth_of_one(a, b, a.sums.shared(&b.sums), least)
+                    }
+                    (None, _) => None,
+                };
+                one.map(|(worth, cause)| (worth - scores - lag.saturating_mul(late), cause))
             }
         };
         let mut best = one.map(|(gain, cause)| (gain, Reason::Behind(cause)));
@@ -232,7 +232,7 @@ impl Engine {
                 true => late.min(LATE_LINK),
                 false => LATE_LINK,
             };
-            if let Some((gain, need)) = self.gain_of_link(cause, effect, came) {
+            if let Some((gain, need)) = self.gain_of_link(cause, effect, came.map(|(ci, _)| *ci)) {
                 let reason = match a_first {
                     true => Reason::Effect(need),
                     false => Reason::Cause(need),
@@ -249,43 +249,44 @@ impl Engine {
         })
     }
 
-    /// Worth of the best cause of both cases together; one that is worth no more than `least` may be missing.
-    fn worth_of_one(&mut self, a: &Case, b: &Case, least: Nats) -> Option<(Nats, CiId)> {
+    /// Worth of the best of some causes of both cases together, in order, each with its sum in either; one that is worth
+    /// no more than `least` may be missing.
+    fn worth_of_one<'a>(
+        &mut self,
+        a: &'a Case,
+        b: &'a Case,
+        causes: impl Iterator<Item = (CiId, &'a Sum, &'a Sum)>,
+        least: Nats,
+    ) -> Option<(Nats, CiId)> {
         let began = a.first.min(b.first);
         let mature = maturity(began, self.state.at);
-        let (few, many) = match a.spots.len() <= b.spots.len() {
-            true => (a, b),
-            false => (b, a),
-        };
-        let shared: Vec<CiId> = few
-            .spots
-            .keys()
-            .filter(|place| many.spots.contains_key(place))
-            .copied()
-            .collect();
-        let places = (a.spots.len() + b.spots.len()).saturating_sub(shared.len());
+        let nothing = self.at_most([0; FRACTIONS]);
+        let fewest = a.spots.len().max(b.spots.len());
         let (small, big) = match a.sums.len() <= b.sums.len() {
             true => (a, b),
             false => (b, a),
         };
         let mut hiders = big.hiders.clone();
         hidden::add(&mut hiders, &small.hiders);
+        let mut shared: Option<Vec<CiId>> = None;
         let mut best: Option<(Nats, CiId)> = None;
-        let nothing = self.at_most([0; FRACTIONS]);
-        for (cause, sum, other) in small.sums.shared(&big.sums) {
+        for (cause, sum, other) in causes {
             let mut explained = sum.places.saturating_add(other.places);
             let enough = best.map_or(least, |(best, _)| best.max(least));
-            let could = nothing + sum.most() + other.most() - unexplained(places, explained);
-            if could <= enough {
-                continue; // before it is asked what both explain twice
+            // Before it is asked which places both have, and what both explain twice.
+            let could = nothing + sum.most() + other.most();
+            if could - unexplained(fewest, explained) <= enough {
+                continue;
+            }
+            let shared = shared.get_or_insert_with(|| shared_places(a, b));
+            let places = (a.spots.len() + b.spots.len()).saturating_sub(shared.len());
+            if could - unexplained(places, explained) <= enough {
+                continue;
             }
             let mut gain = scale::plus(sum.gain(), other.gain());
-            for place in &shared {
-                let twice = small
-                    .spots
-                    .get(place)
-                    .is_some_and(|s| s.weight(cause).is_some());
-                if twice {
+            for place in shared.iter() {
+                let twice = small.spots.get(place);
+                if twice.is_some_and(|s| s.weight(cause).is_some()) {
                     explained = explained.saturating_sub(1);
                     gain = scale::minus(gain, small.gain_from(cause, &[*place]));
                 }
@@ -298,7 +299,7 @@ impl Engine {
                 let own = sum.own.then(|| case.spots.get(&cause)).flatten();
                 own.map(|spot| spot.first)
             };
-            let firsts = [own(small, sum), own(big, other)];
+            let firsts = [own(a, sum), own(b, other)];
             let first = firsts.into_iter().flatten().min();
             let gains = (gain, explained);
             let value = self.worth(&hiders, cause, first, began, gains, mature) - unexplained;
@@ -373,6 +374,23 @@ fn most_of_one((a, x): (&Case, Leads), (b, y): (&Case, Leads)) -> Nats {
     let best = with(x.first, b).max(with(y.first, a));
     let shared = places_of_both(a, b);
     best.max(x.second.0 + y.second.0) + unexplained(shared, 0)
+}
+
+/// What may be behind a place of a case, each with how well it explains the whole case.
+fn came_at(case: &Case, ci: CiId) -> Option<Vec<(CiId, Sum)>> {
+    let causes = &case.spots.get(&ci)?.causes;
+    let sums = case.sums.of(causes.iter().copied());
+    Some(sums.map(|(cause, _, sum)| (cause, *sum)).collect())
+}
+
+fn shared_places(a: &Case, b: &Case) -> Vec<CiId> {
+    let (few, many) = match a.spots.len() <= b.spots.len() {
+        true => (a, b),
+        false => (b, a),
+    };
+    let places = few.spots.keys();
+    let shared = places.filter(|place| many.spots.contains_key(place));
+    shared.copied().collect()
 }
 
 /// Places that two cases share; where there are many to ask, what they are at most.
