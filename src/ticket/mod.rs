@@ -453,6 +453,8 @@ pub enum Because {
     Ended(String),
     /// The name that alerts of both share; they began and ended together.
     EndedAlike(String),
+    /// A CI that explains both, by its name; the later one began while it alerted and ended with it.
+    EndedWith(String),
 }
 
 /// How a target's text is made.

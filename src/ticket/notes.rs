@@ -236,6 +236,13 @@ fn explains(because: &Because, page: &Page) -> String {
             format!("{what} {ci} {with} {neighbour}{stop} {both}")
         }
         Because::Ended(ci) => format!("{} {both}, {and}", page.name(ci)),
+        Because::EndedWith(ci) => {
+            let later = page.say(
+                "and the later began while it alerted and ended with it",
+                "og den senere begyndte, mens fejlen stod på, og sluttede sammen med den",
+            );
+            format!("{} {both}, {later}", page.name(ci))
+        }
         Because::EndedAlike(name) => {
             let show = page.say("both show", "begge viser");
             format!("{show} \"{}\", {and}", page.name(name))

@@ -254,11 +254,12 @@ impl Noise {
             4 => NoteKind::MergedInto {
                 incident,
                 ticket: text,
-                because: match ci.len() % 5 {
+                because: match ci.len() % 6 {
                     0 => Because::Ci(ci),
                     1 => Because::CutOff(ci, self.text()),
                     2 => Because::Ended(ci),
                     3 => Because::EndedAlike(ci),
+                    4 => Because::EndedWith(ci),
                     _ => Because::SameFault(ci),
                 },
                 by: self.text(),

@@ -293,6 +293,16 @@ fn cases() -> Vec<Case> {
             None,
         ),
         (
+            "merged-ended-with",
+            NoteKind::Merged {
+                incident,
+                ticket: ticket.clone(),
+                because: Because::EndedWith("agg-cph1-01".into()),
+                by: String::new(),
+            },
+            None,
+        ),
+        (
             "merged-into-ended-alike",
             NoteKind::MergedInto {
                 incident,

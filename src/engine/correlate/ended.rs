@@ -1,5 +1,6 @@
 //! Incidents that began together and ended together are of one fault, if anything ties them: the one needs what alerts in
 //! the other or is its cause, or both show a name. When they began that was too little; chance seldom ends both at once.
+//! What began later is if it needs the cause of the other, which alerted then, and ended in the same moment.
 //!
 //! It is asked when an incident has been quiet for so long that it is about to be over.
 
@@ -16,6 +17,10 @@ use std::cmp::Reverse;
 const BEGAN: (usize, Millis) = (25, Millis::mins(3));
 /// And within this one at most.
 const AT_MOST: Millis = Millis::mins(30);
+/// What needs the cause of the larger began so long after it at most,
+const LATER: Millis = Millis::mins(60);
+/// and an alert of that ended within this time of its end.
+const WITH_IT: Millis = Millis::secs(20);
 /// An alert of the larger one ended within this time of the end of the smaller one,
 const ENDED: Millis = Millis::secs(45);
 /// and so many of a hundred of its alerts within this one.
@@ -70,7 +75,7 @@ impl Engine {
         let tied = |other: IncidentId| {
             let theirs = self.state.incidents.get(&other)?;
             let lag = distance(theirs.case.first, case.first);
-            if lag > AT_MOST {
+            if lag > LATER {
                 return None;
             }
             let (strength, why) = self.tie_of((mine, known), (other, theirs))?;
@@ -98,7 +103,17 @@ impl Engine {
             false => (theirs, mine),
         };
         let (strength, why) = tie(&small.case, &large.case)?;
-        let together = self.began_together(small, large) && self.ended_together(small, large);
+        let (within, why) = match why {
+            _ if self.began_together(small, large) => (ENDED, why),
+            Together::Ended { because, .. }
+                if strength == Strength::EffectOfRoot
+                    && began_while_it_alerted(&small.case, &large.case, because) =>
+            {
+                (WITH_IT, Together::EndedWith(because))
+            }
+            _ => return None,
+        };
+        let together = self.ended_together(small, large, within);
         (together && self.may_merge(a, b)).then_some((strength, why))
     }
 
@@ -113,6 +128,9 @@ impl Engine {
 
     fn began_together(&self, small: &Incident, large: &Incident) -> bool {
         let (share, time) = BEGAN;
+        if distance(small.case.first, large.case.first) > AT_MOST {
+            return false;
+        }
         let then = |began: Millis| distance(began, small.case.first) <= time;
         let alerts = || self.state.alerts_of(large);
         let many = || alerts().filter(|(_, _, a)| then(a.started)).count();
@@ -120,7 +138,8 @@ impl Engine {
         then(large.case.first) || many().saturating_mul(100) >= enough
     }
 
-    fn ended_together(&self, small: &Incident, large: &Incident) -> bool {
+    /// Whether the smaller ended together with the larger, of which an alert ended within a time of it.
+    fn ended_together(&self, small: &Incident, large: &Incident, close: Millis) -> bool {
         let (own, theirs) = (self.ends(small), self.ends(large));
         let Some(end) = own.get(own.len() / 2).filter(|_| small.live == 0) else {
             return false;
@@ -129,7 +148,7 @@ impl Engine {
         let (share, time) = AROUND;
         own.len() == small.members.len()
             && end.since(small.case.first) >= LASTED
-            && within(ENDED).next().is_some()
+            && within(close).next().is_some()
             && within(time).count().saturating_mul(100) >= large.members.len().saturating_mul(share)
     }
 
@@ -216,6 +235,12 @@ fn tie(small: &Case, large: &Case) -> Option<(Strength, Together)> {
     let shown = large.named.get(&name).map_or(0, |(n, _)| u64::from(*n));
     let enough = shown.saturating_mul(100) >= u64::from(alerts(&large.named)).saturating_mul(SHOWN);
     enough.then_some((Strength::Name, ended(large.root, Some(name))))
+}
+
+/// Whether the smaller began later, while a CI alerted in the larger.
+fn began_while_it_alerted(small: &Case, large: &Case, ci: CiId) -> bool {
+    let alerted = large.spots.get(&ci).map(|spot| spot.first);
+    small.first > large.first && alerted.is_some_and(|first| first <= small.first)
 }
 
 /// A name that alerts of both have, the commonest in the second.

@@ -31,13 +31,15 @@ pub enum Together {
         /// The name.
         name: Option<CiId>,
     },
+    /// The one began while this CI, which it needs, alerted as the cause of the other, and ended with it.
+    EndedWith(CiId),
 }
 
 impl Together {
     /// The cause that explains both.
     pub const fn because(self) -> CiId {
         match self {
-            Together::Behind(ci) | Together::CutOff(ci, _) => ci,
+            Together::Behind(ci) | Together::CutOff(ci, _) | Together::EndedWith(ci) => ci,
             Together::Needs { because, .. } | Together::Ended { because, .. } => because,
         }
     }
@@ -150,7 +152,10 @@ impl Engine {
         self.join_hands(stays, goes);
         let link = match together {
             Together::Needs { because, root } => root.map(|root| (root, because)),
-            Together::Behind(_) | Together::CutOff(..) | Together::Ended { .. } => None,
+            Together::Behind(_)
+            | Together::CutOff(..)
+            | Together::Ended { .. }
+            | Together::EndedWith(_) => None,
         };
         self.unite(stays, case, link);
         let why = match by {

@@ -360,6 +360,7 @@ impl Engine {
                 name: Some(name), ..
             } => Because::EndedAlike(self.name_alone(name)),
             Together::Ended { because, .. } => Because::Ended(self.ci_name(because)),
+            Together::EndedWith(ci) => Because::EndedWith(self.ci_name(ci)),
             Together::Behind(ci) | Together::Needs { because: ci, .. } if self.is_name(ci) => {
                 Because::SameFault(self.name_alone(ci))
             }
@@ -380,6 +381,9 @@ impl Engine {
             Because::Ended(ci) => {
                 format!("{ci} explains both, and they began and ended together")
             }
+            Because::EndedWith(ci) => format!(
+                "{ci} explains both, and the later began while it alerted and ended with it"
+            ),
             Because::EndedAlike(name) => {
                 format!("both show \"{name}\", and they began and ended together")
             }
