@@ -197,6 +197,11 @@
 //!   With fewer tickets in the end, a lag behind an effect may cost three times what it says instead of twice, and a gap of
 //!   the CMDB costs an incident what it costs an alert: exact80 .376 to .383, top3 of larger faults .550 to .558, one ticket
 //!   .385 to .390, tickets per fault 2.32 to 2.31; first 1.21 to 1.20, one ticket .744 to .749, exact80 -.004, top1 -.005.
+//! * A change makes its CI a suspect by what the records say (`value`): of 188 changes 38 were followed by a fault of their
+//!   CI, nearly all within eight minutes, a hundred times as many as without. Four nats for ten minutes instead of 1.5 for
+//!   half an hour: first world top1 .805 to .832, top3 .928 to .944, exact80 .831 to .843, under .098 to .085; second top3 of
+//!   larger faults .558 to .566, under .068 to .062, exact80 .394 to .388, F1 -.002; 99 of 102 causes that are called known
+//!   are right, 94 of 98 before. Tried and dropped: 4.5 nats (exact80 .377), less than 1.5 after ten minutes (top1 -.02).
 //! * A host that goes down says no name, so none could stand for the path where the CMDB has a gap: it joins the incident
 //!   in which three hosts went down within 90 s of it (`gap`). Tickets per fault 1.45 to 1.38 and 2.70 to 2.66, F1 .934 to
 //!   .936 and .780 to .782, precision -.001 and the same.

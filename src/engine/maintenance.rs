@@ -413,13 +413,12 @@ impl Engine {
         });
     }
 
-    /// Whether a CI was changed shortly before `at`.
-    pub(super) fn changed_recently(&self, ci: CiId, at: Millis) -> bool {
-        let changes = self.state.changes.get(&ci);
-        changes.into_iter().flatten().any(|c| {
-            let since = at.since(c.at);
-            since <= SUSPECT && since >= Millis(-60_000)
-        })
+    /// How long before `at` a CI was changed, if that is not long.
+    pub(super) fn changed_before(&self, ci: CiId, at: Millis) -> Option<Millis> {
+        let changes = self.state.changes.get(&ci)?;
+        let before = changes.iter().map(|change| at.since(change.at));
+        let shortly = |before: &Millis| *before <= SUSPECT && *before >= Millis(-60_000);
+        before.filter(shortly).min()
     }
 }
 
