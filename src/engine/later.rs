@@ -100,6 +100,7 @@ impl Engine {
             | Timer::FlapNote(incident)
             | Timer::Judge(incident)
             | Timer::Explain(incident)
+            | Timer::Outlast(incident)
             | Timer::Write(incident) => self.look_costs(*incident),
             Timer::Row(row) | Timer::Oppose(row) => self.look_costs(row.incident),
             Timer::Expiry(_) | Timer::Flap(_) => LOOK,

@@ -174,6 +174,8 @@ pub struct Engine {
     seen: Seen,
     /// Incidents that alerts left in this entry.
     parted: BTreeSet<IncidentId>,
+    /// The incident that alerts are just leaving: they do not go back.
+    left: Option<IncidentId>,
     effects: Effects,
 }
 
@@ -208,6 +210,7 @@ impl Engine {
             work: Work::default(),
             seen: Seen::default(),
             parted: BTreeSet::new(),
+            left: None,
             effects: Effects::default(),
         }
     }
@@ -357,6 +360,7 @@ impl Engine {
                 Timer::Judge(incident) => self.judge_due(incident),
                 Timer::Explain(incident) => self.explain_due(incident),
                 Timer::Write(incident) => self.write_due(incident),
+                Timer::Outlast(incident) => self.outlast_due(incident),
             }
         }
         invariant::check(&mut self.effects.violations, Invariant::L1, false);

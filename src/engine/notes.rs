@@ -289,6 +289,7 @@ fn urgent(kind: &NoteKind) -> bool {
         | NoteKind::LateCritical { .. }
         | NoteKind::Duplicate { .. }
         | NoteKind::Left { .. }
+        | NoteKind::GoesOn { .. }
         | NoteKind::Came { .. }
         | NoteKind::Ended { .. }
         | NoteKind::StillFiring { .. }
@@ -307,6 +308,7 @@ fn urgent(kind: &NoteKind) -> bool {
 fn told_when_quiet(kind: &NoteKind) -> bool {
     match kind {
         NoteKind::Cause { .. }
+        | NoteKind::GoesOn { .. }
         | NoteKind::Reopened { .. }
         | NoteKind::LateCritical { .. }
         | NoteKind::StillFiring { .. }
@@ -329,13 +331,13 @@ fn told_when_quiet(kind: &NoteKind) -> bool {
 /// Tells what a person did, or what only a person can mend: said in the silence that another asked for, too.
 fn by_person(kind: &NoteKind) -> bool {
     match kind {
-        NoteKind::Merged { by, .. } | NoteKind::MergedInto { by, .. } => !by.is_empty(),
+        NoteKind::Merged { by, .. }
+        | NoteKind::MergedInto { by, .. }
+        | NoteKind::Came { by, .. } => !by.is_empty(),
         NoteKind::Cause { now, .. } => matches!(now, Cause::Named(..)),
-        NoteKind::Left { .. }
-        | NoteKind::Came { .. }
-        | NoteKind::Ended { .. }
-        | NoteKind::Duplicate { .. } => true,
+        NoteKind::Left { .. } | NoteKind::Ended { .. } | NoteKind::Duplicate { .. } => true,
         NoteKind::Reopened { .. }
+        | NoteKind::GoesOn { .. }
         | NoteKind::LateCritical { .. }
         | NoteKind::Recovered(_)
         | NoteKind::Grew { .. }

@@ -309,6 +309,8 @@ pub enum Timer {
     Explain(IncidentId),
     /// And what people and the tool hear of it is written, in the next.
     Write(IncidentId),
+    /// Most of an incident was over a while ago: what goes on may be a fault of its own.
+    Outlast(IncidentId),
 }
 
 impl State {

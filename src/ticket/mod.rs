@@ -358,7 +358,18 @@ pub enum NoteKind {
         /// That incident is new.
         new: bool,
     },
-    /// A person moved alerts here.
+    /// Alerts go on though the rest of the incident is over: they left it.
+    GoesOn {
+        /// How many.
+        alerts: u32,
+        /// Their CIs, at most [`MAX_NAMES`].
+        names: Vec<String>,
+        /// Where they are now, at most [`MAX_NAMES`].
+        into: Vec<IncidentId>,
+        /// How many incidents these are.
+        incidents: u32,
+    },
+    /// Alerts came from another incident: a person moved them here, or they go on though the rest there is over.
     Came {
         /// Where they were.
         incident: IncidentId,
@@ -368,7 +379,7 @@ pub enum NoteKind {
         alerts: u32,
         /// Their CIs, at most [`MAX_NAMES`].
         names: Vec<String>,
-        /// Who.
+        /// Who; empty if it was us.
         by: String,
     },
     /// A person ended the incident.

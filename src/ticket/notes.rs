@@ -79,6 +79,20 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
             by => page.name(by),
             new => new,
         },
+        NoteKind::GoesOn {
+            alerts,
+            names,
+            into,
+            incidents,
+        } => {
+            let into: Vec<String> = into.iter().map(ToString::to_string).collect();
+            context! {
+                kind => "goes_on",
+                alerts => alerts,
+                names => page.names(names, 0, MAX_NAMES),
+                into => page.names(&into, *incidents, MAX_NAMES),
+            }
+        }
         NoteKind::Came {
             incident,
             ticket,

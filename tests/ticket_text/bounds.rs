@@ -271,6 +271,12 @@ impl Noise {
                 services: self.services(),
             },
             6 => NoteKind::Late,
+            7 => NoteKind::GoesOn {
+                alerts: 3,
+                names: vec![self.text()],
+                into: vec![incident],
+                incidents: 40,
+            },
             14 => NoteKind::Back {
                 services: self.services().into_iter().map(|s| (s, AT)).collect(),
                 failing: self.services(),

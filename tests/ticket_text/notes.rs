@@ -462,6 +462,27 @@ fn cases() -> Vec<Case> {
             },
             None,
         ),
+        (
+            "goes-on",
+            NoteKind::GoesOn {
+                alerts: 3,
+                names: vec!["srv-web-01".into(), "srv-db-01".into()],
+                into: vec![IncidentId(119), IncidentId(120)],
+                incidents: 2,
+            },
+            None,
+        ),
+        (
+            "came-as-it-goes-on",
+            NoteKind::Came {
+                incident,
+                ticket: ticket.clone(),
+                alerts: 1,
+                names: vec!["srv-web-01".into()],
+                by: String::new(),
+            },
+            None,
+        ),
         ("late", NoteKind::Late, Some((AT, after(48 * 60)))),
         ("still-open", NoteKind::Late, None),
         (

@@ -164,7 +164,8 @@ impl Engine {
     ) -> bool {
         let theirs = self.state.incidents.get(&other);
         // What lives was not merged into another one.
-        theirs.is_some_and(|i| i.shadow == shadow && self.is_open(i, began))
+        self.left != Some(other)
+            && theirs.is_some_and(|i| i.shadow == shadow && self.is_open(i, began))
             && self.incident_of(mine) != other
             && self.may_merge(mine, other)
     }

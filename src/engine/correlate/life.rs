@@ -206,6 +206,7 @@ impl Engine {
             known.quiet_since = Some(since);
             self.set_timer(since.plus(quiet), Timer::Quiet(id));
         }
+        self.watch_rest(id);
         self.touch(id);
     }
 

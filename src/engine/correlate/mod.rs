@@ -19,6 +19,7 @@
 //! | `learn` | what an incident learns from an alert that joined it |
 //! | `late` | incidents that one fault explains together |
 //! | `arc`, `again` | neighbours that were cut off together; another complaint of a CI that has a ticket |
+//! | `ended`, `outlast` | what ended together is one incident; what goes on when the rest is over is one of its own |
 //! | `labels` | alerts that no CI is known for, by their labels |
 //! | `merge`, `settle` | two incidents become one; one becomes several |
 //! | `hidden` | silence that a source makes |
@@ -55,6 +56,7 @@ mod life;
 mod look;
 mod merge;
 mod names;
+mod outlast;
 mod place;
 pub mod prior;
 mod root;

@@ -141,8 +141,9 @@ impl Engine {
         self.may_take(new.alert, all)
     }
 
-    /// Of these incidents those that may take an alert, if a person put it somewhere.
+    /// Of these incidents those that may take an alert which a person put somewhere, or which leaves one.
     fn may_take(&self, alert: AlertId, mut all: Vec<IncidentId>) -> Vec<IncidentId> {
+        all.retain(|incident| self.left != Some(*incident));
         if self.placed_in(alert).is_some() {
             all.retain(|incident| self.may_join(alert, *incident));
         }

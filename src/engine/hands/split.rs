@@ -57,14 +57,7 @@ impl Engine {
         self.put_in(to, members);
         let n = chosen.len();
         self.tell_left(id, to, names.clone(), n, by, false);
-        let count = u32::try_from(n).unwrap_or(u32::MAX);
-        self.note_with(to, |_, ticket| NoteKind::Came {
-            incident: id,
-            ticket,
-            alerts: count,
-            names: names.clone(),
-            by: by.to_owned(),
-        });
+        self.tell_came(id, to, names, n, by);
         self.told_with(id, to, Some(&chosen));
         self.told_extent(to);
         self.said(id, format!("{} moved to {to} by {by}", alerts(n)));
@@ -98,13 +91,31 @@ impl Engine {
         }
     }
 
-    fn names_of(&self, chosen: &BTreeSet<AlertId>) -> Vec<String> {
+    pub(in crate::engine) fn names_of(&self, chosen: &BTreeSet<AlertId>) -> Vec<String> {
         let cis: BTreeSet<String> = chosen
             .iter()
             .filter_map(|a| self.state.alerts.get(a))
             .map(|a| self.ci_name(a.ci))
             .collect();
         cis.into_iter().take(MAX_NAMES).collect()
+    }
+
+    pub(in crate::engine) fn tell_came(
+        &mut self,
+        from: IncidentId,
+        to: IncidentId,
+        names: Vec<String>,
+        n: usize,
+        by: &str,
+    ) {
+        let alerts = u32::try_from(n).unwrap_or(u32::MAX);
+        self.note_with(to, |_, ticket| NoteKind::Came {
+            incident: from,
+            ticket,
+            alerts,
+            names: names.clone(),
+            by: by.to_owned(),
+        });
     }
 
     fn tell_left(
@@ -128,7 +139,7 @@ impl Engine {
     }
 
     /// What a person did is known to the reader: growth counts from here.
-    fn told_extent(&mut self, id: IncidentId) {
+    pub(in crate::engine) fn told_extent(&mut self, id: IncidentId) {
         let cis = u32::try_from(self.spots(id).len()).unwrap_or(u32::MAX);
         let services: BTreeSet<_> = self.services(id).observed.iter().copied().collect();
         if let Some(known) = self.state.incidents.get_mut(&id) {
