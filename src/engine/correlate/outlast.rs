@@ -16,6 +16,8 @@ const LEAST: usize = 5;
 const OVER: usize = 60;
 /// for so long.
 const FOR: Millis = Millis::mins(10);
+/// It is asked at these moments only: a large incident may end over minutes.
+const GRID: Millis = Millis::secs(15);
 /// Alerts placed anew in one entry.
 const AT_ONCE: usize = 8;
 
@@ -24,7 +26,8 @@ impl Engine {
     pub(super) fn watch_rest(&mut self, id: IncidentId) {
         let known = self.state.incidents.get(&id);
         if known.is_some_and(mostly_over) {
-            self.set_timer(self.state.at.plus(FOR), Timer::Outlast(id));
+            let due = self.state.at.plus(FOR).plus(GRID).0 / GRID.0 * GRID.0;
+            self.set_timer(Millis(due), Timer::Outlast(id));
         }
     }
 
@@ -49,21 +52,28 @@ impl Engine {
         let mut into: BTreeMap<IncidentId, BTreeSet<AlertId>> = BTreeMap::new();
         for alert in now {
             let incident = self.state.alerts.get(alert).and_then(|a| a.incident);
-            if let Some(incident) = incident.map(|i| self.incident_of(i)) {
+            let incident = incident.map(|i| self.incident_of(i));
+            // A burst may have taken it back.
+            if let Some(incident) = incident.filter(|i| *i != id) {
                 into.entry(incident).or_default().insert(*alert);
             }
         }
-        self.tell_outlasting(id, &into);
+        if !into.is_empty() {
+            self.tell_outlasting(id, &into);
+        }
     }
 
     /// The alerts that go on though the rest of their incident is over, by their begin. None if the cause is one of them:
-    /// then they may be its effects. What flaps, or is not heard of any more, may be over.
+    /// then they may be its effects. Nor where only a name joined them, of which some are mended sooner than others. What
+    /// flaps, or is not heard of any more, may be over.
     fn outlasting(&self, known: &Incident) -> Option<Vec<AlertId>> {
         let root = known.case.spots.get(&known.root);
         let by_person = known.is_by_hand() || known.merges.iter().any(|merge| merge.by.is_some());
         if !mostly_over(known)
             || by_person
             || known.maintenance.is_some()
+            || known.burst.is_some()
+            || self.is_name(known.root)
             || root.is_some_and(|root| root.live > 0)
         {
             return None;
