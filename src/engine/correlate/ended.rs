@@ -19,7 +19,9 @@ const BEGAN: (usize, Millis) = (25, Millis::mins(3));
 const AT_MOST: Millis = Millis::mins(30);
 /// What needs the cause of the larger began so long after it at most,
 const LATER: Millis = Millis::mins(60);
-/// and an alert of that ended within this time of its end.
+/// or what needs something else that alerts in it, or its cause, began within this time of it,
+const CLOSE: Millis = Millis::mins(10);
+/// and an alert of the larger one ended within this time of its end.
 const WITH_IT: Millis = Millis::secs(20);
 /// An alert of the larger one ended within this time of the end of the smaller one,
 const ENDED: Millis = Millis::secs(45);
@@ -103,14 +105,17 @@ impl Engine {
             false => (theirs, mine),
         };
         let (strength, why) = tie(&small.case, &large.case)?;
+        let lag = distance(small.case.first, large.case.first);
+        let close = lag <= CLOSE && strength >= Strength::Effect;
         let (within, why) = match why {
             _ if self.began_together(small, large) => (ENDED, why),
             Together::Ended { because, .. }
-                if strength == Strength::EffectOfRoot
+                if (close || strength == Strength::EffectOfRoot)
                     && began_while_it_alerted(&small.case, &large.case, because) =>
             {
                 (WITH_IT, Together::EndedWith(because))
             }
+            _ if close => (WITH_IT, why),
             _ => return None,
         };
         let together = self.ended_together(small, large, within);
