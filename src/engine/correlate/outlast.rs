@@ -2,13 +2,13 @@
 //! Of the alerts in the recorded runs that went on for five minutes after four fifths of their incident were over 151 of
 //! 164 were of another fault. They are placed anew, as if they came now.
 
+use super::case::{Names, add_name};
+use super::{MAX_TURNS, Turn};
 use crate::engine::Engine;
 use crate::engine::state::{Alert, AlertState, Incident, IncidentState, Timer};
 use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
 use crate::ticket::{MAX_NAMES, NoteKind};
 use std::collections::{BTreeMap, BTreeSet};
-
-use super::case::{Names, add_name};
 
 /// Of an incident of so many alerts,
 const LEAST: usize = 5;
@@ -38,9 +38,6 @@ impl Engine {
             return;
         };
         let (now, later) = rest.split_at(rest.len().min(AT_ONCE));
-        if !later.is_empty() {
-            self.set_timer(self.state.at, Timer::Outlast(id));
-        }
         self.take_away(id, now);
         self.left = Some(id);
         for alert in now {
@@ -50,13 +47,20 @@ impl Engine {
         }
         self.left = None;
         let mut into: BTreeMap<IncidentId, BTreeSet<AlertId>> = BTreeMap::new();
+        let mut back = 0_usize;
         for alert in now {
             let incident = self.state.alerts.get(alert).and_then(|a| a.incident);
             let incident = incident.map(|i| self.incident_of(i));
-            // A burst may have taken it back.
-            if let Some(incident) = incident.filter(|i| *i != id) {
-                into.entry(incident).or_default().insert(*alert);
+            match incident.filter(|i| *i != id) {
+                Some(other) => {
+                    into.entry(other).or_default().insert(*alert);
+                }
+                // A burst took it back: so it would the others.
+                None => back = back.saturating_add(1),
             }
+        }
+        if !later.is_empty() && back == 0 {
+            self.set_timer(self.state.at, Timer::Outlast(id));
         }
         if !into.is_empty() {
             self.tell_outlasting(id, &into);
@@ -190,9 +194,9 @@ impl Engine {
                 format!("{what}, and is told of in {other} now"),
             );
             if let Some(known) = self.state.incidents.get_mut(other)
-                && known.turns.len() < super::MAX_TURNS
+                && known.turns.len() < MAX_TURNS
             {
-                known.turns.push(super::Turn { at, what });
+                known.turns.push(Turn { at, what });
             }
             self.tell_came(id, *other, self.names_of(alerts), alerts.len(), "");
         }

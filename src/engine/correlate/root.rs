@@ -381,7 +381,7 @@ impl Engine {
     /// the next best clearly, an alert was to be expected from enough of what alerts, and all began within minutes
     /// of each other. What is critical itself needs less of each, and a lone CI is the cause of its own alerts only if one
     /// of them is critical: the trouble of which a warning tells often lies elsewhere. Version 6, fitted on seven runs of
-    /// two worlds: 101 of 102 right for faults of three or more alerts. It covers 35 % of those faults.
+    /// two worlds: 100 of 101 right for faults of three or more alerts. It covers 35 % of those faults.
     fn judge_confidence(&mut self, incident: IncidentId, cis: usize) {
         let Some(known) = self.state.incidents.get(&incident) else {
             return;

@@ -22,7 +22,7 @@ pub(super) struct Offer {
 pub(super) struct Linked;
 
 impl Engine {
-    /// The causes that an alert may have, in order. Who hides others is not told here.
+    /// The causes that an alert may have, in order.
     pub(super) fn offers(&mut self, new: New, about: &About) -> Vec<Offer> {
         let mut offers = Vec::with_capacity(about.cone.len());
         for need in &about.cone {
