@@ -2,7 +2,6 @@
 //! and how well each cause explains all of them.
 
 use super::join::unexplained;
-use super::leads::Leads;
 use super::scale::{self, Each, FRACTIONS, Nats};
 use super::sums::Sums;
 use crate::model::{CiId, Millis, Severity};
@@ -92,15 +91,27 @@ pub struct Case {
     /// Worst severity of its places. Not stored either.
     #[serde(skip)]
     pub worst: Option<Severity>,
-    /// Not stored either; none where the case changed since it was asked for.
-    #[serde(skip)]
-    pub(super) leads: Option<Leads>,
     /// What was known of the CIs when the best cause was looked for, see `index::Index::scored_by`; not stored either.
     #[serde(skip)]
     pub scored: Option<u64>,
     /// The names of its alerts. A sum over `spots`, so it is not stored.
     #[serde(skip)]
     pub named: Names,
+}
+
+/// What was known of the causes of a case before an alert was counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// Its places, and the begin of its first alert.
+    pub places: usize,
+    /// See `places`.
+    pub first: Millis,
+    /// Its best cause and what that was worth.
+    pub score: (Nats, CiId),
+    /// How much of the silence counted.
+    pub mature: i64,
+    /// See [`Case`]; none if something hides others.
+    pub scored: Option<u64>,
 }
 
 /// What `weight` between a cause and a place is worth.
@@ -117,6 +128,17 @@ pub(super) fn most(gain: Each) -> Nats {
 }
 
 impl Case {
+    /// What is known of its causes before an alert is counted.
+    pub fn before(&self) -> Before {
+        Before {
+            places: self.spots.len(),
+            first: self.first,
+            score: (self.score, self.root),
+            mature: self.mature,
+            scored: self.scored.filter(|_| self.hiders.is_empty()),
+        }
+    }
+
     /// Counts another alert at a place. Answers whether the place is new.
     pub fn count(
         &mut self,
@@ -131,7 +153,6 @@ impl Case {
         if let Some(name) = name {
             add_name(&mut self.named, name, 1, began);
         }
-        self.leads = None;
         self.worst = Some(self.worst.map_or(severity, |worst| worst.min(severity)));
         if self.spots.is_empty() {
             (self.first, self.last) = (began, began);
@@ -200,7 +221,6 @@ impl Case {
         let counted = |spot: &Spot| u32::try_from(spot.causes.len().saturating_add(2));
         let counted = other.spots.values().filter_map(|spot| counted(spot).ok());
         self.version = counted.fold(self.version, u32::wrapping_add);
-        self.leads = None;
         for (name, (n, last)) in &other.named {
             add_name(&mut self.named, *name, *n, *last);
         }
@@ -230,7 +250,6 @@ impl Case {
         };
         let asked = u32::try_from(causes.len()).unwrap_or(u32::MAX);
         self.version = self.version.wrapping_add(asked);
-        self.leads = None;
         let mut here: Vec<(CiId, u16)> = Vec::new();
         let mut new: Vec<(CiId, Sum)> = Vec::new();
         let mut at = 0_usize;
@@ -297,7 +316,6 @@ impl Case {
                 sum.count(*cause, *place);
             }
         }
-        self.leads = None;
         self.scored = None;
         self.sums.clear();
         self.sums.add(sums.into_iter().collect());
@@ -309,7 +327,7 @@ impl Case {
         }
     }
 
-    /// What a cause with this sum gains at most here, see [`Leads`].
+    /// What a cause with this sum gains at most here, less what it pays for the places that it does not explain.
     pub fn could(&self, sum: &Sum) -> Nats {
         sum.most() - unexplained(self.spots.len(), sum.places)
     }

@@ -5,7 +5,6 @@ use super::case::{Case, Sum};
 use super::fit::alerts;
 use super::hidden;
 use super::join::{AFTER_NAME, MIN_LINK, WARNS_ONLY, alerting_needs, unexplained};
-use super::leads::Leads;
 use super::place::{New, can_explain, only_warns};
 use super::scale::{self, FRACTIONS, NAT, Nats, nats};
 use super::value::maturity;
@@ -25,8 +24,6 @@ const LATE_ALERTS: i64 = 4;
 /// How often the lag of an effect counts whose cause alerts: what is behind the effect was late, its own effects
 /// were not.
 const LATE_LINK: i64 = 3;
-/// Places that are looked for one by one before two cases are weighed.
-const FEW: usize = 24;
 /// What cannot be.
 const NEVER: Nats = -1_000_000 * NAT;
 
@@ -107,7 +104,7 @@ impl Engine {
             self.refresh(&mut known.case);
             (std::mem::take(&mut known.case), known.opened.is_some())
         });
-        let Some((mut case, opened)) = known else {
+        let Some((case, opened)) = known else {
             self.state.incidents = incidents;
             return None;
         };
@@ -128,7 +125,7 @@ impl Engine {
                 continue;
             }
             let least = best.map_or(margin, |(best, _, _)| best);
-            let both = (&mut case, &mut theirs.case);
+            let both = (&case, &theirs.case);
             let (gain, reason) = self.gain_of_cases(both, came.as_ref(), least + toll);
             if gain - toll > least {
                 best = Some((gain - toll, other, reason));
@@ -196,12 +193,10 @@ impl Engine {
     /// alert that came to the first just now, and what may be behind it: only that was not weighed before.
     fn gain_of_cases(
         &mut self,
-        (a, b): (&mut Case, &mut Case),
+        (a, b): (&Case, &Case),
         came: Option<&(CiId, Vec<(CiId, Sum)>)>,
         least: Nats,
     ) -> (Nats, Reason) {
-        let leads = came.is_none().then(|| (a.leads(), b.leads()));
-        let (a, b) = (&*a, &*b);
         let (lag, late) = (lag_of_younger(a, b), late_alerts(a, b));
         let fit = self.fit_of_both(a, b);
         let least = least - fit;
@@ -211,17 +206,12 @@ impl Engine {
             false => {
                 let scores = a.score + b.score;
                 let least = least + scores + lag.saturating_mul(late);
-                let nothing = self.at_most([0; FRACTIONS]);
-                let most = leads.map(|(x, y)| most_of_one((a, x), (b, y)) + nothing);
-                let one = match (came, most) {
-                    (Some((_, causes)), _) => {
+                let one = match came {
+                    Some((_, causes)) => {
                         let causes = causes.iter().map(|(cause, sum)| (*cause, sum));
                         self.worth_of_one(a, b, b.sums.of(causes), least)
                     }
-                    (None, Some(most)) if most > least => {
-                        self.worth_of_one(a, b, a.sums.shared(&b.sums), least)
-                    }
-                    (None, _) => None,
+                    None => self.worth_of_one(a, b, a.sums.shared(&b.sums), least),
                 };
                 one.map(|(worth, cause)| (worth - scores - lag.saturating_mul(late), cause))
             }
@@ -366,17 +356,6 @@ fn more(best: Option<(Nats, Reason)>, other: (Nats, Reason)) -> Option<(Nats, Re
     }
 }
 
-/// The most that a cause of both cases can gain as one, whichever it is.
-fn most_of_one((a, x): (&Case, Leads), (b, y): (&Case, Leads)) -> Nats {
-    let with = |(own, cause): (Nats, CiId), other: &Case| {
-        let sum = other.sums.get(&cause);
-        sum.map_or(NEVER, |sum| own + other.could(sum))
-    };
-    let best = with(x.first, b).max(with(y.first, a));
-    let shared = places_of_both(a, b);
-    best.max(x.second.0 + y.second.0) + unexplained(shared, 0)
-}
-
 /// What may be behind a place of a case, each with how well it explains the whole case.
 fn came_at(case: &Case, ci: CiId) -> Option<Vec<(CiId, Sum)>> {
     let causes = &case.spots.get(&ci)?.causes;
@@ -392,22 +371,6 @@ fn shared_places(a: &Case, b: &Case) -> Vec<CiId> {
     let places = few.spots.keys();
     let shared = places.filter(|place| many.spots.contains_key(place));
     shared.copied().collect()
-}
-
-/// Places that two cases share; where there are many to ask, what they are at most.
-fn places_of_both(a: &Case, b: &Case) -> usize {
-    let (few, many) = match a.spots.len() <= b.spots.len() {
-        true => (a, b),
-        false => (b, a),
-    };
-    match few.spots.len() <= FEW {
-        true => few
-            .spots
-            .keys()
-            .filter(|p| many.spots.contains_key(p))
-            .count(),
-        false => few.spots.len(),
-    }
 }
 
 pub(super) fn outage_and_warnings(a: &Case, b: &Case) -> bool {

@@ -63,7 +63,6 @@ impl Engine {
             }
             self.index.add_place(new.ci, incident);
         }
-        case.follow(&before, new.ci);
         self.heard_behind(incident, new.alert);
         if let Some(hider) = new.hider {
             self.note_hider(incident, hider);

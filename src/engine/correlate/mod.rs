@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `scale` | integer scores and their tables |
 //! | `index`, `walked`, `absence` | where to look: places, causes, cones, silence |
-//! | `case`, `sums`, `leads` | what one incident knows about its causes |
+//! | `case`, `sums` | what one incident knows about its causes |
 //! | `value`, `prior` | what a hypothesis is worth; how rare faults are on this estate |
 //! | `place`, `silent`, `join` | the incident that gains most from a new alert, and how much |
 //! | `common` | one cause behind an alert and several incidents |
@@ -50,7 +50,6 @@ mod known;
 mod labels;
 mod late;
 mod lately;
-pub mod leads;
 mod learn;
 mod life;
 mod look;

@@ -2,11 +2,10 @@
 //!
 //! value(c) = base(c) + best over the fractions f of ( ln P(f) + absence of the dependants + gains of the places )
 
-use super::case::Case;
+use super::case::{Before, Case};
 use super::hidden::places_of;
 use super::index::Standing;
 use super::join::{needing, unexplained};
-use super::leads::Before;
 use super::scale::{self, Each, FRACTION, FRACTIONS, NAT, Nats, RARITY, nats};
 use crate::engine::Engine;
 use crate::model::{CiId, IncidentId, Millis};
