@@ -16,6 +16,9 @@ const LOOK: usize = 60;
 /// A look at an incident of more alerts is spread over four entries: its root, what comes of that, its explanation,
 /// its ticket.
 const VAST: usize = 1000;
+/// An incident that was looked at rests for so long when nothing but more alerts come to it: those of one fault come
+/// together, and one look at them will do.
+const REST: Millis = Millis::secs(1);
 /// An incident of more alerts is looked at after so many milliseconds as a quarter of them at the earliest: a look
 /// goes through them all.
 const LARGE: usize = 256;
@@ -124,8 +127,9 @@ impl Engine {
     }
 
     /// Whether an incident may be looked at in this entry; if not, it is with one of the next, in the order in which that
-    /// is asked, and a large one a little later. Where alerts parted it must: only this entry knows that.
-    pub(super) fn may_look(&mut self, id: IncidentId) -> bool {
+    /// is asked, and a large one or one that only `grew` a little later. Where alerts parted it must: only this entry knows
+    /// that.
+    pub(super) fn may_look(&mut self, id: IncidentId, grew: bool) -> bool {
         let at = self.state.at;
         let units = self.look_costs(id);
         let done = self.work.looked.max(self.work.settled);
@@ -140,6 +144,7 @@ impl Engine {
             size if size > LARGE => Millis(i64::try_from(size / 4).unwrap_or(0)),
             _ => Millis(0),
         };
+        let rest = if grew { rest.max(REST) } else { rest };
         let mut due = known.looked.plus(rest).max(at);
         if enough {
             let entries = self.work.put_off / MOST + 1;

@@ -27,7 +27,7 @@ const AGAIN: Millis = Millis::mins(5);
 const FORGOTTEN: Millis = Millis::mins(60);
 
 impl Engine {
-    fn is_severe(&self, alert: &Alert) -> bool {
+    pub(super) fn is_severe(&self, alert: &Alert) -> bool {
         let rules = &self.state.rules.priority;
         let place = self.force.graph.as_ref().zip(self.force.ix(alert.ci));
         alert.severity == Severity::Critical

@@ -167,6 +167,8 @@ pub struct Engine {
     inhibition: Inhibition,
     offered: BTreeMap<u64, Offered>,
     touched: BTreeSet<IncidentId>,
+    /// Incidents to which alerts came, and no more than that.
+    grew: BTreeSet<IncidentId>,
     /// Incidents that a maintenance window keeps or kept back: few, so that no incident has to be searched for it.
     kept_back: BTreeSet<IncidentId>,
     /// What this entry has done so far.
@@ -206,6 +208,7 @@ impl Engine {
             inhibition: Inhibition::default(),
             offered: BTreeMap::new(),
             touched: BTreeSet::new(),
+            grew: BTreeSet::new(),
             kept_back: BTreeSet::new(),
             work: Work::default(),
             seen: Seen::default(),
@@ -370,6 +373,13 @@ impl Engine {
         // A timer set from a timer must lie in the future, or one entry would never end.
         let due = due.max(Millis(self.state.at.0.saturating_add(1)));
         self.state.timers.insert((due, timer));
+    }
+
+    /// More alerts came to an incident, and nothing else happened to it.
+    fn grows(&mut self, incident: IncidentId) {
+        self.unsee();
+        self.grew.insert(incident);
+        self.effects.incidents.insert(incident);
     }
 
     fn touch(&mut self, incident: IncidentId) {

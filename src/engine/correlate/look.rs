@@ -11,15 +11,17 @@ impl Engine {
         // Looking may touch others (a merge told in two tickets); each round is about fewer incidents.
         for _ in 0..8 {
             let touched = std::mem::take(&mut self.touched);
-            if touched.is_empty() {
+            let mut looked_at = std::mem::take(&mut self.grew);
+            looked_at.extend(&touched);
+            if looked_at.is_empty() {
                 return;
             }
             self.know_windows();
             let priority = |id: &IncidentId| self.state.incidents.get(id).map(|i| i.priority);
-            let mut touched: Vec<IncidentId> = touched.into_iter().collect();
-            touched.sort_by_key(|id| (priority(id), *id));
-            for id in touched {
-                if self.may_look(id) {
+            let mut looked_at: Vec<IncidentId> = looked_at.into_iter().collect();
+            looked_at.sort_by_key(|id| (priority(id), *id));
+            for id in looked_at {
+                if self.may_look(id, !touched.contains(&id)) {
                     self.look_at(id);
                 }
             }

@@ -271,8 +271,15 @@ impl Engine {
         known.last = at;
         known.live = known.live.saturating_add(1);
         known.members.insert(id, member);
+        let (has_ticket, goes_on) = (known.opened.is_some(), known.quiet_since.is_none());
         self.wake(incident);
-        self.touch(incident);
+        let alert = self.state.alerts.get(&id);
+        // What is severe is told in a ticket at once.
+        let severe = alert.is_some_and(|alert| self.is_severe(alert));
+        match goes_on && !(has_ticket && severe) {
+            true => self.grows(incident),
+            false => self.touch(incident),
+        }
     }
 
     /// The worst severity of an incident's live alerts; of all, once it is over.
@@ -329,6 +336,7 @@ impl Engine {
             self.state.incidents.remove(&id);
             self.kept_back.remove(&id);
             self.touched.remove(&id);
+            self.grew.remove(&id);
         }
         for id in changed {
             self.case_anew(id);
