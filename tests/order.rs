@@ -330,3 +330,38 @@ fn of_two_senders_that_tell_of_a_firing_the_earlier_begin_counts_whichever_arriv
     // What begins later is a repeat, and is answered without the log.
     assert_eq!(begins([0, 3], true), begins([3, 0], false));
 }
+
+#[test]
+fn of_two_alerts_that_fire_again_in_one_moment_both_return_whichever_arrives_first() {
+    let hosts = ["srv-web-01", "srv-db-01"];
+    let again = |order: [usize; 2]| {
+        let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+        let say = |world: &mut World, name: &str, state: EventState| {
+            let tells = host(name, state, world.now);
+            world.send("nagios", &[tells]);
+            world.advance(seconds(1));
+        };
+        for name in ["sw-cph1-a07", hosts[0], hosts[1]] {
+            say(&mut world, name, EventState::Firing);
+        }
+        world.advance(Millis::mins(1));
+        for name in hosts {
+            say(&mut world, name, EventState::Resolved);
+        }
+        world.advance(Millis::mins(20));
+        say(&mut world, "sw-cph1-a07", EventState::Resolved);
+        world.advance(Millis::mins(2));
+        let begin = world.now;
+        world.advance(seconds(5));
+        for n in order {
+            let after = seconds(i64::try_from(n).unwrap() * 4);
+            let down = host(hosts[n], EventState::Firing, begin.plus(after));
+            world.send("nagios", &[down]);
+            world.advance(Millis(700));
+        }
+        world.advance(Millis::mins(10));
+        world.tool.tickets.len()
+    };
+    // The ticket that is about to be resolved goes on.
+    assert_eq!((again([0, 1]), again([1, 0])), (1, 1));
+}

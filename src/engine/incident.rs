@@ -57,6 +57,8 @@ pub struct Incident {
     pub opened: Option<Millis>,
     /// When its last alert was over.
     pub quiet_since: Option<Millis>,
+    /// The begin of the alert that last fired again when all of it was over.
+    pub woken: Option<Millis>,
     /// When it was resolved.
     pub resolved: Option<Millis>,
     /// A person let it have a ticket in spite of suppression.

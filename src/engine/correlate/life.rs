@@ -1,6 +1,6 @@
 //! The life of an incident: held, open, recovering, resolved, open again.
 
-use super::{Engine, MAX_TURNS, Turn};
+use super::{Engine, MAX_TURNS, Turn, distance};
 use crate::engine::flap;
 use crate::engine::state::{AlertState, Incident, IncidentState, Timer};
 use crate::model::{AlertId, IncidentId, Millis, Priority};
@@ -307,7 +307,9 @@ impl Engine {
         ended: Option<Millis>,
     ) -> bool {
         let at = self.state.at;
-        let within = self.state.rules.correlate.reopen_within;
+        let rules = &self.state.rules.correlate;
+        // Of two that fire again in one moment either may arrive first: both return.
+        let (within, together) = (rules.reopen_within, rules.arrival_lag);
         let Some(known) = self.state.alerts.get(&alert).and_then(|a| a.incident) else {
             return false;
         };
@@ -324,10 +326,17 @@ impl Engine {
         member.ci = ci;
         match known.state {
             IncidentState::Pending | IncidentState::Open | IncidentState::Recovering => {
-                if free && known.live > 0 && ended.is_some_and(|e| began.since(e) > within) {
+                let with_another = known
+                    .woken
+                    .is_some_and(|woken| distance(began, woken) <= together);
+                let wakes = known.live == 0 || with_another;
+                if free && !wakes && ended.is_some_and(|e| began.since(e) > within) {
                     // The incident lives on for others: this may be another fault.
                     known.members.remove(&alert);
                     return false;
+                }
+                if known.live == 0 {
+                    known.woken = Some(began);
                 }
                 known.live = known.live.saturating_add(1);
                 self.wake(id);
@@ -338,6 +347,7 @@ impl Engine {
                     return false;
                 }
                 known.live = known.live.saturating_add(1);
+                known.woken = Some(began);
                 known.state = IncidentState::Open;
                 known.hands.ended = None;
                 known.resolved = None;

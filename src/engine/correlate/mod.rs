@@ -237,6 +237,7 @@ impl Engine {
             hold_until: at,
             opened: None,
             quiet_since: None,
+            woken: None,
             resolved: None,
             promoted: false,
             recurs: None,
