@@ -228,39 +228,19 @@ fn snapshots_and_restarts_in_the_middle_change_no_byte() {
     }
 }
 
-/// A description may be written anew with the counts of the moment, under the title that it has anyway.
 #[test]
-fn a_cmdb_with_an_unrelated_ci_more_brings_no_ticket_note_or_title() {
-    let estate = estate(3);
-    let mut other = estate.cmdb.clone();
-    let more = json!({"id": "aaa-one-more", "name": "aaa-one-more"});
-    other["cis"].as_array_mut().unwrap().insert(0, more);
-    let (plain, ..) = run(&estate, false, None);
-    let (swapped, ..) = run(&estate, false, Some(&other));
-    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    let (plain, swapped) = (lines(&plain), lines(&swapped));
-    // Of an update or an opening, without the priority.
-    let title = |line: &str| {
-        let update = line
-            .split_once(" update ")
-            .map(|(_, title)| title.to_owned());
-        let open = line
-            .split_once(" open ")
-            .and_then(|(_, rest)| rest.split_once(' '));
-        update.or_else(|| open.map(|(_, title)| title.to_owned()))
-    };
-    let titles: Vec<String> = plain.iter().filter_map(|l| title(l)).collect();
-    let title_stands =
-        |l: &str| l.contains(" update ") && title(l).is_some_and(|t| titles.contains(&t));
-    let more: Vec<_> = swapped
-        .iter()
-        .filter(|l| !plain.contains(l) && !title_stands(l))
-        .collect();
-    let less: Vec<_> = plain.iter().filter(|l| !swapped.contains(l)).collect();
-    assert!(
-        more.is_empty() && less.is_empty(),
-        "more {more:#?}\nless {less:#?}"
-    );
+fn a_cmdb_with_an_unrelated_ci_more_brings_no_word_to_any_ticket() {
+    for seed in 1..=3 {
+        let estate = estate(seed);
+        let mut other = estate.cmdb.clone();
+        let more = json!({"id": "aaa-one-more", "name": "aaa-one-more"});
+        other["cis"].as_array_mut().unwrap().insert(0, more);
+        let (plain, ..) = run(&estate, false, None);
+        let (swapped, ..) = run(&estate, false, Some(&other));
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(lines(&swapped), lines(&plain), "seed {seed}");
+        assert!(plain.matches(" open ").count() > 5, "{plain}");
+    }
 }
 
 const CONFIG: &str = "[store]\npath = \"store\"\n[[source]]\nname = \"nagios\"\nkind = \"nagios\"\n\
@@ -522,3 +502,31 @@ fn arrival_shuffled_within_five_seconds_groups_nearly_the_same() {
 
 /// What must hold of recorded runs.
 const LEAST: f64 = 0.99;
+
+/// One name on many CIs that nothing ties: the incident of the last one becomes part of the first, which waits on.
+#[test]
+fn another_cmdb_cuts_no_hold_short() {
+    let hosts: Vec<String> = (0..12).map(|n| format!("srv-{n}")).collect();
+    let cmdb = |hosts: &[String]| {
+        let cis = hosts.iter().map(|h| json!({"id": h, "name": h}));
+        json!({"cis": cis.collect::<Vec<_>>(), "relations": []}).to_string()
+    };
+    let tickets = |swaps: bool| {
+        let mut world = World::new(&rules(), Some(&cmdb(&hosts[..11])));
+        for host in &hosts[..10] {
+            let labels = [("alertname", "ClockOff"), ("host", host)];
+            let off = event(&labels, EventState::Firing, "critical", world.now);
+            world.send("prometheus", &[off]);
+            world.advance(Millis::secs(5));
+        }
+        if swaps {
+            world.load(&cmdb(&hosts));
+        }
+        world.advance(Millis::mins(10));
+        let opened = world.tool.log.iter().map(|(at, text)| (*at, text.clone()));
+        opened.collect::<Vec<(Millis, String)>>()
+    };
+    let plain = tickets(false);
+    assert_eq!(plain.len(), 1, "{plain:?}");
+    assert_eq!(tickets(true), plain);
+}

@@ -29,7 +29,7 @@ pub struct Incident {
     pub beside: Option<Arc<str>>,
     /// The causes that explain it best with what each is worth, best first.
     pub ranked: Vec<(CiId, i64)>,
-    /// What the ranking was made of: changes of the case, changes of CIs, and the graph.
+    /// What the ranking was made of: changes of the case, changes of CIs, and `State::rankings`.
     pub ranked_for: (u32, u32, u64),
     /// A cause that explains it better than the one tickets name, since when.
     pub rival: Option<(CiId, Millis)>,
@@ -114,6 +114,11 @@ impl Incident {
     /// It has a ticket and is not over.
     pub fn has_open_ticket(&self) -> bool {
         self.opened.is_some() && self.state == IncidentState::Open
+    }
+    /// The end of its hold; none before it was looked at for the first time.
+    pub fn hold(&self) -> Option<Millis> {
+        let known = self.hold_until > self.first || self.opened.is_some();
+        known.then_some(self.hold_until)
     }
     /// A person put an alert into it, or took it out of another one.
     pub fn is_by_hand(&self) -> bool {

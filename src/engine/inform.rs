@@ -210,7 +210,7 @@ impl Engine {
 
     /// The same, and of everything that a ticket says.
     pub(super) fn content_of(&self, id: IncidentId) -> Option<(u64, u64)> {
-        let all = Engine::content_hash(&self.wanted(id, String::new(), "")?);
+        let all = Engine::content_hash(self.wanted(id, String::new(), "")?);
         Some((self.turning_of(id)?, all ^ self.watched_by(id)))
     }
 

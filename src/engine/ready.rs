@@ -6,8 +6,9 @@ use super::Engine;
 use super::cis::Cis;
 use super::state::{InForce, Walked};
 use crate::graph::{Graph, Ix, RawGraph, Since};
-use crate::model::CiId;
+use crate::model::{CiId, IncidentId};
 use crate::rules::{Rules, RulesText};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// See the module.
@@ -110,8 +111,8 @@ pub(super) enum Offered {
 const MANY: usize = 2000;
 
 impl Engine {
-    /// Puts a graph in force; of what the one before said only what is no longer true is forgotten. Answers whether it
-    /// is known that every name means the same CI as before.
+    /// Puts a graph in force; of what the one before said only what is no longer true is forgotten, and only incidents of
+    /// which something else is true are explained anew. Answers whether every name means the same CI as before.
     pub(super) fn take_over(
         &mut self,
         rules: Arc<Rules>,
@@ -121,14 +122,21 @@ impl Engine {
         self.index.forget_impacts();
         let cis = &mut self.state.cis;
         let named = ready.as_mut().and_then(Ready::named);
-        let since = ready
-            .as_ref()
-            .and_then(|r| r.since(self.force.graph.as_ref()));
-        let Some(since) = since else {
+        let Some(old) = self.force.graph.clone() else {
             let named = named.unwrap_or_default();
             self.force = InForce::first(rules, graph, cis, named);
             self.forget_graph();
+            self.rank_all_anew();
             return false;
+        };
+        let compared = ready.as_ref().and_then(|r| r.since(Some(&old)));
+        let here;
+        let since = match compared {
+            Some(since) => since,
+            None => {
+                here = Since::compare(&old, &graph);
+                &here
+            }
         };
         let new = self.force.after(rules, graph, since, cis);
         let before = std::mem::replace(&mut self.force, new);
@@ -137,6 +145,7 @@ impl Engine {
         let same_classes = classes(&before) == classes(&self.force);
         if !same_classes || stale.cones.len().max(stale.dependants.len()) > MANY {
             self.forget_graph();
+            self.rank_all_anew();
             return since.same_names();
         }
         let ids = |all: &[Ix]| -> Vec<CiId> {
@@ -146,7 +155,28 @@ impl Engine {
         };
         let (cones, dependants) = (ids(&stale.cones), ids(&stale.dependants));
         self.forget_some(&cones, &dependants);
+        self.rank_some_anew(&cones, &dependants);
         since.same_names()
+    }
+
+    /// The causes of every incident are ranked anew when it is looked at.
+    fn rank_all_anew(&mut self) {
+        self.state.rankings = self.state.rankings.saturating_add(1);
+    }
+
+    /// The same of incidents that alert where other things are needed now, or that may have a cause which other things
+    /// need now. What people have read of the others stays, whatever happens elsewhere.
+    fn rank_some_anew(&mut self, cones: &[CiId], dependants: &[CiId]) {
+        let at = cones.iter().flat_map(|ci| self.index.at(*ci));
+        let by = dependants
+            .iter()
+            .flat_map(|ci| self.index.explained_by(*ci));
+        let all: BTreeSet<IncidentId> = at.chain(by.copied()).collect();
+        for id in all {
+            if let Some(known) = self.state.incidents.get_mut(&id) {
+                known.ranked_for = (0, 0, 0);
+            }
+        }
     }
 
     /// What the next graph is to be made ready by.

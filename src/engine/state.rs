@@ -61,6 +61,8 @@ pub struct State {
     pub names: BTreeMap<CiId, NameStat>,
     /// Alerts with a name ever.
     pub named: u64,
+    /// How often the causes of all incidents were to be ranked anew, for another graph.
+    pub rankings: u64,
     /// Maintenance windows that are not long over, by name.
     pub windows: BTreeMap<Arc<str>, Window>,
     /// Changes of the last day, by CI.
@@ -335,6 +337,7 @@ impl State {
             outbox: BTreeMap::new(),
             names: BTreeMap::new(),
             named: 0,
+            rankings: 0,
             windows: BTreeMap::new(),
             changes: BTreeMap::new(),
             hours: BTreeMap::new(),

@@ -104,7 +104,7 @@ impl Engine {
                 continue;
             };
             // One that was not looked at yet gets its hold when it is.
-            if known.hold_until > known.first {
+            if known.hold().is_some() {
                 known.hold_until = known.hold_until.plus(by);
             }
         }

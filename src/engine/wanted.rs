@@ -410,9 +410,15 @@ impl Engine {
         ]))
     }
 
-    /// Hash of everything that a ticket says.
-    pub(super) fn content_hash(wanted: &Wanted) -> u64 {
-        let all = postcard::to_stdvec(wanted)
+    /// Hash of everything that a ticket says but by which rules and graph: a load of the CMDB must not write into every
+    /// ticket.
+    pub(super) fn content_hash(wanted: Wanted) -> u64 {
+        let wanted = Wanted {
+            rules: 0,
+            graph_as_of: None,
+            ..wanted
+        };
+        let all = postcard::to_stdvec(&wanted)
             .ok()
             .map(|bytes| short_hash(&[&String::from_utf8_lossy(&bytes)]));
         all.unwrap_or_default()

@@ -239,6 +239,7 @@ fn parts(live: &State, replayed: &State) -> Vec<String> {
         "strangers" strangers,
         "names" names,
         "number of named alerts" named,
+        "rankings" rankings,
         "windows" windows,
         "changes" changes,
         "hours" hours,

@@ -40,7 +40,7 @@ impl Engine {
         let Some(known) = self.state.incidents.get(&id) else {
             return;
         };
-        let fresh = known.hold_until <= known.first && known.opened.is_none();
+        let fresh = known.hold().is_none();
         let rose = now < known.priority;
         let (first, last, old) = (known.first, known.last, known.hold_until);
         let priority = now.min(known.priority);

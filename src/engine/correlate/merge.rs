@@ -103,7 +103,7 @@ impl Engine {
         other.live = 0;
         let members = std::mem::take(&mut other.members);
         let case = std::mem::take(&mut other.case);
-        let (first, last, hold) = (other.first, other.last, other.hold_until);
+        let (first, last, hold) = (other.first, other.last, other.hold());
         let quiet = other.quiet_since;
         let (acknowledged, promoted, opened) =
             (other.acknowledged.clone(), other.promoted, other.opened);
@@ -118,11 +118,13 @@ impl Engine {
             return stays;
         };
         known.members.extend(members);
+        // The more urgent of the two does not wait for the other.
+        let holds = known.hold().into_iter().chain(hold).min();
+        let earlier = holds.filter(|until| known.hold() != Some(*until));
+        known.hold_until = holds.unwrap_or(known.hold_until);
         known.first = known.first.min(first);
         known.last = known.last.max(last);
         known.live = known.live.saturating_add(live);
-        // The more urgent of the two does not wait for the other.
-        known.hold_until = known.hold_until.min(hold);
         known.acknowledged = known.acknowledged.take().or(acknowledged);
         known.promoted |= promoted;
         known.merges.push(Merge {
@@ -145,6 +147,9 @@ impl Engine {
         if let Some(since) = over {
             let quiet = self.state.rules.correlate.resolve_after;
             self.set_timer(since.plus(quiet), Timer::Quiet(stays));
+        }
+        if let Some(until) = earlier {
+            self.set_timer(until.max(at), Timer::Hold(stays));
         }
         if live > 0 {
             self.wake(stays);

@@ -301,8 +301,7 @@ impl Engine {
     fn rests_on(&self, known: &Incident) -> (u32, u32, u64) {
         let changes = self.state.changes.values().map(Vec::len).sum::<usize>();
         let changes = u32::try_from(changes).unwrap_or(u32::MAX);
-        let graph = self.state.graph.as_ref().map_or(0, |g| g.digest);
-        (known.case.version, changes, graph)
+        (known.case.version, changes, self.state.rankings)
     }
 
     /// The causes of an incident are these, best first, until something else comes to it.
