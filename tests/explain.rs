@@ -762,10 +762,10 @@ fn incidents_that_ended_together_say_so() {
     };
     assert_eq!(
         reason([("db", "warning"), ("app", "critical")]),
-        "db explains both, and they began and ended together"
+        "db explains both, and they began within minutes of each other and ended together"
     );
     assert_eq!(
         reason([("mail", "critical"), ("web", "critical")]),
-        "both show \"down\", and they began and ended together"
+        "both show \"down\", and they began within minutes of each other and ended together"
     );
 }

@@ -29,8 +29,8 @@ pub struct Incident {
     pub beside: Option<Arc<str>>,
     /// The causes that explain it best with what each is worth, best first.
     pub ranked: Vec<(CiId, i64)>,
-    /// What the ranking was made of: changes of the case, changes of CIs, and `State::rankings`.
-    pub ranked_for: (u32, u32, u64),
+    /// What the ranking was made of: the version of the case, and `State::rankings`.
+    pub ranked_for: (u32, u64),
     /// A cause that explains it better than the one tickets name, since when.
     pub rival: Option<(CiId, Millis)>,
     /// When it was last looked at; large ones are not looked at with every alert.

@@ -401,6 +401,7 @@ impl Engine {
             return self.warn(None, text);
         };
         self.index.score_anew();
+        self.rank_all_anew();
         let changes = self.state.changes.entry(ci).or_default();
         changes.retain(|c| at.since(c.at) < KEEP);
         if changes.len() >= MAX_CHANGES {

@@ -160,7 +160,7 @@ impl Engine {
     }
 
     /// The causes of every incident are ranked anew when it is looked at.
-    fn rank_all_anew(&mut self) {
+    pub(super) fn rank_all_anew(&mut self) {
         self.state.rankings = self.state.rankings.saturating_add(1);
     }
 
@@ -174,7 +174,7 @@ impl Engine {
         let all: BTreeSet<IncidentId> = at.chain(by.copied()).collect();
         for id in all {
             if let Some(known) = self.state.incidents.get_mut(&id) {
-                known.ranked_for = (0, 0, 0);
+                known.ranked_for = (0, 0);
             }
         }
     }

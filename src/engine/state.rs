@@ -61,7 +61,7 @@ pub struct State {
     pub names: BTreeMap<CiId, NameStat>,
     /// Alerts with a name ever.
     pub named: u64,
-    /// How often the causes of all incidents were to be ranked anew, for another graph.
+    /// How often the causes of all incidents were to be ranked anew, for another graph or a change of a CI.
     pub rankings: u64,
     /// Maintenance windows that are not long over, by name.
     pub windows: BTreeMap<Arc<str>, Window>,

@@ -460,9 +460,9 @@ pub enum Because {
     SameFault(String),
     /// What cut off two CIs that a line joins, by their names.
     CutOff(String, String),
-    /// A CI that explains both, by its name; they began and ended together.
+    /// A CI that explains both, by its name; they began within minutes of each other and ended together.
     Ended(String),
-    /// The name that alerts of both share; they began and ended together.
+    /// The name that alerts of both share; they began within minutes of each other and ended together.
     EndedAlike(String),
     /// A CI that explains both, by its name; the later one began while it alerted and ended with it.
     EndedWith(String),

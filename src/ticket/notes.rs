@@ -232,8 +232,8 @@ fn kind(what: &NoteKind, now: Millis, page: &Page) -> Result<Value, TextError> {
 fn explains(because: &Because, page: &Page) -> String {
     let both = page.say("explains both", "forklarer begge");
     let and = page.say(
-        "and they began and ended together",
-        "og de begyndte og sluttede samtidig",
+        "and they began within minutes of each other and ended together",
+        "og de begyndte med få minutters mellemrum og sluttede samtidig",
     );
     match because {
         Because::Ci(name) if name.is_empty() => String::new(),

@@ -221,7 +221,7 @@ impl Engine {
             case: Case::default(),
             burst: None,
             ranked: Vec::new(),
-            ranked_for: (0, 0, 0),
+            ranked_for: (0, 0),
             rival: None,
             looked: Millis(0),
             maintenance: None,
@@ -356,7 +356,7 @@ impl Engine {
             return;
         };
         known.case = Case::default();
-        known.ranked_for = (0, 0, 0);
+        known.ranked_for = (0, 0);
         let mut members: Vec<(Millis, AlertId)> = Vec::new();
         for alert in known.members.keys() {
             if let Some(known) = self.state.alerts.get(alert) {

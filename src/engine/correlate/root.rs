@@ -298,10 +298,8 @@ impl Engine {
     }
 
     /// What the ranking of an incident's causes rests on: with the same it is the same.
-    fn rests_on(&self, known: &Incident) -> (u32, u32, u64) {
-        let changes = self.state.changes.values().map(Vec::len).sum::<usize>();
-        let changes = u32::try_from(changes).unwrap_or(u32::MAX);
-        (known.case.version, changes, self.state.rankings)
+    fn rests_on(&self, known: &Incident) -> (u32, u64) {
+        (known.case.version, self.state.rankings)
     }
 
     /// The causes of an incident are these, best first, until something else comes to it.

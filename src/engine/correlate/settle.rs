@@ -186,7 +186,7 @@ impl Engine {
             return None;
         }
         let mut spots: BTreeMap<CiId, Spot> = BTreeMap::new();
-        known.ranked_for = (0, 0, 0);
+        known.ranked_for = (0, 0);
         for place in places {
             spots.extend(known.case.spots.remove_entry(place));
         }

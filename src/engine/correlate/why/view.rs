@@ -379,13 +379,17 @@ impl Engine {
                 format!("{ci} and its neighbour {neighbour} were cut off together")
             }
             Because::Ended(ci) => {
-                format!("{ci} explains both, and they began and ended together")
+                format!(
+                    "{ci} explains both, and they began within minutes of each other and ended together"
+                )
             }
             Because::EndedWith(ci) => format!(
                 "{ci} explains both, and the later began while it alerted and ended with it"
             ),
             Because::EndedAlike(name) => {
-                format!("both show \"{name}\", and they began and ended together")
+                format!(
+                    "both show \"{name}\", and they began within minutes of each other and ended together"
+                )
             }
         }
     }
