@@ -244,7 +244,8 @@
 //! * Placing is bound by the memory that it touches: some fifteen incidents per alert, of 180 causes each. Tried and dropped,
 //!   with the same predictions and no time won: incidents that are too late to gain enough passed over unweighed (2 % of
 //!   them), the paths of an alert looked for only of causes that could be best, or walked without a list, the price of a
-//!   change only where there is one, large pages.
+//!   change only where there is one, large pages. Of each cause the 24 newest incidents instead of 64 are a sixth faster with
+//!   the same predictions, but a hub that ten thousand need is not found behind so few.
 //! * A graph is built, compared with the one in force and stored away from the engine's thread (`engine::ready`), and
 //!   walked from every CI: a new alert asks for what nobody asked for before (`correlate::walked`). What the
 //!   comparison finds unchanged stays known; where no name changed no alert is bound anew, else some with each entry.
