@@ -51,11 +51,15 @@ impl Engine {
                 let behind: Vec<(CiId, u16)> = behind.collect();
                 causes.extend(case.raise_all(new.ci, &behind));
             }
-            let explained = explained_by(case, new.ci, 0).into_iter();
-            let explained: Vec<(CiId, u16)> = explained.map(|(place, w, _)| (place, w)).collect();
             let behind = case.spots.get(&new.ci).into_iter().flat_map(|s| &s.causes);
             let behind = behind.copied().filter(|(c, _)| *c != new.ci);
             let behind: Vec<(CiId, u16)> = behind.collect();
+            let explained = match behind.is_empty() {
+                true => Vec::new(),
+                false => explained_by(case, new.ci, 0),
+            };
+            let explained = explained.into_iter().map(|(place, w, _)| (place, w));
+            let explained: Vec<(CiId, u16)> = explained.collect();
             for (place, link) in explained {
                 let behind = behind.iter().map(|(c, w)| (*c, handed_on(link, *w)));
                 let behind: Vec<(CiId, u16)> = behind.collect();
