@@ -33,7 +33,7 @@ pub struct Incident {
     pub ranked_for: (u32, u64),
     /// A cause that explains it better than the one tickets name, since when.
     pub rival: Option<(CiId, Millis)>,
-    /// When it was last looked at; large ones are not looked at with every alert.
+    /// When it was last looked at: not with every alert.
     pub looked: Millis,
     /// The CI that explains the others best, or that a person named.
     pub root: CiId,

@@ -79,11 +79,9 @@ impl Ready {
         Arc::try_unwrap(std::mem::take(&mut self.named)).ok()
     }
     /// What is still true of the graph in force.
-    pub(super) fn since(&self, force: Option<&Arc<Graph>>) -> Option<&Since> {
+    fn since(&self, force: &Arc<Graph>) -> Option<&Since> {
         let (before, since) = self.since.as_ref()?;
-        force
-            .is_some_and(|force| Arc::ptr_eq(force, before))
-            .then_some(since)
+        Arc::ptr_eq(force, before).then_some(since)
     }
 }
 
@@ -129,7 +127,7 @@ impl Engine {
             self.rank_all_anew();
             return false;
         };
-        let compared = ready.as_ref().and_then(|r| r.since(Some(&old)));
+        let compared = ready.as_ref().and_then(|r| r.since(&old));
         let here;
         let since = match compared {
             Some(since) => since,

@@ -119,9 +119,9 @@ impl Engine {
         };
         known.members.extend(members);
         // The more urgent of the two does not wait for the other.
-        let holds = known.hold().into_iter().chain(hold).min();
-        let earlier = holds.filter(|until| known.hold() != Some(*until));
-        known.hold_until = holds.unwrap_or(known.hold_until);
+        let own = known.hold();
+        let earlier = hold.filter(|until| own.is_none_or(|own| *until < own));
+        known.hold_until = earlier.unwrap_or(known.hold_until);
         known.first = known.first.min(first);
         known.last = known.last.max(last);
         known.live = known.live.saturating_add(live);
