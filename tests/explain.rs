@@ -162,7 +162,13 @@ fn joining_alerts_keep_nothing_and_turning_points_keep_little() {
         down(&mut world, &format!("srv{n}"));
     }
     let kept = |world: &World| {
-        world.node.engine().state().incidents[&IncidentId(1)]
+        world
+            .node
+            .engine()
+            .state()
+            .incidents
+            .get(&IncidentId(1))
+            .unwrap()
             .why
             .kept
             .clone()
@@ -195,7 +201,13 @@ fn of_many_turning_points_the_first_the_last_and_that_of_the_ticket_stay() {
         let cause = CommandV1::Cause(CauseV1 { incident, ci });
         world.command("uid 1000 (jane)", cause).unwrap();
     }
-    let kept = &world.node.engine().state().incidents[&IncidentId(1)]
+    let kept = &world
+        .node
+        .engine()
+        .state()
+        .incidents
+        .get(&IncidentId(1))
+        .unwrap()
         .why
         .kept;
     let versions: Vec<u32> = kept.iter().map(|k| k.version).collect();

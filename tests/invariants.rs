@@ -194,7 +194,7 @@ fn seen(world: &World, without: &str) -> Vec<String> {
     let engine = world.node.engine();
     let state = engine.state();
     let mut out = Vec::new();
-    for (id, incident) in &state.incidents {
+    for (id, incident) in state.incidents.iter() {
         let view = engine.incident_json(*id).unwrap();
         let members = incident.members.keys();
         let members = members.filter_map(|a| engine.alert_by_id_json(*a));

@@ -240,7 +240,7 @@ impl Engine {
 
     /// The same of the alerts from `from` on, some of them at a time.
     pub(super) fn rebind_from(&mut self, from: AlertId) {
-        let mut alerts = self.state.alerts.range(from..);
+        let mut alerts = self.state.alerts.from(from);
         let mut live = Vec::new();
         for (id, alert) in alerts.by_ref().take(MOST_SEEN) {
             if alert.live() {
@@ -248,6 +248,7 @@ impl Engine {
             }
         }
         let mut next = alerts.next().map(|(id, _)| *id);
+        drop(alerts);
         let mut moved = BTreeSet::new();
         for (n, id) in live.into_iter().enumerate() {
             if n >= MOST_BOUND || moved.len() >= MOST_MOVED {

@@ -113,7 +113,7 @@ impl Engine {
     pub(super) fn unstale(&mut self, source: &Arc<str>) {
         let until = self.state.at.plus(self.state.rules.identity.grace);
         let mut back = Vec::new();
-        for (id, alert) in &mut self.state.alerts {
+        for (id, alert) in self.state.alerts.iter_mut() {
             if alert.source == *source && alert.state == AlertState::Stale {
                 alert.state = AlertState::Firing;
                 for sender in &mut alert.senders {

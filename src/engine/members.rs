@@ -3,8 +3,6 @@
 
 use super::state::{Alert, Incident, Member, State};
 use crate::model::AlertId;
-use std::collections::btree_map::Range;
-use std::iter::Peekable;
 
 /// So many alerts are passed over for each that is looked for.
 const CLOSE: u64 = 16;
@@ -21,9 +19,9 @@ impl State {
         let close = |(first, last): &(&AlertId, &AlertId)| {
             last.0.saturating_sub(first.0) / CLOSE <= few && few > CLOSE
         };
-        let mut all: Option<Peekable<Range<'a, AlertId, Alert>>> = ends
+        let mut all = ends
             .filter(close)
-            .map(|(first, last)| self.alerts.range(*first..=*last).peekable());
+            .map(|(first, _)| self.alerts.from(*first).peekable());
         members.iter().filter_map(move |(id, member)| {
             let alert = match &mut all {
                 Some(all) => {

@@ -31,6 +31,7 @@ mod loud;
 pub mod maintenance;
 mod members;
 mod notes;
+pub mod numbered;
 mod order;
 mod outbox;
 mod over;

@@ -17,6 +17,7 @@ pub use super::hands::Hands;
 pub use super::hours::Hours;
 pub use super::incident::{How, Incident, IncidentState, Member, Merge, Told, Turn};
 pub use super::maintenance::{Change, Window};
+pub use super::numbered::Numbered;
 pub use super::order::Lags;
 pub use super::rows::{InFlight, Row, RowId, Unknown, Valve};
 pub use super::storm::Storm;
@@ -46,7 +47,7 @@ pub struct State {
     /// What is known of each source.
     pub sources: BTreeMap<Arc<str>, SourceState>,
     /// Alerts, live and recently over.
-    pub alerts: BTreeMap<AlertId, Alert>,
+    pub alerts: Numbered<AlertId, Alert>,
     /// Their fingerprints.
     pub by_fingerprint: BTreeMap<Fingerprint, AlertId>,
     /// The last firing of a condition, where each firing has an id of its own.
@@ -54,7 +55,7 @@ pub struct State {
     /// Alerts of which only a recovery came, by age of their number; bounded.
     pub strangers: BTreeSet<AlertId>,
     /// Incidents, live and recently over.
-    pub incidents: BTreeMap<IncidentId, Incident>,
+    pub incidents: Numbered<IncidentId, Incident>,
     /// Outbox rows.
     pub outbox: BTreeMap<RowId, Row>,
     /// What is known of the names of alerts.
@@ -329,11 +330,11 @@ impl State {
             grace_until: Millis(i64::MIN),
             cis: Cis::default(),
             sources: BTreeMap::new(),
-            alerts: BTreeMap::new(),
+            alerts: Numbered::default(),
             by_fingerprint: BTreeMap::new(),
             by_condition: BTreeMap::new(),
             strangers: BTreeSet::new(),
-            incidents: BTreeMap::new(),
+            incidents: Numbered::default(),
             outbox: BTreeMap::new(),
             names: BTreeMap::new(),
             named: 0,

@@ -4,7 +4,7 @@
 //! a ticket each would be the flood again. While a ticket tells of the same they wait for their own.
 
 use super::Engine;
-use super::state::{Incident, Timer};
+use super::state::{Incident, Numbered, Timer};
 use crate::model::{CiId, IncidentId, Millis, Priority, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,7 +230,7 @@ impl Engine {
 
 /// See [`Tells`].
 fn tells(
-    incidents: &BTreeMap<IncidentId, Incident>,
+    incidents: &Numbered<IncidentId, Incident>,
     live: &BTreeSet<IncidentId>,
 ) -> BTreeMap<(bool, CiId), IncidentId> {
     let mut told = BTreeMap::new();

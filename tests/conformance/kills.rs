@@ -688,7 +688,7 @@ impl Story {
                     &format!("{live} alerts live of {:?}", self.bench.began)
                 )
             );
-            for (id, incident) in &engine.state().incidents {
+            for (id, incident) in engine.state().incidents.iter() {
                 if incident.state != IncidentState::Open {
                     continue;
                 }

@@ -255,10 +255,30 @@ fn parts(live: &State, replayed: &State) -> Vec<String> {
         "last incident" last_incident,
         "last delivery" last_delivery,
     }
-    keys(&mut out, "source", &live.sources, &replayed.sources);
-    keys(&mut out, "alert", &live.alerts, &replayed.alerts);
-    keys(&mut out, "incident", &live.incidents, &replayed.incidents);
-    keys(&mut out, "outbox row", &live.outbox, &replayed.outbox);
+    keys(
+        &mut out,
+        "source",
+        live.sources.iter(),
+        replayed.sources.iter(),
+    );
+    keys(
+        &mut out,
+        "alert",
+        live.alerts.iter(),
+        replayed.alerts.iter(),
+    );
+    keys(
+        &mut out,
+        "incident",
+        live.incidents.iter(),
+        replayed.incidents.iter(),
+    );
+    keys(
+        &mut out,
+        "outbox row",
+        live.outbox.iter(),
+        replayed.outbox.iter(),
+    );
     out
 }
 
@@ -267,15 +287,16 @@ fn stored<T: Serialize>(part: &T) -> Vec<u8> {
     postcard::to_stdvec(part).unwrap_or_default()
 }
 
-fn keys<K: Ord + Debug, V: Serialize>(
+fn keys<'a, K: Ord + Debug + 'a, V: Serialize + 'a>(
     out: &mut Vec<String>,
     name: &str,
-    live: &BTreeMap<K, V>,
-    replayed: &BTreeMap<K, V>,
+    live: impl Iterator<Item = (&'a K, &'a V)>,
+    replayed: impl Iterator<Item = (&'a K, &'a V)>,
 ) {
-    let all = live
-        .keys()
-        .chain(replayed.keys().filter(|k| !live.contains_key(k)));
+    let live: BTreeMap<&K, &V> = live.collect();
+    let replayed: BTreeMap<&K, &V> = replayed.collect();
+    let only_there = replayed.keys().filter(|k| !live.contains_key(*k));
+    let all = live.keys().chain(only_there).copied();
     let differ: Vec<&K> = all
         .filter(|k| live.get(k).map(stored) != replayed.get(k).map(stored))
         .collect();

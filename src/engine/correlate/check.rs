@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn broken(engine: &Engine) -> Vec<String> {
     let mut out = Vec::new();
     let state = engine.state();
-    for (id, alert) in &state.alerts {
+    for (id, alert) in state.alerts.iter() {
         if !alert.live() || engine.waits_for_its_turn(*id) {
             continue;
         }
@@ -24,7 +24,7 @@ pub fn broken(engine: &Engine) -> Vec<String> {
             Some(_) | None => out.push(format!("A1: live alert {id:?} is in no live incident")),
         }
     }
-    for (id, incident) in &state.incidents {
+    for (id, incident) in state.incidents.iter() {
         let live = incident
             .members
             .iter()
