@@ -60,11 +60,12 @@ impl Engine {
                     || mostly(&known.case, name))
         };
         if !self.state.incidents.get(&mine).is_some_and(gathers)
-            || !self.is_burst(count(&recent), 0, before)
+            || !self.is_burst(recent, 0, before)
         {
             return;
         }
-        let alerts = recent.iter().filter_map(|id| self.state.alerts.get(id));
+        let recent = self.last_of_name(name).iter();
+        let alerts = recent.filter_map(|(_, id)| self.state.alerts.get(id));
         let mut shown: Vec<(Option<IncidentId>, CiId)> =
             alerts.map(|alert| (alert.incident, alert.ci)).collect();
         shown.sort_unstable();
@@ -131,12 +132,8 @@ impl Engine {
 
     /// Whether so many incidents of one name are many beside the other small ones that opened since it came up.
     fn stands_out(&self, name: CiId, own: &BTreeSet<IncidentId>) -> bool {
-        let stat = self.state.names.get(&name);
-        let begins = stat.into_iter().flat_map(|stat| &stat.recent);
-        let from = begins
-            .map(|(began, _)| *began)
-            .min()
-            .unwrap_or(self.state.at);
+        let begins = self.last_of_name(name).iter().map(|(began, _)| *began);
+        let from = begins.min().unwrap_or(self.state.at);
         let new = self.state.incidents.iter().rev();
         let new = new.take_while(|(_, i)| i.turns.first().is_some_and(|t| t.at >= from));
         let small = new.filter(|(_, i)| i.state.lives() && i.case.spots.len() <= SMALL);
@@ -166,43 +163,47 @@ impl Engine {
         })
     }
 
-    /// The alerts of a name in the last window, and how many there were before.
-    fn remember_name(&mut self, id: AlertId, name: CiId) -> (Vec<AlertId>, i64) {
+    /// How many alerts of a name there were in the last window, and how many before.
+    fn remember_name(&mut self, id: AlertId, name: CiId) -> (i64, i64) {
         let at = self.state.at;
         let window = self.state.rules.correlate.window;
-        let Some(began) = self.state.alerts.get(&id).map(|a| a.started) else {
-            return (Vec::new(), 0);
+        let known = self.state.alerts.get(&id).map(|a| (a.started, a.incident));
+        let Some((began, incident)) = known else {
+            return (0, 0);
         };
+        let recent = self.last_of_name(name);
+        let all = recent.len();
+        let old = recent.iter().enumerate();
+        let old = old.filter(|(_, (began, _))| at.since(*began) > window);
+        let mut gone: Vec<usize> = old.map(|(n, _)| n).collect();
+        let crowded = all.saturating_sub(gone.len()) >= MAX_RECENT;
+        if crowded {
+            // What one incident shows again and again must not hide that others show it.
+            gone = vec![self.first_shown_in(name, incident).unwrap_or(0)];
+        }
         let Some(stat) = self.state.names.get_mut(&name) else {
-            return (Vec::new(), 0);
+            return (0, 0);
         };
         stat.seen = stat.seen.saturating_add(1);
         self.state.named = self.state.named.saturating_add(1);
-        let all = stat.recent.len();
-        let old = |(_, (began, _)): &(usize, &(Millis, AlertId))| at.since(*began) > window;
-        let old = stat.recent.iter().enumerate().filter(old);
-        let mut gone: Vec<usize> = old.map(|(n, _)| n).collect();
-        let incident = self.state.alerts.get(&id).and_then(|a| a.incident);
-        if all.saturating_sub(gone.len()) >= MAX_RECENT {
-            let stay = || (0..all).filter(|n| gone.binary_search(n).is_err());
-            let incident_at = |n: usize| self.state.alerts.get(&stat.recent.get(n)?.1)?.incident;
-            // What one incident shows again and again must not hide that others show it.
-            let again = stay().find(|n| incident_at(*n) == incident);
-            let goes = again.or_else(|| stay().next());
-            gone.extend(goes);
-            gone.sort_unstable();
-            stat.crowded = stat.crowded.saturating_add(1);
-        } else {
-            stat.crowded = 0;
-        }
+        stat.crowded = match crowded {
+            true => stat.crowded.saturating_add(1),
+            false => 0,
+        };
         for n in gone.iter().rev() {
             stat.recent.remove(*n);
         }
         stat.recent.push((began, id));
-        let before = i64::from(stat.seen) - i64::from(stat.crowded) - count(&stat.recent);
-        let recent = stat.recent.iter().map(|(_, id)| *id).collect();
+        let recent = count(&stat.recent);
+        let before = i64::from(stat.seen) - i64::from(stat.crowded) - recent;
         self.index.lately.remember(name, (all, &gone), incident);
         (recent, before)
+    }
+
+    /// The alerts of a name that are remembered, with their begin.
+    pub(super) fn last_of_name(&self, name: CiId) -> &[(Millis, AlertId)] {
+        let stat = self.state.names.get(&name);
+        stat.map_or(&[], |stat| &stat.recent)
     }
 
     /// `small` of `all` CIs with a name in this window are in small incidents; `before` alerts of it came in

@@ -76,10 +76,8 @@ impl Engine {
         if let Some(known) = self.index.lately.0.get(&name) {
             return self.as_of_now(known.counts.keys().copied());
         }
-        let recent = self.state.names.get(&name);
-        let alerts = recent.into_iter().flat_map(|stat| &stat.recent);
-        let of = |(_, id): &(_, AlertId)| self.state.alerts.get(id).and_then(|a| a.incident);
-        let all: Vec<Option<IncidentId>> = alerts.map(of).collect();
+        let alerts = self.last_of_name(name).iter();
+        let all: Vec<Option<IncidentId>> = alerts.map(|(_, id)| self.incident_with(*id)).collect();
         let mut known = OfName::default();
         all.iter()
             .flatten()
@@ -93,6 +91,25 @@ impl Engine {
             self.index.lately.0.insert(name, known);
         }
         found
+    }
+
+    /// Which of the alerts of a name that are remembered is the first in this incident.
+    pub(super) fn first_shown_in(&self, name: CiId, incident: Option<IncidentId>) -> Option<usize> {
+        let recent = self.last_of_name(name);
+        let known = self.index.lately.0.get(&name);
+        let Some(known) = known.filter(|known| known.each.len() == recent.len()) else {
+            let mut all = recent.iter();
+            return all.position(|(_, id)| self.incident_with(*id) == incident);
+        };
+        let incident = incident?;
+        let became = |known: &&IncidentId| self.incident_of(**known) == incident;
+        let became: Vec<IncidentId> = known.counts.keys().filter(became).copied().collect();
+        let mut each = known.each.iter().filter(|_| !became.is_empty());
+        each.position(|known| became.contains(known))
+    }
+
+    fn incident_with(&self, alert: AlertId) -> Option<IncidentId> {
+        self.state.alerts.get(&alert)?.incident
     }
 
     /// The incidents that these have become.
