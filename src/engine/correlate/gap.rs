@@ -37,8 +37,17 @@ const CLASS: u64 = 10;
 const USUAL: u64 = 75;
 
 impl Engine {
-    /// Whether the CMDB has a gap where it should say what a CI needs.
+    /// Whether the CMDB has a gap where it should say what a CI needs; asked once per graph.
     pub(super) fn needs_unknown(&mut self, ci: CiId) -> bool {
+        if let Some(known) = self.index.gap(ci) {
+            return known;
+        }
+        let gap = self.has_gap_above(ci);
+        self.index.keep_gap(ci, gap);
+        gap
+    }
+
+    fn has_gap_above(&mut self, ci: CiId) -> bool {
         let (Some(graph), Some(ix)) = (&self.force.graph, self.force.ix(ci)) else {
             return true;
         };

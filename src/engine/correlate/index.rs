@@ -178,6 +178,12 @@ impl Index {
     pub(super) fn keep_hidden(&mut self, ci: CiId, hidden: Hidden) {
         self.known.hidden.insert(ci, hidden);
     }
+    pub(super) fn gap(&self, ci: CiId) -> Option<bool> {
+        self.known.gaps.get(&ci).copied()
+    }
+    pub(super) fn keep_gap(&mut self, ci: CiId, gap: bool) {
+        self.known.gaps.insert(ci, gap);
+    }
     pub(super) fn under(&self, ci: CiId) -> Option<Arc<[Dependant]>> {
         self.known.under.get(&ci).cloned()
     }
@@ -333,6 +339,7 @@ impl Engine {
     pub(in crate::engine) fn forget_some(&mut self, cones: &[CiId], dependants: &[CiId]) {
         self.index.classes = None;
         self.index.windows = None;
+        self.index.known.gaps = ByCi::default();
         for ci in cones {
             self.index.known.about.remove(ci);
         }

@@ -83,6 +83,8 @@ pub(super) struct Known {
     pub fine: ByCi<Fine>,
     pub under: BTreeMap<CiId, Arc<[Dependant]>>,
     pub hidden: BTreeMap<CiId, Hidden>,
+    /// See [`super::gap`].
+    pub gaps: ByCi<bool>,
 }
 
 /// See the module. A copy of the engine needs none of it.
@@ -108,6 +110,7 @@ impl Waste {
         let mut more = known.about.free(AT_ONCE / PAGE + 1);
         more |= known.standing.free(AT_ONCE / PAGE + 1);
         more |= known.fine.free(AT_ONCE / PAGE + 1);
+        more |= known.gaps.free(AT_ONCE / PAGE + 1);
         for _ in 0..AT_ONCE {
             known.under.pop_first();
             known.hidden.pop_first();
