@@ -112,6 +112,11 @@ impl Daemon {
     }
 
     fn live_hosts(&self) -> BTreeSet<String> {
+        self.live("host")
+    }
+
+    /// A label of all alerts that fire.
+    fn live(&self, label: &str) -> BTreeSet<String> {
         let answer = admin(&self.folder, "GET", "v1/alerts").unwrap();
         let value: serde_json::Value =
             serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
@@ -119,7 +124,7 @@ impl Daemon {
         alerts
             .iter()
             .filter(|a| a["state"] == "firing")
-            .map(|a| a["labels"]["host"].as_str().unwrap_or_default().to_owned())
+            .map(|a| a["labels"][label].as_str().unwrap_or_default().to_owned())
             .collect()
     }
 }
@@ -618,6 +623,45 @@ fn more_alerts_than_allowed_are_turned_away_but_their_recoveries_are_not() {
     let up = "HOSTNAME=h0&HOSTSTATE=UP&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=RECOVERY".to_owned();
     assert!(send(up).starts_with("HTTP/1.1 200"));
     assert!(!daemon.live_hosts().contains("h0"));
+}
+
+#[test]
+fn of_a_body_with_a_new_alert_too_many_only_that_is_turned_away() {
+    let mut daemon = Daemon::new("mixed", "");
+    daemon.kill();
+    let file = daemon.folder.join("correlated.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replacen("[listen]\n", "[listen]\nmax_alerts = 2\n", 1);
+    std::fs::write(&file, text).unwrap();
+    daemon.start();
+    let alert = |name: &str, ends: &str| {
+        let labels = format!("{{\"alertname\":\"{name}\"}}");
+        format!(
+            "{{\"labels\":{labels},\"startsAt\":\"2026-01-01T00:00:00Z\",\"endsAt\":\"{ends}\"}}"
+        )
+    };
+    let send = |alerts: &[String]| {
+        let body = format!("[{}]", alerts.join(","));
+        let path = "prometheus/api/v2/alerts";
+        post(daemon.intake, path, "application/json", body.as_bytes()).unwrap()
+    };
+    let (later, over) = ("2099-01-01T00:00:00Z", "2026-01-01T01:00:00Z");
+    assert!(send(&[alert("goes", later), alert("stays", later)]).starts_with("HTTP/1.1 200"));
+    let all = [
+        alert("new", later),
+        alert("goes", over),
+        alert("stays", later),
+    ];
+    let answer = send(&all);
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("max_alerts"),
+        "{answer}"
+    );
+    // The sender comes again with all of them; the recovery has passed.
+    assert_eq!(
+        daemon.live("alertname"),
+        BTreeSet::from(["stays".to_owned()])
+    );
 }
 
 /// Everything that a daemon has written or says: its files, its log unpacked, its metrics, its views.

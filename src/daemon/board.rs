@@ -93,11 +93,6 @@ impl Board {
         found.into_iter().take(limit).map(|(_, v)| v).collect()
     }
 
-    /// How many alerts there are.
-    pub fn alert_count(&self) -> usize {
-        self.alerts.len()
-    }
-
     /// One alert, by its fingerprint.
     pub fn alert(&self, fingerprint: &str) -> Option<Arc<Value>> {
         let has = |v: &Value| v.get("fingerprint").and_then(Value::as_str) == Some(fingerprint);

@@ -57,6 +57,8 @@ pub struct Committer {
     pub sources: Vec<SourceName>,
     /// Where deliveries go.
     pub deliveries: UnboundedSender<Delivery>,
+    /// Alerts that are kept at once.
+    pub max_alerts: usize,
     /// Time between snapshots.
     pub snapshot_every: Millis,
     /// Entries that this start replayed.
@@ -338,7 +340,10 @@ impl Loop {
                 }
             }
             if part.job.events.is_empty() {
-                let done = std::mem::take(&mut part.job.answers);
+                let done = match part.job.busy {
+                    Some(busy) => Err(busy),
+                    None => Ok(std::mem::take(&mut part.job.answers)),
+                };
                 part.job.reply.send(done).ok(); // a sender that hung up gets nothing
             } else {
                 self.c.inbox.put_back(part.job);

@@ -1,10 +1,10 @@
 //! What goes into the next entry: commands, events of the sources in turn, and what was answered already.
 
 use super::commit::{CommitError, Loop, MAX_REPEATS, Part};
-use super::inbox::Command;
+use super::inbox::{Busy, Command};
 use crate::engine::hands::CommandOutcome;
 use crate::engine::{Quick, identity};
-use crate::model::{Event, Fingerprint, Millis, Outcome};
+use crate::model::{Event, EventState, Fingerprint, Millis, Outcome};
 use crate::record::{
     ClockStepV1, EventsV1, GraphV1, MAX_EVENTS, OperatorV1, Record, RepeatV1, RepeatsV1, RulesV1,
 };
@@ -125,6 +125,7 @@ impl Loop {
         let (mut parts, mut records) = (Vec::new(), Vec::new());
         let (mut full_events, mut bytes, mut seen_events) = (0usize, 0usize, 0usize);
         let mut changed: BTreeSet<Fingerprint> = BTreeSet::new();
+        let mut added = 0_usize;
         while full_events < MAX_EVENTS && bytes < MAX_BYTES && seen_events < 64 * MAX_EVENTS {
             let Some(mut job) = self.c.inbox.next() else {
                 break;
@@ -148,7 +149,18 @@ impl Loop {
                         places.push(Ok(answer));
                     }
                     None => {
-                        changed.insert(identity::fingerprint(rules, &source.scope, &event.labels));
+                        let alert = identity::fingerprint(rules, &source.scope, &event.labels);
+                        let adds = event.state == EventState::Firing
+                            && engine.alert_by(alert).is_none()
+                            && !changed.contains(&alert);
+                        let kept = engine.state().alerts.len();
+                        if adds && kept.saturating_add(added) >= self.c.max_alerts {
+                            // What else the body says passes: recoveries above all, and that known alerts go on.
+                            job.busy = Some(Busy::Alerts);
+                            continue;
+                        }
+                        added = added.saturating_add(usize::from(adds));
+                        changed.insert(alert);
                         places.push(Err(full_events));
                         full_events = full_events.saturating_add(1);
                         bytes = bytes.saturating_add(weight(&event));

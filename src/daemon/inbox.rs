@@ -23,8 +23,10 @@ pub struct Job {
     pub bytes: usize,
     /// What became of the events that are done.
     pub answers: Vec<Answer>,
+    /// Why some of the events were turned away: the sender is to send all of them again.
+    pub busy: Option<Busy>,
     /// Where the answers go when the last event is done. Dropped: it could not be written.
-    pub reply: oneshot::Sender<Vec<Answer>>,
+    pub reply: oneshot::Sender<Result<Vec<Answer>, Busy>>,
 }
 
 /// A look at the engine that makes records.

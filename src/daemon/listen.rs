@@ -1,6 +1,5 @@
 //! Intake over HTTP: who may, decode, enqueue; answers when it is on disk.
 
-use super::board::Board;
 use super::doors::{Door, Doors};
 use super::inbox::{Busy, Inbox, Job};
 use super::quarantine::{Kept, Quarantine};
@@ -26,15 +25,6 @@ const LARGE: usize = 256 << 10;
 /// Reasons listed in an answer.
 const MAX_REASONS: usize = 100;
 
-/// Room for alerts: how many there are, and how many there may be.
-#[derive(Clone, Debug)]
-pub struct Room {
-    /// What is there.
-    pub board: Arc<Board>,
-    /// `[listen] max_alerts`
-    pub max_alerts: usize,
-}
-
 /// Where bodies are kept.
 #[derive(Clone, Debug)]
 pub struct Keeping {
@@ -49,7 +39,6 @@ pub fn handler(
     doors: Doors,
     inbox: Inbox,
     metrics: Metrics,
-    room: Room,
     answer_timeout: Duration,
     keeping: Keeping,
     link_base: Arc<str>,
@@ -57,13 +46,12 @@ pub fn handler(
     Arc::new(move |inquiry| {
         let doors = doors.read().map(|d| d.clone()).unwrap_or_default();
         let (inbox, metrics, keeping) = (inbox.clone(), metrics.clone(), keeping.clone());
-        let (room, link_base) = (room.clone(), link_base.clone());
+        let link_base = link_base.clone();
         Box::pin(async move {
             let intake = Intake {
                 doors,
                 inbox,
                 metrics,
-                room,
                 answer_timeout,
                 keeping,
                 link_base,
@@ -77,7 +65,6 @@ struct Intake {
     doors: Arc<Vec<Door>>,
     inbox: Inbox,
     metrics: Metrics,
-    room: Room,
     answer_timeout: Duration,
     keeping: Keeping,
     link_base: Arc<str>,
@@ -166,13 +153,6 @@ impl Intake {
         if places.is_empty() {
             return self.nothing_usable(&decoded);
         }
-        let fires = decoded
-            .events
-            .iter()
-            .any(|(_, e)| e.state == EventState::Firing);
-        if fires && self.room.board.alert_count() >= self.room.max_alerts {
-            return self.busy(Busy::Alerts);
-        }
         let ends = decoded
             .events
             .iter()
@@ -188,6 +168,7 @@ impl Intake {
             received_at,
             bytes: body.len().max(64),
             answers: Vec::new(),
+            busy: None,
             reply,
         };
         if let Err(busy) = self.inbox.submit(job) {
@@ -195,7 +176,10 @@ impl Intake {
         }
         self.record(&name, kept_tail, kept, received_at).await;
         match timeout(self.answer_timeout, answered).await {
-            Ok(Ok(answers)) => report(&decoded, &answers, reads_answer.then_some(&self.link_base)),
+            Ok(Ok(Err(busy))) => self.busy(busy),
+            Ok(Ok(Ok(answers))) => {
+                report(&decoded, &answers, reads_answer.then_some(&self.link_base))
+            }
             Ok(Err(_)) => self.busy(Busy::Full),
             Err(_) => {
                 self.metrics

@@ -136,6 +136,7 @@ pub async fn run(
         clock,
         sources: plumbing.sources.iter().map(source_name).collect(),
         deliveries,
+        max_alerts: plumbing.listen.max_alerts,
         snapshot_every: plumbing.store.snapshot_every,
         replayed: found.replayed,
         recorder: recorder.clone(),
@@ -323,10 +324,6 @@ async fn listen_all(
         doors.clone(),
         api.inbox.clone(),
         api.metrics.clone(),
-        listen::Room {
-            board: api.board.clone(),
-            max_alerts: conf.max_alerts,
-        },
         answer,
         listen::Keeping {
             quarantine,

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 const DAY: Millis = Millis::mins(24 * 60);
 /// Alerts counted; beyond it those that opened nothing for a day are forgotten, then the new ones not counted.
 const MAX_KEYS: usize = 50_000;
+/// So many are asked whether they are old when there is no room: to go through all with each new incident takes longer
+/// than an entry may.
+const ASKED: usize = 16;
 /// Incidents remembered of one alert.
 const MAX_TIMES: usize = 64;
 
@@ -52,7 +55,12 @@ impl Engine {
         }
         let known = &mut self.state.chronic;
         if known.len() >= MAX_KEYS && !known.contains_key(&key) {
-            known.retain(|_, c| c.times.last().is_some_and(|t| at.since(*t) < DAY));
+            let old = |c: &Chronic| c.times.last().is_none_or(|t| at.since(*t) >= DAY);
+            let next = known.range(key..).chain(known.iter()).take(ASKED);
+            let gone = next.filter(|(_, c)| old(c)).map(|(key, _)| *key);
+            for key in gone.collect::<Vec<Fingerprint>>() {
+                known.remove(&key);
+            }
             if known.len() >= MAX_KEYS {
                 return;
             }

@@ -9,6 +9,11 @@ use crate::model::{IncidentId, Millis};
 
 /// Units for the timers of an entry.
 const FIRED: usize = 500;
+/// Units for the timers of an entry while alerts are placed [later](LATE) than it is their turn: each entry waits for the
+/// disk, so that more has to be done with one of them.
+const FIRED_IF_LATE: usize = 2000;
+/// See [`FIRED_IF_LATE`].
+const LATE: Millis = Millis::secs(1);
 /// Units to place alerts and to look at what was touched. The first look has room, unless a hold ended.
 const MOST: usize = 800;
 /// A look at an incident, whatever its size.
@@ -76,14 +81,22 @@ impl Engine {
 
     /// Whether the timers of this entry have done enough.
     pub(super) fn enough_fired(&self) -> bool {
-        self.work.fired >= FIRED
+        self.work.fired >= self.may_fire_in_all()
+    }
+
+    fn may_fire_in_all(&self) -> usize {
+        let next = self.state.waiting.first_key_value();
+        match next.is_some_and(|(_, turn)| self.state.at.since(*turn) >= LATE) {
+            true => FIRED_IF_LATE,
+            false => FIRED,
+        }
     }
 
     /// Counts what a timer will cost that is about to fire, unless that is too much for what is left of this entry.
     pub(super) fn may_fire(&mut self, timer: &Timer) -> bool {
         let units = self.timer_costs(timer);
         let fired = self.work.fired.saturating_add(units);
-        if self.work.fired > 0 && fired > FIRED {
+        if self.work.fired > 0 && fired > self.may_fire_in_all() {
             return false;
         }
         self.work.fired = fired;
