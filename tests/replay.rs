@@ -124,6 +124,13 @@ fn the_same_recording_gives_the_same_bytes() {
     let (restarted, other) = predictions_with(&folder, &config, &recording, &often);
     assert_eq!(first, restarted);
     assert_eq!(summary["digest"], other["digest"]);
+    assert_eq!(summary["graph_loads"], Value::Null);
+    let anew = ["--graph-every", "2"];
+    let (reloaded, other) = predictions_with(&folder, &config, &recording, &anew);
+    assert_eq!(first, reloaded);
+    // Of 13 lines. The state keeps a number for each CI it has known, so it shows that there was one more.
+    assert_eq!(other["graph_loads"], 6);
+    assert_ne!(summary["digest"], other["digest"]);
     let told: Value = serde_json::from_slice(&first).unwrap();
     // Two alerts of one body: the first has its name, the second one like it.
     for id in ["am1", "am1#2", "am3", "n1", "n8"] {

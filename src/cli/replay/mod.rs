@@ -9,6 +9,7 @@ mod player;
 mod predictions;
 mod progress;
 mod recording;
+mod reload;
 mod story;
 mod summary;
 mod tape;
@@ -46,6 +47,9 @@ pub(super) struct Options {
     /// Lose the process after every N entries and start it again, from snapshots and the log: nothing may change.
     #[arg(long, value_name = "N", requires = "recording", value_parser = clap::value_parser!(u32).range(1..))]
     restart_every: Option<u32>,
+    /// Load the CMDB anew after every N lines, with an unrelated CI more or without it: nothing may change.
+    #[arg(long, value_name = "N", requires = "recording", value_parser = clap::value_parser!(u32).range(1..))]
+    graph_every: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -63,6 +67,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         graphs: None,
         config,
         restart_every: options.restart_every,
+        graph_every: options.graph_every,
     };
     let tape = match (&options.recording, &options.store) {
         (Some(file), _) => {
@@ -148,6 +153,7 @@ fn compared(
         config: Some(other),
         graphs,
         restart_every: options.restart_every,
+        graph_every: options.graph_every,
     })?;
     if let Some(file) = &options.predictions {
         write(file, &after.story)?;

@@ -34,6 +34,8 @@ pub(super) struct Player {
     pub(super) watch: Option<Watch>,
     /// Entries after which the process starts anew, if it does.
     pub(super) restart_every: Option<u32>,
+    /// Times the graph was loaded anew, if it was to be.
+    pub(super) graph_loads: Option<u64>,
     /// Entries so far, where that matters.
     entries: u32,
 }
@@ -78,6 +80,7 @@ impl Player {
             acted: Acted::default(),
             watch: None,
             restart_every: None,
+            graph_loads: None,
             entries: 0,
         })
     }

@@ -21,6 +21,7 @@ pub(super) struct Summary {
     moves: usize,
     largest: Option<(IncidentId, usize, String)>,
     took: Duration,
+    graph_loads: Option<u64>,
     idle: Idle,
     digest: u64,
 }
@@ -55,6 +56,7 @@ impl Summary {
             moves: count("move"),
             largest,
             took,
+            graph_loads: player.graph_loads,
             idle: player.acted.idle(),
             digest: player.engine().digest(),
         }
@@ -72,6 +74,9 @@ impl Summary {
             Some((id, size, cause)) => format!("{id} with {size} alerts, cause {cause}"),
             None => "none".to_owned(),
         };
+        let graphs = self.graph_loads.map_or_else(String::new, |n| {
+            format!("graphs     {n} loaded anew, with a CI more or without it\n")
+        });
         format!(
             "events     {} ({} refused), {} a second\n\
              alerts     {}\n\
@@ -80,7 +85,7 @@ impl Summary {
              merges     {} ({} of two tickets)\n\
              splits     {}, moves {}\n\
              largest    {largest}\n\
-             digest     {:016x}\n{}",
+             digest     {:016x}\n{graphs}{}",
             self.events,
             self.refused,
             self.speed(),
@@ -111,6 +116,7 @@ impl Summary {
             "largest": self.largest.as_ref().map(|(id, size, cause)| {
                 json!({"incident": id.to_string(), "alerts": size, "cause": cause})
             }),
+            "graph_loads": self.graph_loads,
             "digest": format!("{:016x}", self.digest),
             "idle_rules": self.idle.json(),
             "events_per_second": u64::try_from(self.speed()).unwrap_or(u64::MAX),

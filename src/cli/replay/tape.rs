@@ -4,6 +4,7 @@ use super::findings::watch::Watch;
 use super::player::Player;
 use super::progress::Progress;
 use super::recording::{self, Line, What};
+use super::reload::Reloads;
 use crate::cli::copy::Copy;
 use crate::config::planned::{AHEAD, OF_CONFIG};
 use crate::config::{Config, SourceConf};
@@ -53,6 +54,8 @@ pub(super) struct Regime {
     pub(super) graphs: Option<Vec<RawGraph>>,
     /// Entries of a recording after which the process starts anew.
     pub(super) restart_every: Option<u32>,
+    /// Lines of a recording after which the graph is loaded anew, with a CI more or without it.
+    pub(super) graph_every: Option<u32>,
 }
 
 impl Tape {
@@ -214,6 +217,8 @@ fn recorded(lines: &[Line], regime: &Regime, watch: Option<Watch>) -> Result<Pla
     for raw in regime.graphs.iter().flatten() {
         player.graph(raw, begin)?;
     }
+    let reloads = regime.graph_every.map(|n| Reloads::new(n, &player));
+    let mut reloads = reloads.transpose()?;
     let doors = doors(config);
     let mut progress = Progress::new(u64::try_from(lines.len()).unwrap_or(0));
     let mut plans = Plans::new(config);
@@ -244,9 +249,13 @@ fn recorded(lines: &[Line], regime: &Regime, watch: Option<Watch>) -> Result<Pla
                 post(&mut player, &doors, source, &body, &id)?;
             }
         }
+        if let Some(reloads) = &mut reloads {
+            reloads.line(&mut player, line.at)?;
+        }
         progress.step();
     }
     progress.end();
+    player.graph_loads = reloads.map(|r| r.loads);
     player.finish()?;
     Ok(player)
 }
