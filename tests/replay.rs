@@ -173,6 +173,87 @@ fn the_same_recording_gives_the_same_bytes() {
 }
 
 #[test]
+fn no_severe_alert_joins_a_ticket_that_a_person_took_silently() {
+    let folder = Folder::new("replay-touched");
+    let recording = folder.join("recording.ndjson");
+    let down = |at: &str, host: &str| {
+        let body = format!(
+            "HOSTNAME={host}&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT=gone"
+        );
+        let content_type = "application/x-www-form-urlencoded";
+        let line = serde_json::json!({
+            "at": at, "id": host, "source": "nagios", "content_type": content_type, "body": body
+        });
+        format!("{line}\n")
+    };
+    // When the server behind them is gone too, the ticket has been there for minutes.
+    let lines = [
+        down("2026-11-22T07:00:00Z", "switch1"),
+        down("2026-11-22T07:00:00Z", "router1"),
+        down("2026-11-22T07:10:00Z", "srv1"),
+    ];
+    std::fs::write(&recording, lines.concat()).unwrap();
+    let config = fixture("correlated.toml");
+    let (_, nobody) = predictions(&folder, &config, &recording);
+    assert_eq!(nobody["touched"], Value::Null);
+    let (_, taken) = predictions_with(&folder, &config, &recording, &["--touched"]);
+    let expected = serde_json::json!({"tickets": 1, "joined": 1, "notes": 1, "silent": 0});
+    assert_eq!(taken["touched"], expected);
+    let text = out(&replay(&[
+        &"--config",
+        &config,
+        &"--recording",
+        &recording,
+        &"--touched",
+    ]));
+    let line = "\ntouched    1, severe alerts that joined 1, notes of them 1, silent 0\n";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn options_that_try_a_recording_out_refuse_nonsense() {
+    let (config, recording) = (fixture("correlated.toml"), fixture("recording.ndjson"));
+    let refused = |more: &[&str]| {
+        let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
+            vec![&"--config", &config, &"--recording", &recording];
+        for argument in more {
+            arguments.push(argument);
+        }
+        let output = replay(&arguments);
+        assert!(!output.status.success(), "{more:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for option in ["--restart-every", "--graph-every"] {
+        let why = refused(&[option, "0"]);
+        assert!(
+            why.contains(&format!("invalid value '0' for '{option} <N>'")),
+            "{why}"
+        );
+    }
+    let why = refused(&["--touched", "--against", "other.toml"]);
+    assert!(why.contains("cannot be used with"), "{why}");
+    let folder = Folder::new("replay-no-cmdb");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let bare = text.replace(
+        "[[cmdb]]\nname = \"file\"\nkind = \"file\"\npath = \"cmdb.json\"\n",
+        "",
+    );
+    assert_ne!(text, bare);
+    std::fs::write(folder.join("correlated.toml"), bare).unwrap();
+    let output = replay(&[
+        &"--config",
+        &folder.join("correlated.toml"),
+        &"--recording",
+        &recording,
+        &"--graph-every",
+        &"2",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(why.contains("--graph-every needs a CMDB"), "{why}");
+}
+
+#[test]
 fn a_line_that_cannot_be_played_is_named() {
     let folder = Folder::new("replay-bad");
     let recording = folder.join("recording.ndjson");

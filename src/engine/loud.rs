@@ -26,6 +26,17 @@ const AGAIN: Millis = Millis::mins(5);
 /// After this time without a note the next severe alert is the first again.
 const FORGOTTEN: Millis = Millis::mins(60);
 
+/// A severe alert of which a ticket that a person has touched was not told yet.
+#[derive(Clone, Debug)]
+pub struct Untold {
+    /// The ticket's row.
+    pub row: RowId,
+    /// The alert.
+    pub alert: AlertId,
+    /// When it may be told: in a storm severe alerts wait for each other.
+    pub due: Millis,
+}
+
 impl Engine {
     pub(super) fn is_severe(&self, alert: &Alert) -> bool {
         let rules = &self.state.rules.priority;
@@ -164,8 +175,7 @@ impl Engine {
         let joined = joined.filter(|_| touched).unwrap_or_default();
         let alerts: Vec<Alert> = joined
             .iter()
-            .filter_map(|a| self.state.alerts.get(a))
-            .filter(|a| a.incident.map(|i| self.incident_of(i)) == Some(id.incident))
+            .filter_map(|a| self.still_in(id.incident, *a))
             .cloned()
             .collect();
         let Some(worst) = alerts.iter().min_by_key(|a| (a.severity, a.arrived)) else {
@@ -220,16 +230,49 @@ impl Engine {
         out
     }
 
-    /// P1: severe live alerts of an incident whose touched ticket knows nothing of them.
-    pub(super) fn untold(&self) -> Vec<String> {
+    /// An alert, if it has not left the incident.
+    fn still_in(&self, id: IncidentId, alert: AlertId) -> Option<&Alert> {
+        let alert = self.state.alerts.get(&alert);
+        alert.filter(|a| a.incident.map(|i| self.incident_of(i)) == Some(id))
+    }
+
+    /// Severe live alerts of an incident that were not even found to be news to its touched ticket.
+    fn unfound(&self, id: IncidentId, row: &Row) -> Vec<AlertId> {
+        let known = self.state.incidents.get(&id);
+        let known = known.filter(|i| i.state.lives() && row.touched && row.ticket.is_some());
+        let severe = known.map(|i| self.severe_of(i)).unwrap_or_default();
+        severe.difference(&row.severe).copied().collect()
+    }
+
+    /// The severe alerts of an incident of which its touched tickets were not told yet: those that wait for their note,
+    /// and those that were not found.
+    pub fn untold(&self, id: IncidentId) -> Vec<Untold> {
         let mut out = Vec::new();
-        for (id, row) in &self.state.outbox {
-            let known = self.state.incidents.get(&id.incident);
-            let known = known.filter(|i| i.state.lives() && row.touched && row.ticket.is_some());
-            let Some(known) = known else {
+        let Some(known) = self.state.incidents.get(&id) else {
+            return out;
+        };
+        for row_id in self.rows_of(id) {
+            let row = self.state.outbox.get(&row_id);
+            let Some(row) = row.filter(|row| row.touched && row.ticket.is_some()) else {
                 continue;
             };
-            for alert in self.severe_of(known).difference(&row.severe) {
+            let waits = row.joined.iter().copied();
+            let waits = waits.filter(|a| self.still_in(id, *a).is_some());
+            let due = self.tells_severe_at(row, known);
+            out.extend(waits.chain(self.unfound(id, row)).map(|alert| Untold {
+                row: row_id.clone(),
+                alert,
+                due,
+            }));
+        }
+        out
+    }
+
+    /// P1: severe live alerts of an incident whose touched ticket knows nothing of them.
+    pub(super) fn all_unfound(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for (id, row) in &self.state.outbox {
+            for alert in self.unfound(id.incident, row) {
                 out.push(format!(
                     "P1: {alert:?} is in {} without a word to its ticket at {}",
                     id.incident, id.target

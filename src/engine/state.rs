@@ -16,6 +16,7 @@ pub use super::flap::{Flap, FlapsTold};
 pub use super::hands::Hands;
 pub use super::hours::Hours;
 pub use super::incident::{How, Incident, IncidentState, Member, Merge, Told, Turn};
+pub use super::loud::Untold;
 pub use super::maintenance::{Change, Window};
 pub use super::numbered::Numbered;
 pub use super::order::Lags;

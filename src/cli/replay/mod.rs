@@ -12,6 +12,7 @@ mod recording;
 mod reload;
 mod story;
 mod summary;
+mod taken;
 mod tape;
 
 use super::print;
@@ -50,6 +51,9 @@ pub(super) struct Options {
     /// Load the CMDB anew after every N lines, with an unrelated CI more or without it: nothing may change.
     #[arg(long, value_name = "N", requires = "recording", value_parser = clap::value_parser!(u32).range(1..))]
     graph_every: Option<u32>,
+    /// Every ticket is taken by a person at once. Says how many severe alerts joined one silently: none may.
+    #[arg(long, requires = "recording", conflicts_with = "against")]
+    touched: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -68,6 +72,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         config,
         restart_every: options.restart_every,
         graph_every: options.graph_every,
+        touched: options.touched,
     };
     let tape = match (&options.recording, &options.store) {
         (Some(file), _) => {
@@ -86,8 +91,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         return compared(options, &tape, regime, other);
     }
     let begun = Instant::now();
-    let player = tape.play(&regime)?;
-    let summary = Summary::of(&player, begun.elapsed());
+    let mut player = tape.play(&regime)?;
+    let summary = Summary::of(&mut player, begun.elapsed());
     if let Some(file) = &options.predictions {
         write(file, &player.story)?;
     }
@@ -154,6 +159,7 @@ fn compared(
         graphs,
         restart_every: options.restart_every,
         graph_every: options.graph_every,
+        touched: options.touched,
     })?;
     if let Some(file) = &options.predictions {
         write(file, &after.story)?;

@@ -3,6 +3,7 @@
 use super::acted::Acted;
 use super::findings::watch::Watch;
 use super::story::Story;
+use super::taken::{Count, Taken};
 use crate::config::Plumbing;
 use crate::daemon::{chain, deliver};
 use crate::engine::{Answer, Delivery, Effects, Engine, snapshot};
@@ -34,6 +35,8 @@ pub(super) struct Player {
     pub(super) watch: Option<Watch>,
     /// Entries after which the process starts anew, if it does.
     pub(super) restart_every: Option<u32>,
+    /// What a person has, if a person takes every ticket.
+    pub(super) taken: Option<Taken>,
     /// Times the graph was loaded anew, if it was to be.
     pub(super) graph_loads: Option<u64>,
     /// Entries so far, where that matters.
@@ -80,6 +83,7 @@ impl Player {
             acted: Acted::default(),
             watch: None,
             restart_every: None,
+            taken: None,
             graph_loads: None,
             entries: 0,
         })
@@ -193,6 +197,12 @@ impl Player {
         self.story.events(self.node.engine(), id, answers);
     }
 
+    /// What is to be said at the end of the tickets that a person took, if a person takes them.
+    pub(super) fn touched(&mut self) -> Option<Count> {
+        let (engine, now) = (self.node.engine(), self.now);
+        self.taken.as_mut().map(|taken| taken.count(engine, now))
+    }
+
     /// The engine, to read.
     pub(super) fn engine(&self) -> &Engine {
         self.node.engine()
@@ -222,6 +232,9 @@ impl Player {
             if let Some(watch) = &mut self.watch {
                 watch.alerts(self.node.engine(), self.now, &effects.alerts);
             }
+            if let Some(taken) = &mut self.taken {
+                taken.after(self.node.engine(), &effects.incidents);
+            }
             let deliveries = std::mem::take(&mut effects.deliveries);
             if deliveries.is_empty() {
                 return Ok(());
@@ -238,13 +251,24 @@ impl Player {
             let mut receipts = Vec::with_capacity(deliveries.len());
             for delivery in &deliveries {
                 self.story.delivered(self.now, delivery);
-                let receipt = deliver::receipt(delivery, outcome(delivery));
+                let mut outcome = outcome(delivery);
+                if let Some(taken) = &mut self.taken {
+                    outcome = taken.answer(delivery, outcome);
+                }
+                let receipt = deliver::receipt(delivery, outcome);
                 receipts.push(Record::Receipt(receipt));
             }
             effects = self
                 .node
                 .commit(self.now, &receipts)
                 .map_err(|e| chain(&e))?;
+            let fresh = self.taken.as_mut().map(Taken::fresh).unwrap_or_default();
+            if !fresh.is_empty() {
+                // As after a poll, which leaves alone what is under way.
+                self.after(effects)?;
+                let changes = self.taken.as_ref().map(|taken| taken.changes(fresh));
+                return self.entry(&changes.unwrap_or_default()).map(drop);
+            }
         }
     }
 }

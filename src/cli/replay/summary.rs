@@ -3,6 +3,7 @@
 use super::acted::Idle;
 use super::player::Player;
 use super::story::Story;
+use super::taken::Count;
 use crate::model::IncidentId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,13 +23,15 @@ pub(super) struct Summary {
     largest: Option<(IncidentId, usize, String)>,
     took: Duration,
     graph_loads: Option<u64>,
+    touched: Option<Count>,
     idle: Idle,
     digest: u64,
 }
 
 impl Summary {
     /// Counts.
-    pub(super) fn of(player: &Player, took: Duration) -> Summary {
+    pub(super) fn of(player: &mut Player, took: Duration) -> Summary {
+        let touched = player.touched();
         let story = &player.story;
         let count = |op: &str| story.ops.iter().filter(|o| o.op == op).count();
         let mut sizes: BTreeMap<IncidentId, usize> = BTreeMap::new();
@@ -57,6 +60,7 @@ impl Summary {
             largest,
             took,
             graph_loads: player.graph_loads,
+            touched,
             idle: player.acted.idle(),
             digest: player.engine().digest(),
         }
@@ -77,6 +81,7 @@ impl Summary {
         let graphs = self.graph_loads.map_or_else(String::new, |n| {
             format!("graphs     {n} loaded anew, with a CI more or without it\n")
         });
+        let touched = self.touched.map_or_else(String::new, Count::text);
         format!(
             "events     {} ({} refused), {} a second\n\
              alerts     {}\n\
@@ -85,7 +90,7 @@ impl Summary {
              merges     {} ({} of two tickets)\n\
              splits     {}, moves {}\n\
              largest    {largest}\n\
-             digest     {:016x}\n{graphs}{}",
+             digest     {:016x}\n{graphs}{touched}{}",
             self.events,
             self.refused,
             self.speed(),
@@ -117,6 +122,7 @@ impl Summary {
                 json!({"incident": id.to_string(), "alerts": size, "cause": cause})
             }),
             "graph_loads": self.graph_loads,
+            "touched": self.touched.map(Count::json),
             "digest": format!("{:016x}", self.digest),
             "idle_rules": self.idle.json(),
             "events_per_second": u64::try_from(self.speed()).unwrap_or(u64::MAX),

@@ -5,6 +5,7 @@ use super::player::Player;
 use super::progress::Progress;
 use super::recording::{self, Line, What};
 use super::reload::Reloads;
+use super::taken::Taken;
 use crate::cli::copy::Copy;
 use crate::config::planned::{AHEAD, OF_CONFIG};
 use crate::config::{Config, SourceConf};
@@ -56,6 +57,8 @@ pub(super) struct Regime {
     pub(super) restart_every: Option<u32>,
     /// Lines of a recording after which the graph is loaded anew, with a CI more or without it.
     pub(super) graph_every: Option<u32>,
+    /// A person takes every ticket of a recording at once.
+    pub(super) touched: bool,
 }
 
 impl Tape {
@@ -209,6 +212,7 @@ fn recorded(lines: &[Line], regime: &Regime, watch: Option<Watch>) -> Result<Pla
     player.watch_rules(Some(&config.plumbing));
     player.watch = watch;
     player.restart_every = regime.restart_every;
+    player.taken = regime.touched.then(Taken::default);
     player.started(begin)?;
     let rules = Record::Rules(RulesV1 {
         text: config.rules.canonical(),

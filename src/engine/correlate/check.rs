@@ -50,7 +50,7 @@ pub fn broken(engine: &Engine) -> Vec<String> {
             out.push(format!("I2: {id} was merged into nothing"));
         }
     }
-    out.extend(engine.untold());
+    out.extend(engine.all_unfound());
     let mut tickets: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for (row, known) in &state.outbox {
         if let Some(ticket) = &known.ticket {
