@@ -268,6 +268,15 @@ impl Engine {
         out
     }
 
+    /// Whether nothing of it is left to be told: the ticket was told, or the alert has left the incident.
+    pub fn is_settled(&self, untold: &Untold) -> bool {
+        let Untold { row, alert, .. } = untold;
+        let known = self.state.outbox.get(row);
+        let told = known.is_some_and(|r| r.severe.contains(alert) && !r.joined.contains(alert));
+        let there = self.state.alerts.contains_key(alert);
+        told || (there && self.still_in(row.incident, *alert).is_none())
+    }
+
     /// P1: severe live alerts of an incident whose touched ticket knows nothing of them.
     pub(super) fn all_unfound(&self) -> Vec<String> {
         let mut out = Vec::new();

@@ -23,6 +23,8 @@ pub(super) struct Taken {
     /// What the tickets of each incident were not told when it was last looked at. The engine forgets what is over,
     /// so what an incident ended with stays here.
     untold: BTreeMap<IncidentId, Vec<Untold>>,
+    /// What waited to be told and waits no more, though it was not told.
+    lost: BTreeSet<(RowId, AlertId)>,
     /// Every severe alert that joined a ticket.
     joined: BTreeSet<(RowId, AlertId)>,
     /// Notes that told of severe alerts.
@@ -33,7 +35,7 @@ impl Taken {
     /// What the tool answers in place of `plain`, the answer where nobody has touched anything: as tools do, the state
     /// and the fields of a person's ticket are left to the person.
     pub(super) fn answer(&mut self, delivery: &Delivery, plain: OutcomeV1) -> OutcomeV1 {
-        let key = |ticket: &str| (delivery.target.to_string(), ticket.to_owned());
+        let named = |ticket: &str| (delivery.target.to_string(), ticket.to_owned());
         if delivery.step == StepName::Create {
             if let OutcomeV1::Done { ticket, .. } = &plain {
                 let seen = Seen {
@@ -42,12 +44,12 @@ impl Taken {
                     owner: PERSON.to_owned(),
                     dropped: Vec::new(),
                 };
-                self.tickets.insert(key(ticket), seen);
-                self.fresh.push(key(ticket));
+                self.tickets.insert(named(ticket), seen);
+                self.fresh.push(named(ticket));
             }
             return plain;
         }
-        let Some(known) = self.tickets.get_mut(&key(&delivery.ticket)) else {
+        let Some(known) = self.tickets.get_mut(&named(&delivery.ticket)) else {
             return plain;
         };
         let over = known.state == TicketState::Resolved;
@@ -104,9 +106,12 @@ impl Taken {
                 continue;
             }
             let untold = engine.untold(*id);
-            let joined = untold.iter().map(|u| (u.row.clone(), u.alert));
-            self.joined.extend(joined);
-            self.untold.insert(*id, untold);
+            let waits: BTreeSet<_> = untold.iter().map(key).collect();
+            let before = self.untold.insert(*id, untold).unwrap_or_default();
+            let over = before.iter().filter(|u| !waits.contains(&key(u)));
+            let lost = over.filter(|u| !engine.is_settled(u));
+            self.lost.extend(lost.map(key));
+            self.joined.extend(waits);
         }
     }
 
@@ -116,14 +121,21 @@ impl Taken {
         let all: BTreeSet<IncidentId> = all.collect();
         self.after(engine, &all);
         let untold = self.untold.values().flatten();
+        // What comes in a storm may still wait for its time.
+        let due = untold.filter(|u| u.due <= now).map(key);
+        let silent: BTreeSet<_> = due.chain(self.lost.iter().cloned()).collect();
         Count {
             tickets: self.tickets.len(),
             joined: self.joined.len(),
             notes: self.notes,
-            // What comes in a storm may still wait for its time.
-            silent: untold.filter(|u| u.due <= now).count(),
+            silent: silent.len(),
         }
     }
+}
+
+/// The ticket's row and the alert.
+fn key(untold: &Untold) -> (RowId, AlertId) {
+    (untold.row.clone(), untold.alert)
 }
 
 fn state(seen: &Seen) -> OutcomeV1 {
