@@ -233,7 +233,7 @@ fn a_cmdb_with_an_unrelated_ci_more_brings_no_word_to_any_ticket() {
     for seed in 1..=3 {
         let estate = estate(seed);
         let mut other = estate.cmdb.clone();
-        let more = json!({"id": "aaa-one-more", "name": "aaa-one-more"});
+        let more = json!({"id": "aaa-one-more", "name": "aaa-one-more", "class": "museum"});
         other["cis"].as_array_mut().unwrap().insert(0, more);
         let (plain, ..) = run(&estate, false, None);
         let (swapped, ..) = run(&estate, false, Some(&other));

@@ -4,14 +4,20 @@ use crate::engine::{Effects, Engine};
 use crate::model::{AlertId, IncidentId};
 use dashmap::DashMap;
 use serde_json::Value;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A view of an incident goes through its alerts: one of more is shown once a second, not with every entry.
+const LARGE: usize = 1000;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Board {
     incidents: DashMap<IncidentId, Arc<Value>>,
     alerts: DashMap<AlertId, Arc<Value>>,
+    /// Large incidents that changed since they were shown.
+    changed: Mutex<BTreeSet<IncidentId>>,
     /// When the engine thread last went round, in milliseconds since 1970.
     alive: AtomicI64,
 }
@@ -30,11 +36,27 @@ impl Board {
     /// What an entry changed.
     pub fn update(&self, engine: &Engine, effects: &Effects) {
         for id in &effects.incidents {
-            self.incident_changed(engine, *id);
+            let known = engine.state().incidents.get(id);
+            match known.is_some_and(|i| i.members.len() > LARGE) {
+                true => drop(self.changed().insert(*id)),
+                false => self.incident_changed(engine, *id),
+            }
         }
         for id in &effects.alerts {
             self.alert_changed(engine, *id);
         }
+    }
+
+    /// What changed of large incidents; to be called every second.
+    pub fn catch_up(&self, engine: &Engine) {
+        let changed = std::mem::take(&mut *self.changed());
+        for id in changed {
+            self.incident_changed(engine, id);
+        }
+    }
+
+    fn changed(&self) -> MutexGuard<'_, BTreeSet<IncidentId>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn incident_changed(&self, engine: &Engine, id: IncidentId) {

@@ -84,6 +84,7 @@ impl Loop {
             return Ok(());
         }
         self.gauged = Instant::now();
+        self.c.board.catch_up(self.c.node.engine());
         gauges::update(&self.c.metrics, self.c.node.engine(), now);
         self.c
             .metrics

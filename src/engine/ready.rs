@@ -4,6 +4,7 @@
 
 use super::Engine;
 use super::cis::Cis;
+use super::correlate::impact::service_class;
 use super::state::{InForce, Walked};
 use crate::graph::{Graph, Ix, RawGraph, Since};
 use crate::model::{CiId, IncidentId};
@@ -139,9 +140,13 @@ impl Engine {
         let new = self.force.after(rules, graph, since, cis);
         let before = std::mem::replace(&mut self.force, new);
         let stale = since.stale();
-        let classes = |force: &InForce| force.graph.as_ref().map(|g| g.classes().clone());
-        let same_classes = classes(&before) == classes(&self.force);
-        if !same_classes || stale.cones.len().max(stale.dependants.len()) > MANY {
+        let priority = &self.state.rules.priority;
+        let service = |force: &InForce| {
+            let class = force.graph.as_ref().map(|g| service_class(priority, g));
+            class.flatten().cloned()
+        };
+        let other_services = service(&before) != service(&self.force);
+        if other_services || stale.cones.len().max(stale.dependants.len()) > MANY {
             self.forget_graph();
             self.rank_all_anew();
             return since.same_names();

@@ -63,8 +63,7 @@ impl Reloads {
     }
 }
 
-/// The same estate with a CI more, at its place in the order of keys. It is of a class that is there: one that is new
-/// to the estate has the causes of all incidents ranked anew.
+/// The same estate with a CI more of a class of its own, at its place in the order of keys.
 fn with_one_more(raw: &RawGraph) -> RawGraph {
     let mut key = MORE.to_owned();
     while raw.cis.iter().any(|ci| ci.key == key || ci.name == key) {
@@ -74,12 +73,8 @@ fn with_one_more(raw: &RawGraph) -> RawGraph {
     let place = more.cis.partition_point(|ci| ci.key < key);
     let ci = Ci {
         name: key.clone(),
+        class: key.clone(),
         key,
-        class: raw
-            .cis
-            .first()
-            .map(|ci| ci.class.clone())
-            .unwrap_or_default(),
         ..Ci::default()
     };
     more.cis.insert(place, ci);

@@ -31,7 +31,10 @@ pub fn bare_name(key: &str) -> &str {
 
 /// The class of what is a service to people: the first of the service classes that the CMDB uses. Where it has
 /// business services, what it calls a service is most often a part of one.
-pub(super) fn service_class<'a>(rules: &'a PriorityRules, graph: &Graph) -> Option<&'a String> {
+pub(in crate::engine) fn service_class<'a>(
+    rules: &'a PriorityRules,
+    graph: &Graph,
+) -> Option<&'a String> {
     let mut used = rules.service_classes.iter();
     used.find(|class| graph.classes().contains(*class))
 }
