@@ -369,3 +369,25 @@ fn of_two_alerts_that_fire_again_in_one_moment_both_return_whichever_arrives_fir
     // The ticket that is about to be resolved goes on.
     assert_eq!((again([0, 1]), again([1, 0])), (1, 1));
 }
+
+#[test]
+fn where_alerts_wait_too_long_for_their_place_an_entry_does_more() {
+    // Entries that are needed for 400 alerts, the first of them so long after their turn.
+    let entries = |late: Millis| {
+        let mut world = World::new(&ordering_rules(), Some(SAMPLE));
+        let begin = world.now;
+        let down = |n| host(&format!("h{n}"), EventState::Firing, begin);
+        world.send("nagios", &(0..400).map(down).collect::<Vec<_>>());
+        let turn = world.node.engine().state().waiting.values().max();
+        world.now = turn.unwrap().plus(late);
+        let entry = |_: &usize| {
+            world.now = world.now.plus(Millis(1));
+            world.commit(&[correlated::record::Record::Tick]);
+            world.node.engine().state().waiting.is_empty()
+        };
+        (1..=400).find(entry).expect("all are placed")
+    };
+    let (on_time, late) = (entries(Millis(0)), entries(seconds(2)));
+    assert!((150..250).contains(&on_time), "{on_time}");
+    assert!(late * 3 < on_time, "{late} {on_time}");
+}

@@ -49,7 +49,7 @@ const LISTEN: &[Key] = &[
     key("body_timeout", Duration, Toml("\"30s\""), "time for the body of a request"),
     key("answer_timeout", Duration, Toml("\"20s\""), "time until an alert is on disk; after it the sender gets 503"),
     key("max_connections", Integer(1, 100_000), Toml("512"), "connections at once, per listener"),
-    key("max_alerts", Integer(1, 10_000_000), Toml("500000"), "alerts that are kept at once; beyond it a sender of a new alert gets 503, while recoveries and what is known still pass"),
+    key("max_alerts", Integer(1, 10_000_000), Toml("500000"), "alerts that are kept at once, at some 8 KiB of memory each; beyond it a sender of a new alert gets 503, while recoveries and what is known still pass"),
     key("queue", Size, Toml("\"64MiB\""), "bytes that may wait per source; beyond it the sender gets 503"),
 ];
 
