@@ -95,6 +95,9 @@ impl Engine {
         near.sort_unstable();
         near.dedup();
         near.retain(|other| *other != mine && self.may_link(mine, *other, new.shadow, new.began));
+        if near.is_empty() {
+            return None;
+        }
         // Weighing changes none of them but what is known of their causes.
         let mut incidents = std::mem::take(&mut self.state.incidents);
         let known = incidents.get_mut(&mine).map(|known| {
