@@ -120,6 +120,11 @@ fn without_values(value: &mut Value) {
     }
 }
 
+fn first_incident(world: &World) -> &correlated::engine::state::Incident {
+    let known = &world.node.engine().state().incidents;
+    known.get(&IncidentId(1)).unwrap()
+}
+
 #[test]
 fn an_explanation_is_as_recorded() {
     let mut world = World::new(&rules(), Some(SAMPLE));
@@ -161,18 +166,7 @@ fn joining_alerts_keep_nothing_and_turning_points_keep_little() {
     for n in 0..200 {
         down(&mut world, &format!("srv{n}"));
     }
-    let kept = |world: &World| {
-        world
-            .node
-            .engine()
-            .state()
-            .incidents
-            .get(&IncidentId(1))
-            .unwrap()
-            .why
-            .kept
-            .clone()
-    };
+    let kept = |world: &World| first_incident(world).why.kept.clone();
     let turned: Vec<_> = kept(&world).iter().map(|k| k.turned.clone()).collect();
     // The switch, for one alert its first server, and the switch again.
     assert!(
@@ -201,15 +195,7 @@ fn of_many_turning_points_the_first_the_last_and_that_of_the_ticket_stay() {
         let cause = CommandV1::Cause(CauseV1 { incident, ci });
         world.command("uid 1000 (jane)", cause).unwrap();
     }
-    let kept = &world
-        .node
-        .engine()
-        .state()
-        .incidents
-        .get(&IncidentId(1))
-        .unwrap()
-        .why
-        .kept;
+    let kept = &first_incident(&world).why.kept;
     let versions: Vec<u32> = kept.iter().map(|k| k.version).collect();
     assert_eq!(versions.len(), 32, "{versions:?}");
     assert_eq!(versions[0], 1);

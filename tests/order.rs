@@ -138,7 +138,7 @@ fn what_ends_before_its_turn_is_over_at_once_and_has_its_incident_all_the_same()
     world.advance(Millis::mins(30));
     let engine = world.node.engine();
     let incident = engine.alert_by(alert).unwrap().incident.unwrap();
-    let known = &engine.state().incidents.get(&incident).unwrap();
+    let known = engine.state().incidents.get(&incident).unwrap();
     assert!(!known.state.lives() && known.live == 0, "{known:?}");
     assert!(world.tool.tickets.is_empty(), "{:?}", world.tool.tickets);
 }
@@ -159,11 +159,8 @@ fn what_its_recovery_overtakes_on_the_way_tells_of_its_fault_all_the_same() {
     let engine = world.node.engine();
     let alert = engine.alert_by(answer.alert.unwrap()).unwrap();
     assert!(!alert.live());
-    let known = &engine
-        .state()
-        .incidents
-        .get(&alert.incident.unwrap())
-        .unwrap();
+    let incident = alert.incident.unwrap();
+    let known = engine.state().incidents.get(&incident).unwrap();
     assert!(!known.state.lives() && known.live == 0, "{known:?}");
     assert!(world.tool.tickets.is_empty(), "{:?}", world.tool.tickets);
     // What comes when nothing is on its way any more is late, and no more.

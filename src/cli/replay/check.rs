@@ -255,30 +255,12 @@ fn parts(live: &State, replayed: &State) -> Vec<String> {
         "last incident" last_incident,
         "last delivery" last_delivery,
     }
-    keys(
-        &mut out,
-        "source",
-        live.sources.iter(),
-        replayed.sources.iter(),
-    );
-    keys(
-        &mut out,
-        "alert",
-        live.alerts.iter(),
-        replayed.alerts.iter(),
-    );
-    keys(
-        &mut out,
-        "incident",
-        live.incidents.iter(),
-        replayed.incidents.iter(),
-    );
-    keys(
-        &mut out,
-        "outbox row",
-        live.outbox.iter(),
-        replayed.outbox.iter(),
-    );
+    macro_rules! maps {
+        ($($name:literal $field:ident),* $(,)?) => {
+            $(keys(&mut out, $name, live.$field.iter(), replayed.$field.iter());)*
+        };
+    }
+    maps!("source" sources, "alert" alerts, "incident" incidents, "outbox row" outbox);
     out
 }
 
