@@ -380,6 +380,31 @@ fn every_kind_that_can_be_asked_is_polled() {
     }
 }
 
+#[test]
+fn what_a_person_does_while_our_own_write_waits_for_its_answer_is_seen_after_it() {
+    let row = row("freshservice");
+    let server = Server::start(row);
+    let more =
+        "poll = \"300ms\"\n[[cmdb]]\nname = \"cis\"\nkind = \"file\"\npath = \"%/cmdb.json\"\n";
+    let daemon = Daemon::new("slow", &server.target(row, more));
+    daemon.down("web1", "gone");
+    let ticket = server.ours();
+    daemon.wait_log(" opened");
+    server.slow(true);
+    let before = server.with(|m| m.get(&ticket).unwrap().hands.len());
+    daemon.run(&["cause", "I000001", "sw1"]).unwrap();
+    server.wait("the other cause", |m| {
+        m.get(&ticket).unwrap().hands.len() > before
+    });
+    server.takes(&ticket);
+    // Whether it was written before or after ours cannot be told yet, however often one looks.
+    server.wait_asked("GET api/v2/tickets", 4);
+    assert_eq!(hands(&daemon), Vec::<String>::new());
+    server.slow(false);
+    daemon.wait_log("was taken by a person");
+    daemon.wait_log("acknowledged by a person in tool");
+}
+
 // ---- owners who are told -------------------------------------------------------------------------------
 
 #[test]

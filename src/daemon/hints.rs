@@ -299,8 +299,8 @@ impl Hints {
             }
         }
         match judged(of.to_owned(), began, back, &self.inbox, &self.metrics).await {
-            true => Followed::Read,
-            false => Followed::Again,
+            Some(unsure) if unsure.is_empty() => Followed::Read,
+            Some(_) | None => Followed::Again,
         }
     }
 }

@@ -17,7 +17,7 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -49,7 +49,9 @@ pub(super) struct Back {
 }
 
 /// Tickets that were read, each with the tool's time of its change and how often.
-type Known = Arc<Mutex<BTreeMap<String, (String, u8)>>>;
+type Reads = BTreeMap<String, (String, u8)>;
+/// Those that could be judged: what was read while a delivery of ours was under way has to be read again.
+type Known = Arc<Mutex<Reads>>;
 
 /// A target's next poll.
 #[derive(Default)]
@@ -176,30 +178,35 @@ impl Asked<'_> {
             }
             other => other,
         }?;
-        let (back, next, ended) = self.read_all(changed, &cursor, known).await;
+        let (back, read, next, ended) = self.read_all(changed, &cursor, known).await;
         let name = self.name.to_owned();
-        if judged(name, began, back, self.inbox, self.metrics).await && next != cursor {
-            write(file, &next);
+        if let Some(unsure) = judged(name, began, back, self.inbox, self.metrics).await {
+            let clear = read.into_iter().filter(|(id, _)| !unsure.contains(id));
+            lock(known).extend(clear);
+            if unsure.is_empty() && next != cursor {
+                write(file, &next);
+            }
         }
         ended
     }
 
-    /// Reads what the query could only name, the oldest change first; and where the next poll begins.
+    /// Reads what the query could only name, the oldest change first. Answers how often each was read now, and where the
+    /// next poll begins, too.
     async fn read_all(
         &self,
         changed: Changed,
         cursor: &str,
         known: &Known,
-    ) -> (Back, String, Result<(), Refusal>) {
+    ) -> (Back, Reads, String, Result<(), Refusal>) {
         let mut back = Back {
             tickets: changed.tickets,
             gone: Vec::new(),
         };
-        let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
-        lock().retain(|id, _| changed.unread.iter().any(|u| u.id == *id));
+        let mut read = Reads::new();
+        lock(known).retain(|id, _| changed.unread.iter().any(|u| u.id == *id));
         let (mut next, mut reads) = (cursor.to_owned(), 0usize);
         for unread in changed.unread.into_iter().rev() {
-            let before = lock().get(&unread.id).cloned();
+            let before = lock(known).get(&unread.id).cloned();
             let times = before.map_or(0, |(at, n)| if at == unread.at { n } else { 0 });
             let (of, id) = (self.name.to_owned(), unread.id.clone());
             let ours = times < READS && {
@@ -208,7 +215,7 @@ impl Asked<'_> {
             };
             if ours {
                 if reads >= MAX_READS {
-                    return (back, next, Ok(()));
+                    return (back, read, next, Ok(()));
                 }
                 reads = reads.saturating_add(1);
                 match self.target.read(&unread.id).await {
@@ -221,14 +228,14 @@ impl Asked<'_> {
                     Err(Refusal::Reject(why)) => {
                         tracing::debug!("{}: {} cannot be read: {why}", self.name, unread.id);
                     }
-                    Err(refusal) => return (back, next, Err(refusal)),
+                    Err(refusal) => return (back, read, next, Err(refusal)),
                 }
                 let times = times.saturating_add(1);
-                lock().insert(unread.id, (unread.at.clone(), times));
+                read.insert(unread.id, (unread.at.clone(), times));
             }
             next = next.max(unread.at);
         }
-        (back, changed.cursor, Ok(()))
+        (back, read, changed.cursor, Ok(()))
     }
 }
 
@@ -249,44 +256,42 @@ async fn query(target: &Target, poll: Poll, cursor: &str) -> Result<Changed, Ref
     Err(Refusal::Stop("the poll has no end".to_owned()))
 }
 
-/// Hands in what was read. Answers whether all of it could be judged and is on disk.
+fn lock(known: &Known) -> MutexGuard<'_, Reads> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Hands in what was read. Answers the tickets that cannot be judged yet; `None` if nothing could be kept.
 pub(super) async fn judged(
     name: String,
     began: Seq,
     back: Back,
     inbox: &Inbox,
     metrics: &Metrics,
-) -> bool {
+) -> Option<Vec<String>> {
     if back.tickets.is_empty() && back.gone.is_empty() {
-        return true;
+        return Some(Vec::new());
     }
     let (say, said) = oneshot::channel();
     let (tell, told) = oneshot::channel();
     let of = name.clone();
     let judge = move |engine: &crate::engine::Engine| {
-        let (changes, mut sure) = engine.person_changes(&of, began, &back.tickets);
+        let (changes, mut unsure) = engine.person_changes(&of, began, &back.tickets);
         let mut records: Vec<Record> = changes.into_iter().map(Record::TicketChange).collect();
         for (ticket, into) in &back.gone {
             let (gone, clear) = engine.ticket_is_gone(&of, began, ticket, into);
             records.extend(gone.map(Record::TicketGone));
-            sure &= clear;
+            unsure.extend((!clear).then(|| ticket.clone()));
         }
-        say.send((records.len(), sure)).ok(); // whoever asked may have gone
+        say.send((records.len(), unsure)).ok(); // whoever asked may have gone
         records
     };
     inbox.command(Command::Changes(Box::new(judge), tell));
-    let Ok(Ok((count, sure))) = timeout(ASK, said).await else {
-        return false;
-    };
-    let written = matches!(timeout(ASK, told).await, Ok(Ok(())));
-    if written {
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
-        metrics
-            .ticket_changes
-            .with_label_values(&[&name])
-            .inc_by(count);
-    }
-    written && sure
+    let (count, unsure) = timeout(ASK, said).await.ok()?.ok()?;
+    timeout(ASK, told).await.ok()?.ok()?;
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    let changes = metrics.ticket_changes.with_label_values(&[&name]);
+    changes.inc_by(count);
+    Some(unsure)
 }
 
 pub(super) async fn ask<T: Send + 'static>(

@@ -1,11 +1,12 @@
-//! What people changed in tickets, found by a poll: which of it is news, and what follows.
+//! What people changed in tickets, found by a poll or with our own work on the ticket: which of it is news, and what
+//! follows.
 
 use super::Engine;
-use super::state::{IncidentState, Row};
+use super::state::{InFlight, IncidentState, Row, RowId};
 use crate::itsm::poll::Polled;
 use crate::itsm::{Seen, TicketState, shown};
 use crate::model::Seq;
-use crate::record::{TicketChangeV1, TicketGoneV1};
+use crate::record::{OutcomeV1, StepName, TicketChangeV1, TicketGoneV1};
 use std::collections::BTreeMap;
 
 impl Engine {
@@ -24,27 +25,27 @@ impl Engine {
     }
 
     /// The changes that a person made, among tickets that were read after the entry `began`. Compared with what we read
-    /// back after our own writes, so none of them comes back as news. `false`: a delivery of ours came between,
-    /// and something must be read again.
+    /// back after our own writes, so none of them comes back as news. And the tickets of which nothing can be said, for a
+    /// delivery of ours came between: they must be read again.
     pub fn person_changes(
         &self,
         target: &str,
         began: Seq,
         polled: &[Polled],
-    ) -> (Vec<TicketChangeV1>, bool) {
+    ) -> (Vec<TicketChangeV1>, Vec<String>) {
         let rows = self.state.outbox.iter();
         let rows: BTreeMap<&str, &Row> = rows
             .filter(|(id, row)| *id.target == *target && !row.shadow)
             .filter_map(|(_, row)| Some((row.ticket.as_deref()?, row)))
             .collect();
-        let (mut out, mut sure) = (Vec::new(), true);
+        let (mut out, mut unsure) = (Vec::new(), Vec::new());
         for ticket in polled {
             let row = rows.get(ticket.id.as_str());
             let Some(row) = row.filter(|row| is_news(row, &ticket.seen)) else {
                 continue;
             };
             if row.in_flight.is_some() || row.answered > began {
-                sure = false;
+                unsure.push(ticket.id.clone());
                 continue;
             }
             out.push(TicketChangeV1 {
@@ -53,7 +54,7 @@ impl Engine {
                 seen: ticket.seen.clone(),
             });
         }
-        (out, sure)
+        (out, unsure)
     }
 
     /// Our ticket that a tool names by the last part of our id for it.
@@ -117,13 +118,44 @@ impl Engine {
             return;
         };
         let id = id.clone();
-        let what = told(row, &change.seen);
-        let over = |state| matches!(state, TicketState::Resolved | TicketState::Closed);
-        if over(row.ticket_state) && !over(change.seen.state) {
+        let news = News::of(row, &change.seen);
+        row.see(&change.seen);
+        self.heed(&id, &change.seen, &news);
+        self.ticket_history(&id);
+        self.touch(id.incident);
+    }
+
+    /// What a person did to the ticket that was read with our own work on it, if that is news.
+    pub(super) fn news_beside(
+        &self,
+        id: &RowId,
+        flight: &InFlight,
+        outcome: &OutcomeV1,
+    ) -> Option<News> {
+        use StepName::{Create, Find, Link, Note, Probe, Read, Reopen, Resolve, Update};
+        let seen = seen_in(outcome)?;
+        let left = matches!(outcome, OutcomeV1::State { .. });
+        let theirs = match flight.step {
+            Update | Note | Read => true,
+            // What we did turns the state ourselves.
+            Resolve | Reopen => left,
+            Create | Find | Link | Probe => false,
+        };
+        let row = self.state.outbox.get(id)?;
+        let ours = row.ticket.is_some() && flight.other.is_none() && row.turning.is_none();
+        (theirs && ours && is_news(row, seen)).then(|| News::of(row, seen))
+    }
+
+    /// A person did something to a ticket: what follows for the incident.
+    pub(super) fn heed(&mut self, id: &RowId, seen: &Seen, news: &News) {
+        let Some(row) = self.state.outbox.get_mut(id) else {
+            return;
+        };
+        if news.opened_again {
             row.resolved_by_us = false; // whoever opens it again has it
         }
-        row.see(&change.seen);
-        let taken = !change.seen.owner.is_empty() || change.seen.state == TicketState::Open;
+        let ticket = row.ticket.clone().unwrap_or_default();
+        let taken = !seen.owner.is_empty() || seen.state == TicketState::Open;
         let known = self.state.incidents.get(&id.incident);
         let unheeded = known.is_some_and(|i| {
             i.acknowledged.is_none()
@@ -132,12 +164,38 @@ impl Engine {
         if taken && unheeded {
             self.acknowledge(id.incident, &format!("a person in {}", id.target));
         }
-        if let Some(what) = what {
-            let text = format!("{}: ticket {} {what}", id.target, shown(&change.ticket));
+        if let Some(what) = news.what {
+            let text = format!("{}: ticket {} {what}", id.target, shown(&ticket));
             self.said(id.incident, text);
         }
-        self.ticket_history(&id);
-        self.touch(id.incident);
+    }
+}
+
+/// What a person did to a ticket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct News {
+    /// In words; `None` if nothing that is told.
+    what: Option<&'static str>,
+    opened_again: bool,
+}
+
+impl News {
+    fn of(row: &Row, seen: &Seen) -> News {
+        let over = |state| matches!(state, TicketState::Resolved | TicketState::Closed);
+        News {
+            what: told(row, seen),
+            opened_again: over(row.ticket_state) && !over(seen.state),
+        }
+    }
+}
+
+/// How the ticket stood after our work on it.
+pub(super) fn seen_in(outcome: &OutcomeV1) -> Option<&Seen> {
+    match outcome {
+        OutcomeV1::Done { seen, .. } | OutcomeV1::Already { seen } | OutcomeV1::State { seen } => {
+            Some(seen)
+        }
+        OutcomeV1::Found(_) | OutcomeV1::Refused(_) | OutcomeV1::Unknown { .. } => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What tools answered: receipts, deliveries under way at a restart, changes by people.
 
 use super::state::{InFlight, Row, RowId, Timer};
-use super::{Engine, outbox};
+use super::{Engine, changes, outbox};
 use crate::invariant::{self, Invariant};
 use crate::itsm::{Seen, TicketState, shown};
 use crate::model::Millis;
@@ -43,6 +43,7 @@ impl Engine {
         row.answered = self.state.seq;
         let had = row.ticket.is_some();
         self.judge_tool(&id, &receipt.outcome);
+        let news = self.news_beside(&id, &flight, &receipt.outcome);
         match &receipt.outcome {
             outcome if flight.step == StepName::Link => self.link_answered(&id, &flight, outcome),
             OutcomeV1::Found(hits) => match flight.of {
@@ -55,12 +56,13 @@ impl Engine {
             OutcomeV1::Refused(refusal) => self.refused(&id, &flight, refusal),
             OutcomeV1::Unknown { why } => self.unknown(&id, &flight, why),
         }
-        if let OutcomeV1::Done { seen, .. }
-        | OutcomeV1::Already { seen }
-        | OutcomeV1::State { seen } = &receipt.outcome
-            && flight.step == StepName::Read
-        {
-            self.turned(&id, seen);
+        if let Some(seen) = changes::seen_in(&receipt.outcome) {
+            if let Some(news) = news {
+                self.heed(&id, seen, &news);
+            }
+            if flight.step == StepName::Read {
+                self.turned(&id, seen);
+            }
         }
         let row = self.state.outbox.get(&id);
         if !had && row.is_some_and(|r| r.ticket.is_some()) {

@@ -554,7 +554,8 @@ impl Bench {
         gone: &[(String, String)],
     ) -> bool {
         let engine = self.world.node.engine();
-        let (changes, mut sure) = engine.person_changes(target, began, seen);
+        let (changes, unsure) = engine.person_changes(target, began, seen);
+        let mut sure = unsure.is_empty();
         let mut records: Vec<Record> = changes.into_iter().map(Record::TicketChange).collect();
         for (ticket, into) in gone {
             let (record, clear) = engine.ticket_is_gone(target, began, ticket, into);

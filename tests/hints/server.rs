@@ -23,6 +23,8 @@ struct Inner {
     bodies: Vec<String>,
     /// Answers nothing but 503.
     away: bool,
+    /// Does what is asked, and keeps its answers to writes back.
+    slow: bool,
 }
 
 fn now() -> Millis {
@@ -39,6 +41,7 @@ impl Server {
             came: Vec::new(),
             bodies: Vec::new(),
             away: false,
+            slow: false,
         }));
         let behind = inner.clone();
         std::thread::spawn(move || {
@@ -74,12 +77,27 @@ impl Server {
         self.inner.lock().unwrap().away = away;
     }
 
+    pub fn slow(&self, slow: bool) {
+        self.inner.lock().unwrap().slow = slow;
+    }
+
     pub fn came(&self) -> Vec<String> {
         self.inner.lock().unwrap().came.clone()
     }
 
     pub fn bodies(&self) -> Vec<String> {
         self.inner.lock().unwrap().bodies.clone()
+    }
+
+    /// Waits until so many more requests of this method and path came.
+    pub fn wait_asked(&self, what: &str, times: usize) {
+        let asked = || self.came().iter().filter(|c| *c == what).count();
+        let (begun, wanted) = (Instant::now(), asked() + times);
+        while asked() < wanted {
+            let late = begun.elapsed() > Duration::from_secs(60);
+            assert!(!late, "{what}: {:#?}", self.came());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits for a level, not for an edge.
@@ -192,6 +210,9 @@ fn serve(stream: TcpStream, inner: &Mutex<Inner>) -> Option<()> {
         };
         (answer.status, "application/json", answer.body)
     };
+    while request.writes && inner.lock().unwrap().slow {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let head = format!(
         "HTTP/1.1 {status} x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
