@@ -343,6 +343,12 @@ pub fn cut(text: &str, max: usize) -> String {
     format!("{}...", text.get(..end).unwrap_or_default())
 }
 
+/// The same with every control character as a blank: what somebody typed stays one line of a log.
+pub fn one_line(text: &str, max: usize) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    cut(&text.chars().map(plain).collect::<String>(), max)
+}
+
 /// What became of an event: exactly one word for each, so that the counters add up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

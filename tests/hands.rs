@@ -162,6 +162,14 @@ fn a_person_gets_an_answer_that_says_what_was_done_or_what_is_wrong() {
         "the cause of I000001 is not known",
     );
     check("I000001/acknowledge", "", 200, "I000001 is acknowledged");
+    // A number that was merged away ends nothing, and a name is one line whatever was typed.
+    refused(&["resolve", "I000002"], "I000002 is part of I000001");
+    check(
+        "I000001/acknowledge",
+        "{\"by\": \"jane\\nRECOVERED\\u001b[31m\"}",
+        200,
+        "(jane RECOVERED [31m)",
+    );
 
     // What is planned is taken in over the socket, and taken back.
     assert_eq!(daemon.run(&["chronic"]).unwrap(), "no chronic alerts");
@@ -187,5 +195,30 @@ fn a_person_gets_an_answer_that_says_what_was_done_or_what_is_wrong() {
         &format!("{{\"id\": \"config/x\", \"ci\": \"sw1\", {window}}}"),
         "400",
         "of the configuration",
+    );
+    // What has no effect as things are is taken in and says so.
+    plan(
+        "{\"id\": \"M9\", \"withdrawn\": true}",
+        "200",
+        "there is no window",
+    );
+    plan(
+        &format!("{{\"id\": \"M2\", \"ci\": \"sw1\", {window}}}"),
+        "200",
+        "is over already",
+    );
+    let later = "\"from\": \"2096-11-24T22:00:00Z\", \"to\": \"2096-11-24T23:00:00Z\"";
+    let vain = [("web", "means several CIs"), ("sw-typo", "no CI is called")];
+    for (ci, why) in vain {
+        let body = format!("{{\"id\": \"M3\", \"ci\": \"{ci}\", {later}}}");
+        plan(&body, "200", why);
+        let body = format!("{{\"id\": \"C1\", \"ci\": \"{ci}\"}}");
+        let answer = daemon.exchange("admin.sock", "v1/changes", "application/json", &body);
+        assert!(answer.contains(why), "{answer}");
+    }
+    plan(
+        &format!("{{\"id\": \" \", \"ci\": \"sw1\", {later}}}"),
+        "400",
+        "id: missing",
     );
 }

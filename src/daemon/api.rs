@@ -5,6 +5,7 @@ use super::board::Board;
 use super::clock;
 use super::inbox::{Command, Inbox};
 use super::planned;
+use super::poll::ask;
 use super::serve::{Answer, Handler, Inquiry};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
@@ -173,10 +174,15 @@ impl Api {
             Ok(record) => record,
             Err(why) => return Answer::error(StatusCode::BAD_REQUEST, &why),
         };
+        let same = record.clone();
+        let vain = ask(&self.inbox, move |engine| engine.plan_in_vain(&same)).await;
         let (tell, told) = oneshot::channel();
         self.inbox.command(Command::Planned(record, tell));
         match timeout(ASK, told).await {
-            Ok(Ok(())) => Answer::json(StatusCode::OK, &json!({ "done": true })),
+            Ok(Ok(())) => match vain.flatten() {
+                None => Answer::json(StatusCode::OK, &json!({ "done": true })),
+                Some(why) => Answer::json(StatusCode::OK, &json!({ "done": true, "warning": why })),
+            },
             Ok(Err(_)) | Err(_) => Answer::error(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "it is not on disk; try again",

@@ -5,7 +5,7 @@ use super::inbox::Command;
 use super::serve::{Answer, Inquiry, Peer};
 use crate::config::duration;
 use crate::engine::hands::CommandRefused;
-use crate::model::{IncidentId, cut};
+use crate::model::{IncidentId, one_line};
 use crate::record::{CauseV1, CommandV1, MoveV1, NamedV1, PairV1, QuietV1, RetryV1, SplitV1};
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
@@ -139,7 +139,7 @@ fn actor(inquiry: &Inquiry, by: Option<String>) -> String {
         Peer::Network(address) => address.clone(),
     };
     match by {
-        Some(by) => format!("{peer} ({})", cut(&by, MAX_TEXT)),
+        Some(by) => format!("{peer} ({})", one_line(&by, MAX_TEXT)),
         None => peer,
     }
 }

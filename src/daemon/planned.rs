@@ -1,9 +1,14 @@
 //! What people plan: maintenance windows and changes, as they are posted on the admin socket.
 
 use crate::config::planned::OF_CONFIG;
-use crate::model::Millis;
+use crate::model::{Millis, one_line};
 use crate::record::{ChangeV1, MaintenanceV1, Record};
 use serde::Deserialize;
+
+/// Bytes of an id.
+const MAX_ID: usize = 200;
+/// Bytes of a summary.
+const MAX_SUMMARY: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +40,14 @@ fn yes() -> bool {
     true
 }
 
+/// The id of a plan: it stands in log lines and explanations.
+fn named(id: &str) -> Result<String, String> {
+    match id.trim().is_empty() {
+        true => Err("id: missing".to_owned()),
+        false => Ok(one_line(id, MAX_ID)),
+    }
+}
+
 fn time(name: &str, text: &str) -> Result<Millis, String> {
     let time: Result<jiff::Timestamp, _> = text.parse();
     let time = time.map_err(|_| format!("{name}: {text:?} is no time (2026-11-24T18:00:00Z)"))?;
@@ -53,9 +66,10 @@ pub fn maintenance(body: &[u8], now: Millis) -> Result<Record, String> {
             "id: {OF_CONFIG}... is for windows of the configuration"
         ));
     }
+    let id = named(&window.id)?;
     if window.withdrawn {
         return Ok(Record::Maintenance(MaintenanceV1 {
-            id: window.id,
+            id,
             ci: window.ci,
             from: now,
             to: now,
@@ -70,7 +84,7 @@ pub fn maintenance(body: &[u8], now: Millis) -> Result<Record, String> {
         return Err(format!("to: {} is not after from", window.to));
     }
     Ok(Record::Maintenance(MaintenanceV1 {
-        id: window.id,
+        id,
         ci: window.ci,
         from,
         to,
@@ -86,9 +100,9 @@ pub fn change(body: &[u8], now: Millis) -> Result<Record, String> {
     let change: Change = serde_json::from_slice(body).map_err(|e| e.to_string())?;
     let at = change.at.map_or(Ok(now), |at| time("at", &at))?;
     Ok(Record::Change(ChangeV1 {
-        id: change.id,
+        id: named(&change.id)?,
         ci: change.ci,
         at,
-        summary: change.summary,
+        summary: one_line(&change.summary, MAX_SUMMARY),
     }))
 }

@@ -1,5 +1,5 @@
 //! Nothing severe is joined silently: a critical alert, or one on a service of the highest criticality, that
-//! comes into an incident whose ticket a person has touched is told there at once. In a storm the first is; what
+//! comes into an incident whose ticket a person has touched, or that a person has acknowledged, is told there at once. In a storm the first is; what
 //! follows within the hour is told together, after 5 minutes and then every `note_every`: a person who is mailed
 //! 70 notes reads none.
 //!
@@ -159,14 +159,14 @@ impl Engine {
             return;
         };
         row.see(seen);
-        let touched = row.touched;
         let (row, known) = (
             self.state.outbox.get(id),
             self.state.incidents.get(&id.incident),
         );
-        let waits = row
-            .zip(known)
-            .is_some_and(|(row, known)| self.tells_severe_at(row, known) > self.state.at);
+        let both = row.zip(known);
+        let touched = both.is_some_and(|(row, known)| row.is_taken(known));
+        let waits =
+            both.is_some_and(|(row, known)| self.tells_severe_at(row, known) > self.state.at);
         if touched && waits {
             return self.tell_later(id);
         }
@@ -220,7 +220,7 @@ impl Engine {
         let mut out = BTreeMap::new();
         for id in self.rows_of(id) {
             let row = self.state.outbox.get(&id);
-            let Some(row) = row.filter(|row| row.touched && row.told_severe.is_some()) else {
+            let Some(row) = row.filter(|row| row.told_severe.is_some()) else {
                 continue;
             };
             let told = row.severe.iter().filter(|a| !row.joined.contains(a));
@@ -239,7 +239,7 @@ impl Engine {
     /// Severe live alerts of an incident that were not even found to be news to its touched ticket.
     fn unfound(&self, id: IncidentId, row: &Row) -> Vec<AlertId> {
         let known = self.state.incidents.get(&id);
-        let known = known.filter(|i| i.state.lives() && row.touched && row.ticket.is_some());
+        let known = known.filter(|i| i.state.lives() && row.is_taken(i) && row.ticket.is_some());
         let severe = known.map(|i| self.severe_of(i)).unwrap_or_default();
         severe.difference(&row.severe).copied().collect()
     }
@@ -253,7 +253,7 @@ impl Engine {
         };
         for row_id in self.rows_of(id) {
             let row = self.state.outbox.get(&row_id);
-            let Some(row) = row.filter(|row| row.touched && row.ticket.is_some()) else {
+            let Some(row) = row.filter(|row| row.is_taken(known) && row.ticket.is_some()) else {
                 continue;
             };
             let waits = row.joined.iter().copied();

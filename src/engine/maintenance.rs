@@ -15,7 +15,7 @@ use super::state::{IncidentState, Timer};
 use crate::config::planned::OF_CONFIG;
 use crate::graph::Lookup;
 use crate::model::{AlertId, CiId, IncidentId, Millis, Priority};
-use crate::record::{ChangeV1, MaintenanceV1};
+use crate::record::{ChangeV1, MaintenanceV1, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -223,21 +223,9 @@ impl Engine {
                 continue;
             }
             // Windows of the same time are one piece of work on several CIs: they count together.
-            let together = |w: &&(Arc<str>, Window)| (w.1.from, w.1.to) == (window.from, window.to);
-            let mut beside = places.clone();
-            for (_, window) in windows.iter().filter(together) {
-                if let Some(ci) = self.ci_meant(&window.ci) {
-                    beside.retain(|place, began| {
-                        !covers(window, ci, *place, self.spot(id, *place), *began)
-                    });
-                }
-            }
-            let covered = |place: &CiId| !beside.contains_key(place);
-            let covered: BTreeSet<CiId> = places.keys().copied().filter(covered).collect();
-            if beside.len() <= MANY {
-                beside.retain(|place, _| !self.is_gap(id, *place, id, |c| covered.contains(c)));
-            }
-            let beside: Vec<CiId> = beside.into_keys().collect();
+            let together = windows.iter().map(|(_, w)| w);
+            let together = together.filter(|w| (w.from, w.to) == (window.from, window.to));
+            let beside = self.beside_windows(id, &places, together);
             if beside.len().saturating_mul(2) < places.len() {
                 return self.keeps_back(id, &places, &beside, name);
             }
@@ -245,7 +233,42 @@ impl Engine {
                 return Some(name.clone());
             }
         }
+        // Of several pieces of work none may cover most of an incident that all of them cover: it waits for the first end.
+        let beside = self.beside_windows(id, &places, windows.iter().map(|(_, w)| w));
+        if done.len() > 1 && beside.is_empty() {
+            let places = || {
+                places
+                    .iter()
+                    .map(|(p, began)| (*p, self.spot(id, *p), *began))
+            };
+            let covering = windows.iter().filter(|(_, w)| self.covers_any(w, places()));
+            let first = covering.min_by_key(|(_, w)| w.to);
+            return first.map(|(name, _)| name.clone());
+        }
         self.began_with_maintenance(id)
+    }
+
+    /// The places of an incident that none of some windows covers.
+    fn beside_windows<'a>(
+        &self,
+        id: IncidentId,
+        places: &BTreeMap<CiId, Millis>,
+        windows: impl Iterator<Item = &'a Window>,
+    ) -> Vec<CiId> {
+        let mut beside = places.clone();
+        for window in windows {
+            if let Some(ci) = self.ci_meant(&window.ci) {
+                beside.retain(|place, began| {
+                    !covers(window, ci, *place, self.spot(id, *place), *began)
+                });
+            }
+        }
+        let covered = |place: &CiId| !beside.contains_key(place);
+        let covered: BTreeSet<CiId> = places.keys().copied().filter(covered).collect();
+        if beside.len() <= MANY {
+            beside.retain(|place, _| !self.is_gap(id, *place, id, |c| covered.contains(c)));
+        }
+        beside.into_keys().collect()
     }
 
     /// A window covers most of an incident: the rest of what fires becomes an incident of its own. Where nothing
@@ -325,17 +348,32 @@ impl Engine {
         })
     }
 
-    /// Whether a window covers anything of an incident that it keeps back, which may only have begun with it.
-    pub(in crate::engine) fn window_covers(&self, name: &Arc<str>, known: &Incident) -> bool {
-        let Some(window) = self.state.windows.get(name) else {
-            return true;
-        };
+    /// The window of the same time as the one that keeps an incident back which covers something of it. None where the
+    /// incident only began with it.
+    pub(in crate::engine) fn covering_window(
+        &self,
+        name: &Arc<str>,
+        known: &Incident,
+    ) -> Option<Arc<str>> {
+        let kept_by = self.state.windows.get(name)?;
+        let places = || known.case.spots.iter().map(|(p, s)| (*p, Some(s), s.last));
+        let covers_some = |window: &Window| self.covers_any(window, places());
+        if covers_some(kept_by) {
+            return Some(name.clone());
+        }
+        let mut others = self.state.windows.iter();
+        let other =
+            others.find(|(_, w)| (w.from, w.to) == (kept_by.from, kept_by.to) && covers_some(w));
+        other.map(|(name, _)| name.clone())
+    }
+
+    fn covers_any<'a>(
+        &self,
+        window: &Window,
+        mut places: impl Iterator<Item = (CiId, Option<&'a Spot>, Millis)>,
+    ) -> bool {
         let ci = self.ci_meant(&window.ci);
-        let places = known.case.spots.iter();
-        ci.is_some_and(|ci| {
-            let mut places = places.map(|(place, spot)| (*place, Some(spot), spot.last));
-            places.any(|(place, spot, began)| covers(window, ci, place, spot, began))
-        })
+        ci.is_some_and(|ci| places.any(|(p, spot, began)| covers(window, ci, p, spot, began)))
     }
 
     /// Whether a place alerts like places of another incident (or of its own), and nothing is recorded that it
@@ -392,6 +430,27 @@ impl Engine {
             .filter(with);
         of.filter_map(|(_, i)| i.maintenance.clone())
             .find(|name| self.state.windows.contains_key(name))
+    }
+
+    /// Why a window or a change that people plan has no effect as things are, if it has none.
+    pub fn plan_in_vain(&self, plan: &Record) -> Option<String> {
+        let unknown = |ci: &str| match self.force.graph.as_ref().map(|g| g.lookup(ci)) {
+            _ if self.ci_meant(ci).is_some() => None,
+            Some(Lookup::Many(_)) => Some(format!("{ci:?} means several CIs; name it by its id")),
+            Some(Lookup::One(_) | Lookup::None) | None => Some(format!("no CI is called {ci:?}")),
+        };
+        match plan {
+            Record::Maintenance(window) if window.to <= window.from => {
+                let known = self.state.windows.contains_key(window.id.as_str());
+                (!known).then(|| format!("there is no window {:?}", window.id))
+            }
+            Record::Maintenance(window) if window.to <= self.state.at => {
+                Some("the window is over already".to_owned())
+            }
+            Record::Maintenance(window) => unknown(&window.ci),
+            Record::Change(change) => unknown(&change.ci),
+            _ => None,
+        }
     }
 
     pub(super) fn change(&mut self, record: &ChangeV1) {

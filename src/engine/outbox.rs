@@ -363,18 +363,16 @@ impl Engine {
             let wait = Plan::Wait(row.verify.first().copied());
             return self.plan_link(id).unwrap_or(wait);
         }
-        let person_ended = match row.ticket_state {
-            TicketState::Resolved | TicketState::Closed => !row.resolved_by_us,
-            TicketState::New | TicketState::Open | TicketState::OnHold => false,
-        };
+        let person_ended = row.ended_by_person();
         let note_only = row.touched && target.on_recovery == OnRecovery::ResolveIfUntouched
             || target.on_recovery == OnRecovery::NoteOnly
             || target.mode == Mode::Note
             || (row.resolved_by_us && self.state.rules.ticket.reopen.ours == Reopen::Note)
             || person_ended;
+        let taken = (row.touched && !person_ended) || (!note_only && row.is_taken(incident));
         let what = match incident.merged_into {
             Some(into) => self.merged_into(id.incident, into, &id.target),
-            None => match self.last_word(id, row.touched && !person_ended, !note_only) {
+            None => match self.last_word(id, taken, !note_only) {
                 Some(word) => word,
                 None => return Plan::Wait(None),
             },

@@ -1,5 +1,6 @@
 //! Rows of the outbox: per incident and target what the tool has confirmed, and what is under way.
 
+use super::incident::Incident;
 use crate::itsm::{Seen, TicketState};
 use crate::model::{AlertId, DeliveryId, IncidentId, Millis, Seq};
 use crate::record::StepName;
@@ -151,6 +152,18 @@ impl Row {
         self.ticket_state = seen.state;
         self.touched |= seen.touched;
         self.owner.clone_from(&seen.owner);
+    }
+    /// A person has the ticket, or has acknowledged its incident; who did that for a former ticket has not taken this one.
+    pub fn is_taken(&self, incident: &Incident) -> bool {
+        self.touched || (incident.acknowledged.is_some() && self.generation == 1)
+    }
+    /// A person has ended the ticket, not we.
+    pub fn ended_by_person(&self) -> bool {
+        let ended = matches!(
+            self.ticket_state,
+            TicketState::Resolved | TicketState::Closed
+        );
+        ended && !self.resolved_by_us
     }
     /// A person has the ticket and has not ended it.
     pub fn is_worked_on(&self) -> bool {

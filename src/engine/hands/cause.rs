@@ -29,7 +29,9 @@ impl Engine {
         let told = known.opened.is_some() && known.state != IncidentState::Pending;
         self.set_root(id, root, false);
         if told {
-            self.note_cause(id, before);
+            if before != ci {
+                self.note_cause(id, before);
+            }
             if let Some(known) = self.state.incidents.get_mut(&id) {
                 known.told.cause = ci;
             }

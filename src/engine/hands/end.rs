@@ -17,7 +17,12 @@ impl Engine {
         id: IncidentId,
         by: &str,
     ) -> Result<CommandDone, CommandRefused> {
-        let id = self.living(id)?;
+        let now = self.living(id)?;
+        if now != id {
+            return super::wrong(format!(
+                "{id} is part of {now} since they were merged: that would end {now} as a whole"
+            ));
+        }
         let at = self.state.at;
         self.unindex(id);
         let mut live = 0;

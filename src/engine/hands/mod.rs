@@ -108,12 +108,12 @@ impl Engine {
     pub(super) fn command(&mut self, operator: &OperatorV1) {
         let by = operator.actor.as_str();
         let outcome = match &operator.command {
-            CommandV1::Acknowledge(id) => self.known(*id).map(|id| {
+            CommandV1::Acknowledge(id) => self.living(*id).map(|id| {
                 self.acknowledge(id, by);
                 self.turn(id, format!("acknowledged by {by}"));
                 done(format!("{id} is acknowledged by {by}"), &[id])
             }),
-            CommandV1::Promote(id) => self.known(*id).map(|id| {
+            CommandV1::Promote(id) => self.living(*id).map(|id| {
                 self.promote(id, by);
                 self.turn(id, format!("promoted by {by}"));
                 done(format!("{id} may have a ticket"), &[id])

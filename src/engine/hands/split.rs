@@ -55,6 +55,8 @@ impl Engine {
         let chosen = self.leaving(id, named)?;
         let (members, names) = (self.take_out(id, &chosen), self.names_of(&chosen));
         self.put_in(to, members);
+        // Whoever moves alerts from one to the other says that they are two.
+        self.keep_apart(id, BTreeSet::from([to]));
         let n = chosen.len();
         self.tell_left(id, to, names.clone(), n, by, false);
         self.tell_came(id, to, names, n, by);

@@ -200,6 +200,19 @@ impl Engine {
         let Some(known) = self.state.incidents.get(&id) else {
             return no("unknown", format!("{id} is not known (any more)"));
         };
+        let evidence = self.state.alerts.get(&new.alert).map(|a| &a.evidence);
+        if let Some(evidence) = evidence.filter(|e| !e.bound) {
+            let why = match evidence.tried.is_empty() {
+                true => "it names none".to_owned(),
+                false => format!("looked up in vain: {}", evidence.tried.join(", ")),
+            };
+            return no(
+                "unbound",
+                format!(
+                    "the alert is bound to no CI ({why}), so nothing is known of what it needs"
+                ),
+            );
+        }
         let needs = self.cone_of(new.ci);
         let all = || needs.iter().map(|n| n.ci).chain([new.ci]);
         let alerts = all().find(|ci| known.case.spots.contains_key(ci));

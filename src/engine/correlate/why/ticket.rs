@@ -148,11 +148,14 @@ impl Engine {
     /// What keeps back the ticket for as long as it is so.
     fn suppression_of(&self, known: &Incident) -> Option<String> {
         if let Some(window) = &known.maintenance {
-            let until = self.state.windows.get(window).map(|w| w.to.rfc3339());
-            let until = until.map_or(String::new(), |until| format!(" until {until}"));
-            return Some(match self.window_covers(window, known) {
-                true => format!("maintenance {window} covers it{until}"),
-                false => format!("it began beside maintenance {window} and waits with it{until}"),
+            let Some(until) = self.state.windows.get(window).map(|w| w.to.rfc3339()) else {
+                return Some(format!("maintenance {window} covers it"));
+            };
+            return Some(match self.covering_window(window, known) {
+                Some(window) => format!("maintenance {window} covers it until {until}"),
+                None => {
+                    format!("it began beside maintenance {window} and waits with it until {until}")
+                }
             });
         }
         if self.may_ticket(known) {
