@@ -4,6 +4,7 @@
 //! firings that they share: the largest overlap first, then the lower numbers.
 
 use super::story::{Facts, Story};
+use super::warnings;
 use crate::model::IncidentId;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
@@ -36,6 +37,8 @@ pub(super) struct Diff {
     priorities: Vec<(Shown, Shown)>,
     saved: Vec<Shown>,
     added: Vec<Shown>,
+    /// What people should know of the tape.
+    pub(super) warnings: Vec<String>,
 }
 
 type Sides = BTreeMap<IncidentId, BTreeSet<String>>;
@@ -100,6 +103,7 @@ pub(super) fn diff(a: &Story, b: &Story) -> Diff {
         priorities: Vec::new(),
         saved: Vec::new(),
         added: Vec::new(),
+        warnings: Vec::new(),
     };
     for x in sides_a.keys() {
         let before = in_a(*x);
@@ -291,6 +295,7 @@ impl Diff {
         if self.is_empty() {
             out.push_str("no difference\n");
         }
+        out.push_str(&warnings::text(&self.warnings));
         out
     }
 
@@ -320,6 +325,7 @@ impl Diff {
             })).collect::<Vec<_>>(),
             "root_changed": pairs(&self.roots),
             "priority_changed": pairs(&self.priorities),
+            "warnings": self.warnings,
         })
     }
 }

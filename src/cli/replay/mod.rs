@@ -14,6 +14,7 @@ mod story;
 mod summary;
 mod taken;
 mod tape;
+mod warnings;
 
 use super::print;
 use crate::config::Config;
@@ -164,7 +165,8 @@ fn compared(
     if let Some(file) = &options.predictions {
         write(file, &after.story)?;
     }
-    let diff = against::diff(&before.story, &after.story);
+    let mut diff = against::diff(&before.story, &after.story);
+    diff.warnings = warnings::both(&before.warnings, &after.warnings);
     print(&match options.json {
         true => format!("{}\n", diff.json()),
         false => diff.text(),

@@ -6,6 +6,15 @@ use serde_json::{Map, Value};
 use std::io::BufRead;
 use std::path::Path;
 
+/// A recording that was read.
+#[derive(Debug, Default)]
+pub(super) struct Recording {
+    /// Its lines.
+    pub(super) lines: Vec<Line>,
+    /// What people should know of it.
+    pub(super) warnings: Vec<String>,
+}
+
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
@@ -35,25 +44,76 @@ pub(super) enum What {
     Told(Box<Record>),
 }
 
-/// Reads a recording.
+/// Why a line cannot be used: what stands behind its number.
+struct Wrong {
+    /// Nothing is wrong with it but that it ends too early.
+    torn: bool,
+    why: String,
+}
+
+/// Reads a recording. A last line that ends too early is left out with a warning: whoever wrote it was stopped.
 ///
 /// # Errors
 /// The first line that is wrong, and how.
-pub(super) fn read(file: &Path) -> Result<Vec<Line>, String> {
+pub(super) fn read(file: &Path) -> Result<Recording, String> {
     let shown = file.display();
     let opened = std::fs::File::open(file).map_err(|e| format!("{shown}: {e}"))?;
-    let mut out = Vec::new();
-    for (n, line) in (1u64..).zip(std::io::BufReader::new(opened).lines()) {
-        let line = line.map_err(|e| format!("{shown}:{n}: {e}"))?;
-        if !line.trim().is_empty() {
-            out.push(parse(&line).map_err(|why| format!("{shown}:{n}: {why}"))?);
+    let mut reader = std::io::BufReader::new(opened);
+    let mut out = Recording::default();
+    for number in 1u64.. {
+        let mut bytes = Vec::new();
+        let read = reader.read_until(b'\n', &mut bytes);
+        if read.map_err(|e| format!("{shown}:{number}: {e}"))? == 0 {
+            break;
         }
+        if bytes.trim_ascii().is_empty() {
+            continue;
+        }
+        let wrong = match parse(&bytes) {
+            Ok(line) => {
+                out.lines.push(line);
+                continue;
+            }
+            Err(wrong) => wrong,
+        };
+        let rest = reader.fill_buf();
+        let last = rest
+            .map_err(|e| format!("{shown}:{number}: {e}"))?
+            .is_empty();
+        if !(last && wrong.torn) {
+            return Err(format!("{shown}:{number}:{}", wrong.why));
+        }
+        let text = format!("{shown}:{number}: the last line ends too early; it is left out");
+        out.warnings.push(text);
     }
     Ok(out)
 }
 
-fn parse(line: &str) -> Result<Line, String> {
-    let value: Value = serde_json::from_str(line).map_err(|e| e.to_string())?;
+fn parse(bytes: &[u8]) -> Result<Line, Wrong> {
+    let whole = bytes.ends_with(b"\n");
+    let bytes = bytes.trim_ascii_end();
+    // Of bytes that are no text an end in the middle of a letter is no more than an early end.
+    let text = std::str::from_utf8(bytes).map_err(|e| Wrong {
+        torn: e.error_len().is_none() || !whole,
+        why: format!("{}: is no UTF-8", e.valid_up_to().saturating_add(1)),
+    })?;
+    let value: Value = serde_json::from_str(text).map_err(|e| {
+        let (place, why) = (
+            format!(" at line {} column {}", e.line(), e.column()),
+            e.to_string(),
+        );
+        Wrong {
+            torn: e.is_eof() || !whole,
+            why: format!("{}: {}", e.column(), why.trim_end_matches(&place)),
+        }
+    })?;
+    line_of(&value).map_err(|why| Wrong {
+        torn: false,
+        why: format!(" {why}"),
+    })
+}
+
+fn line_of(value: &Value) -> Result<Line, String> {
     let map = value.as_object().ok_or("is no JSON object")?;
     let at = moment(map, "at")?;
     let what = match (map.get("maintenance"), map.get("change")) {

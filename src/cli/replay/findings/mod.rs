@@ -12,7 +12,8 @@ pub(super) mod watch;
 
 use super::player::Player;
 use super::tape::{Regime, Tape, graphs};
-use crate::cli::print;
+use super::warnings;
+use crate::cli::{complain, print};
 use crate::daemon::refresh;
 use crate::model::Millis;
 use contradicted::Contradicted;
@@ -78,6 +79,9 @@ pub(in crate::cli) fn run(options: &Options) -> Result<(), String> {
         }
     };
     let player = tape.play_watched(&regime, Watch::with(plumbing.as_ref()))?;
+    if !player.warnings.is_empty() {
+        complain(warnings::text(&player.warnings).trim_end());
+    }
     let found = Found::of(&player);
     print(&match options.json {
         true => format!("{}\n", found.json()),

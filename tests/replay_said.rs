@@ -1,0 +1,152 @@
+//! What `correlated replay` says of a tape that is not as it should be, and of outputs that cannot be written.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it does not expect"
+)]
+
+use correlated::daemon::recorder::{Recorder, Taken};
+use correlated::model::Millis;
+use correlated::redact::Redaction;
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn fixture(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/replay");
+    folder.join(name)
+}
+
+/// A folder of a test, gone at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let folder = std::env::temp_dir().join(format!("correlated-{name}-{}", std::process::id()));
+        std::fs::remove_dir_all(&folder).ok();
+        std::fs::create_dir_all(&folder).unwrap();
+        Folder(folder)
+    }
+    /// A file with these lines.
+    fn lines(&self, name: &str, lines: &[&str]) -> PathBuf {
+        let file = self.0.join(name);
+        let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::fs::remove_dir_all(&self.0).ok();
+        }
+    }
+}
+
+fn correlated(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
+    command.args(arguments).output().unwrap()
+}
+
+/// Plays a recording with the configuration of the fixtures.
+fn replay(recording: &Path, more: &[&str]) -> Output {
+    let config = fixture("correlated.toml");
+    let mut arguments = vec!["replay", "--config", config.to_str().unwrap()];
+    arguments.extend(["--recording", recording.to_str().unwrap()]);
+    arguments.extend(more);
+    correlated(&arguments)
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", err(output)))
+}
+
+/// A host is down.
+fn down(at: &str, host: &str) -> String {
+    let body = format!(
+        "HOSTNAME={host}&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT=gone"
+    );
+    let content_type = "application/x-www-form-urlencoded";
+    serde_json::json!({
+        "at": at, "id": host, "source": "nagios", "content_type": content_type, "body": body
+    })
+    .to_string()
+}
+
+#[test]
+fn the_recorder_glues_nothing_to_a_torn_line() {
+    let folder = Folder::new("said-recorder");
+    let file = folder.lines("recording.ndjson", &[&down("2026-11-22T07:00:00Z", "srv1")]);
+    let whole = std::fs::metadata(&file).unwrap().len();
+    let append = |text: &str| {
+        let mut options = std::fs::OpenOptions::new();
+        let mut opened = options.append(true).open(&file).unwrap();
+        opened.write_all(text.as_bytes()).unwrap();
+    };
+    let body = |recorder: &Recorder, at| {
+        let taken = Taken {
+            source: "nagios",
+            tail: "",
+            content_type: "text/plain",
+            bytes: b"x",
+            at: Millis(at),
+        };
+        recorder.body(&Redaction::default(), &taken);
+    };
+    let ids = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let line = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].clone();
+        text.lines().map(line).collect()
+    };
+    // A process was stopped, with more written than the recorder looks at in one piece.
+    append(&format!("{{\"at\":\"{}", "x".repeat(200_000)));
+    let recorder = Recorder::new(&folder.0, 1_000_000);
+    body(&recorder, 1);
+    assert_eq!(ids(), ["srv1", "1-1"]);
+    // Somebody cut the file off while it was open.
+    let opened = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+    opened.set_len(whole + 5).unwrap();
+    body(&recorder, 2);
+    assert_eq!(ids(), ["srv1", "2-2"]);
+    // Nothing but the end of the line is missing.
+    append("{\"id\":\"kept\"}");
+    body(&Recorder::new(&folder.0, 1_000_000), 3);
+    assert_eq!(ids(), ["srv1", "2-2", "kept", "3-1"]);
+}
+
+#[test]
+fn a_torn_last_line_is_left_out_and_a_bad_one_before_is_named_once() {
+    let folder = Folder::new("said-torn");
+    let (first, torn) = (down("2026-11-22T07:00:00Z", "srv1"), "{\"at\":\"2026-1");
+    let file = folder.lines("torn.ndjson", &[&first]);
+    for cut in [torn.as_bytes(), b"{\"at\":\"\xc3", b"\0\0\0"] {
+        std::fs::write(&file, [first.as_bytes(), b"\n", cut].concat()).unwrap();
+        let output = replay(&file, &["--json"]);
+        assert!(output.status.success(), "{}", err(&output));
+        let summary = json(&output);
+        assert_eq!(summary["events"], 1);
+        let warning = summary["warnings"][0].as_str().unwrap();
+        let place = format!("{}:2: the last line ends too early", file.display());
+        assert!(warning.starts_with(&place), "{warning}");
+        let text = out(&replay(&file, &[]));
+        assert!(text.contains(&format!("warning: {place}")), "{text}");
+    }
+    let file = folder.lines("middle.ndjson", &[&first, torn, &first]);
+    let output = replay(&file, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let place = format!("{}:2:13: EOF while parsing a string\n", file.display());
+    assert_eq!(err(&output), place);
+}
