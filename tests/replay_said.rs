@@ -150,3 +150,32 @@ fn a_torn_last_line_is_left_out_and_a_bad_one_before_is_named_once() {
     let place = format!("{}:2:13: EOF while parsing a string\n", file.display());
     assert_eq!(err(&output), place);
 }
+
+#[test]
+fn time_that_goes_back_is_said() {
+    let folder = Folder::new("said-back");
+    let lines = [
+        down("2026-11-22T07:00:00Z", "switch1"),
+        // Bodies that come together.
+        down("2026-11-22T06:59:30Z", "router1"),
+        // Its clock is wrong; all that follows happens at one moment.
+        down("2026-11-22T10:00:30Z", "db1"),
+        down("2026-11-22T07:05:00Z", "srv1"),
+        down("2026-11-22T07:10:00Z", "web1"),
+    ];
+    let lines = lines.each_ref().map(String::as_str);
+    let file = folder.lines("back.ndjson", &lines);
+    let warning = format!(
+        "{}:4: its time is 2h 55m 30s before the line before it; 1 line is so; time stands still until it is reached again, for 2 lines",
+        file.display()
+    );
+    let output = replay(&file, &[]);
+    assert!(output.status.success(), "{}", err(&output));
+    let text = out(&output);
+    assert!(text.contains(&format!("\nwarning: {warning}\n")), "{text}");
+    let told = json(&replay(&file, &["--json"]));
+    assert_eq!(told["warnings"], serde_json::json!([warning]));
+    let good = folder.lines("good.ndjson", &lines[..3]);
+    let told = json(&replay(&good, &["--json"]));
+    assert_eq!(told["warnings"], serde_json::json!([]));
+}

@@ -2,9 +2,13 @@
 
 use crate::model::Millis;
 use crate::record::{ChangeV1, MaintenanceV1, Record};
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use std::io::BufRead;
 use std::path::Path;
+
+/// So much may a line lie before the one before it: bodies that come together are not written in their order.
+const APART: Millis = Millis::mins(1);
 
 /// A recording that was read.
 #[derive(Debug, Default)]
@@ -60,6 +64,7 @@ pub(super) fn read(file: &Path) -> Result<Recording, String> {
     let opened = std::fs::File::open(file).map_err(|e| format!("{shown}: {e}"))?;
     let mut reader = std::io::BufReader::new(opened);
     let mut out = Recording::default();
+    let mut back = Back::default();
     for number in 1u64.. {
         let mut bytes = Vec::new();
         let read = reader.read_until(b'\n', &mut bytes);
@@ -71,6 +76,7 @@ pub(super) fn read(file: &Path) -> Result<Recording, String> {
         }
         let wrong = match parse(&bytes) {
             Ok(line) => {
+                back.line(number, line.at);
                 out.lines.push(line);
                 continue;
             }
@@ -86,7 +92,52 @@ pub(super) fn read(file: &Path) -> Result<Recording, String> {
         let text = format!("{shown}:{number}: the last line ends too early; it is left out");
         out.warnings.push(text);
     }
+    if let Some(text) = back.text() {
+        out.warnings.push(format!("{shown}:{text}"));
+    }
     Ok(out)
+}
+
+/// Lines whose time goes back. Played time does not: it stands still until it is reached again.
+#[derive(Default)]
+struct Back {
+    before: Option<Millis>,
+    latest: Option<Millis>,
+    /// The first such line, and by how much.
+    first: Option<(u64, Millis)>,
+    lines: u64,
+    still: u64,
+}
+
+impl Back {
+    fn line(&mut self, number: u64, at: Millis) {
+        let back = self.before.replace(at).map(|before| before.since(at));
+        if let Some(back) = back.filter(|back| *back > APART) {
+            self.first.get_or_insert((number, back));
+            self.lines = self.lines.saturating_add(1);
+        }
+        let latest = *self.latest.get_or_insert(at);
+        if latest.since(at) > APART {
+            self.still = self.still.saturating_add(1);
+        }
+        self.latest = Some(latest.max(at));
+    }
+
+    fn text(&self) -> Option<String> {
+        let (number, back) = self.first?;
+        let back = SignedDuration::from_secs(back.0.div_euclid(1000));
+        let so = match self.lines {
+            1 => "1 line is so".to_owned(),
+            n => format!("{n} lines are so"),
+        };
+        let still = match self.still {
+            1 => "1 line".to_owned(),
+            n => format!("{n} lines"),
+        };
+        Some(format!(
+            "{number}: its time is {back:#} before the line before it; {so}; time stands still until it is reached again, for {still}"
+        ))
+    }
 }
 
 fn parse(bytes: &[u8]) -> Result<Line, Wrong> {
