@@ -179,3 +179,41 @@ fn time_that_goes_back_is_said() {
     let told = json(&replay(&good, &["--json"]));
     assert_eq!(told["warnings"], serde_json::json!([]));
 }
+
+/// The configuration of the fixtures with another text in the place of one of its own.
+fn configured(folder: &Folder, name: &str, from: &str, to: &str) -> String {
+    let text = std::fs::read_to_string(fixture("correlated.toml")).unwrap();
+    assert!(text.contains(from));
+    let file = folder.0.join(name);
+    std::fs::write(&file, text.replace(from, to)).unwrap();
+    std::fs::copy(fixture("cmdb.json"), folder.0.join("cmdb.json")).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn tickets_that_come_later_or_to_others_are_a_difference() {
+    let folder = Folder::new("said-against");
+    let down = down("2026-11-22T07:00:00Z", "srv1");
+    let recording = folder.lines("recording.ndjson", &[&down]);
+    let lag = "arrival_lag = \"0s\"";
+    let slow = format!("{lag}\nhold_p3 = \"8m\"");
+    let slow = configured(&folder, "slow.toml", lag, &slow);
+    let output = replay(&recording, &["--against", &slow]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    let text = out(&output);
+    assert!(text.contains("\ntickets later: 1, earlier: 0\n"), "{text}");
+    let group = format!("{lag}\n[ticket]\ndefault_group = \"night\"");
+    let group = configured(&folder, "group.toml", lag, &group);
+    let output = replay(&recording, &["--against", &group, "--json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    let diff = json(&output);
+    assert_eq!(diff["tickets"]["other_group"], 1, "{diff:#}");
+    assert_eq!(diff["tickets"]["later"], 0, "{diff:#}");
+    assert_eq!(diff["agreement"], 1.0, "{diff:#}");
+    // Nothing is as good as nothing, and says nothing.
+    let nothing = folder.lines("nothing.ndjson", &[]);
+    let output = replay(&nothing, &["--against", &group]);
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+    let why = "no event was played on either side";
+    assert!(err(&output).starts_with(why), "{}", err(&output));
+}

@@ -14,6 +14,7 @@ mod story;
 mod summary;
 mod taken;
 mod tape;
+mod tickets;
 mod warnings;
 
 use super::print;
@@ -162,6 +163,12 @@ fn compared(
         graph_every: options.graph_every,
         touched: options.touched,
     })?;
+    if before.story.events == 0 && after.story.events == 0 {
+        let refused = before.refused.max(after.refused);
+        return Err(format!(
+            "no event was played on either side ({refused} refused): there is nothing to compare"
+        ));
+    }
     if let Some(file) = &options.predictions {
         write(file, &after.story)?;
     }
