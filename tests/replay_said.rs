@@ -217,3 +217,68 @@ fn tickets_that_come_later_or_to_others_are_a_difference() {
     let why = "no event was played on either side";
     assert!(err(&output).starts_with(why), "{}", err(&output));
 }
+
+#[test]
+fn output_that_is_lost_is_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
+    command.args(["check", "--reference"]).stdout(full.unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err(&output).starts_with("standard output: "),
+        "{}",
+        err(&output)
+    );
+    // A reader that has enough is none.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
+    command.args(["check", "--reference"]).stdout(writer);
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn predictions_never_overwrite_what_is_read() {
+    let folder = Folder::new("said-predictions");
+    let line = down("2026-11-22T07:00:00Z", "srv1");
+    let recording = folder.lines("recording.ndjson", &[&line]);
+    let linked = folder.0.join("linked");
+    std::fs::hard_link(&recording, &linked).unwrap();
+    for file in [&recording, &linked] {
+        let output = replay(&recording, &["--predictions", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            err(&output).contains("would overwrite it"),
+            "{}",
+            err(&output)
+        );
+        let text = std::fs::read_to_string(&recording).unwrap();
+        assert_eq!(text, format!("{line}\n"));
+    }
+    // What cannot be written is said before the tape is read, which is wrong too here.
+    let bad = folder.lines("bad.ndjson", &["{}"]);
+    let nowhere = folder.0.join("none/predictions.json");
+    let output = replay(&bad, &["--predictions", nowhere.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let place = format!("{}: ", nowhere.display());
+    assert!(err(&output).starts_with(&place), "{}", err(&output));
+    // Nothing came of it: what was there stays, and nothing new is left.
+    let kept = folder.lines("kept.json", &["before"]);
+    for (file, text) in [
+        (&kept, Some("before\n")),
+        (&folder.0.join("new.json"), None),
+    ] {
+        let output = replay(&bad, &["--predictions", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(std::fs::read_to_string(file).ok().as_deref(), text);
+    }
+    let output = replay(&recording, &["--predictions", kept.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", err(&output));
+    let text = std::fs::read_to_string(&kept).unwrap();
+    assert!(text.starts_with('{') && text.ends_with("}\n"), "{text}");
+}

@@ -19,8 +19,10 @@ use crate::daemon::{self, refresh};
 use crate::graph::Graph;
 use crate::rules::Mode;
 use clap::{CommandFactory, Parser, Subcommand};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
 /// Alert correlation daemon: takes in alerts durably, correlates them on the CMDB graph, keeps exactly one
@@ -176,6 +178,17 @@ struct Admin {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    let code = done();
+    match LOST.get() {
+        None => code,
+        Some(why) => {
+            complain(&format!("standard output: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn done() -> ExitCode {
     // The only TLS provider that is built in; a second call in one process changes nothing.
     rustls::crypto::ring::default_provider()
         .install_default()
@@ -239,13 +252,19 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints to standard output; a reader that closed the pipe is no error.
+/// Why something that was printed is lost.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Prints to standard output; a reader that closed the pipe is no error. What else goes wrong is told at the end.
 fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .ok();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| error.to_string());
+    }
 }
 
 fn complain(why: &str) {
