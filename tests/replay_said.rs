@@ -282,3 +282,49 @@ fn predictions_never_overwrite_what_is_read() {
     let text = std::fs::read_to_string(&kept).unwrap();
     assert!(text.starts_with('{') && text.ends_with("}\n"), "{text}");
 }
+
+#[test]
+fn windows_and_changes_that_count_for_nothing_are_said() {
+    let folder = Folder::new("said-windows");
+    let window = |id: &str, ci: &str, to: &str| {
+        let (at, from) = ("2026-11-22T07:00:00Z", "2026-11-22T08:00:00Z");
+        serde_json::json!({"at": at, "maintenance": {"id": id, "ci": ci, "from": from, "to": to}})
+            .to_string()
+    };
+    let change = r#"{"at": "2026-11-22T07:00:00Z", "change": {"id": "C", "ci": "srv9"}}"#;
+    let lines = [
+        &down("2026-11-22T07:00:00Z", "srv1"),
+        // By its alias, and taken back.
+        &window("M1", "db1.example.net", "2026-11-22T09:00:00Z"),
+        &window("M2", "srv9", "2026-11-22T08:00:00Z"),
+        "",
+        &window("M3", "srv9", "2026-11-22T09:00:00Z"),
+        &window("M4", "srv1", "2026-11-22T07:00:00Z"),
+        change,
+    ];
+    let file = folder.lines("recording.ndjson", &lines);
+    let said = |n: u64, text: &str| format!("{}:{n}: {text}", file.display());
+    let expected = [
+        said(
+            5,
+            "maintenance \"M3\": the CMDB has no \"srv9\": it counts for nothing",
+        ),
+        said(
+            6,
+            "maintenance \"M4\" ends before it begins: it covers nothing",
+        ),
+        said(
+            7,
+            "change \"C\": the CMDB has no \"srv9\": it counts for nothing",
+        ),
+    ];
+    let told = json(&replay(&file, &["--json"]));
+    assert_eq!(told["warnings"], serde_json::json!(expected));
+    // Two plays of one tape say it once.
+    let own = fixture("correlated.toml");
+    let text = out(&replay(&file, &["--against", own.to_str().unwrap()]));
+    assert!(
+        text.ends_with(&format!("warning: {}\n", expected.join("\nwarning: "))),
+        "{text}"
+    );
+}

@@ -13,6 +13,8 @@ const APART: Millis = Millis::mins(1);
 /// A recording that was read.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
+    /// Its file, for people.
+    pub(super) file: String,
     /// Its lines.
     pub(super) lines: Vec<Line>,
     /// What people should know of it.
@@ -22,6 +24,8 @@ pub(super) struct Recording {
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
+    /// Its number in the file, from 1.
+    pub(super) number: u64,
     /// When it arrived.
     pub(super) at: Millis,
     /// What it is.
@@ -63,7 +67,10 @@ pub(super) fn read(file: &Path) -> Result<Recording, String> {
     let shown = file.display();
     let opened = std::fs::File::open(file).map_err(|e| format!("{shown}: {e}"))?;
     let mut reader = std::io::BufReader::new(opened);
-    let mut out = Recording::default();
+    let mut out = Recording {
+        file: shown.to_string(),
+        ..Recording::default()
+    };
     let mut back = Back::default();
     for number in 1u64.. {
         let mut bytes = Vec::new();
@@ -74,7 +81,7 @@ pub(super) fn read(file: &Path) -> Result<Recording, String> {
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        let wrong = match parse(&bytes) {
+        let wrong = match parse(number, &bytes) {
             Ok(line) => {
                 back.line(number, line.at);
                 out.lines.push(line);
@@ -140,7 +147,7 @@ impl Back {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Line, Wrong> {
+fn parse(number: u64, bytes: &[u8]) -> Result<Line, Wrong> {
     let whole = bytes.ends_with(b"\n");
     let bytes = bytes.trim_ascii_end();
     // Of bytes that are no text an end in the middle of a letter is no more than an early end.
@@ -158,13 +165,13 @@ fn parse(bytes: &[u8]) -> Result<Line, Wrong> {
             why: format!("{}: {}", e.column(), why.trim_end_matches(&place)),
         }
     })?;
-    line_of(&value).map_err(|why| Wrong {
+    line_of(number, &value).map_err(|why| Wrong {
         torn: false,
         why: format!(" {why}"),
     })
 }
 
-fn line_of(value: &Value) -> Result<Line, String> {
+fn line_of(number: u64, value: &Value) -> Result<Line, String> {
     let map = value.as_object().ok_or("is no JSON object")?;
     let at = moment(map, "at")?;
     let what = match (map.get("maintenance"), map.get("change")) {
@@ -183,7 +190,7 @@ fn line_of(value: &Value) -> Result<Line, String> {
         },
         (Some(_), Some(_)) => return Err("is both maintenance and change".to_owned()),
     };
-    Ok(Line { at, what })
+    Ok(Line { number, at, what })
 }
 
 fn maintenance(told: &Value) -> Result<Record, String> {

@@ -6,6 +6,7 @@ use super::progress::Progress;
 use super::recording::{self, Recording, What};
 use super::reload::Reloads;
 use super::taken::Taken;
+use super::warnings;
 use crate::cli::copy::Copy;
 use crate::config::planned::{AHEAD, OF_CONFIG};
 use crate::config::{Config, SourceConf};
@@ -238,6 +239,10 @@ fn recorded(
             What::Told(record) if of_config(record) => {}
             What::Told(record) => {
                 player.commit(line.at, std::slice::from_ref(record))?;
+                let place = format!("{}:{}", recording.file, line.number);
+                player
+                    .warnings
+                    .extend(warnings::told(&player, &place, record));
             }
             What::Body {
                 id,
