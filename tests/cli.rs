@@ -281,3 +281,56 @@ fn a_credential_of_systemd_is_read_where_it_lies() {
     );
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn check_looks_names_of_windows_up_as_the_engine_does() {
+    let folder =
+        std::env::temp_dir().join(format!("correlated-test-windows-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let cmdb = r#"{"cis": [
+        {"id": "S1", "name": "srv1", "class": "server", "aliases": ["mail"]},
+        {"id": "S99", "name": "srv1", "class": "server"}
+    ]}"#;
+    std::fs::write(folder.join("cmdb.json"), cmdb).unwrap();
+    let config = r#"
+[[source]]
+name = "nagios"
+kind = "nagios"
+[[cmdb]]
+name = "file"
+kind = "file"
+path = "cmdb.json"
+[[suppress.window]]
+name = "weekly"
+cis = ["mail", "S1", "srv1", "gone"]
+weekdays = ["sun"]
+time = "02:00"
+duration = "1h"
+[[suppress.window]]
+name = "once"
+cis = ["S1"]
+from = "2001-01-01T00:00"
+duration = "1h"
+[[suppress.window]]
+name = "empty"
+cis = []
+weekdays = []
+time = "02:00"
+duration = "1h"
+"#;
+    std::fs::write(folder.join("c.toml"), config).unwrap();
+    let checked = correlated(&["check", folder.join("c.toml").to_str().unwrap()]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let text = out(&checked);
+    assert!(checked.status.success(), "{text}{}", err(&checked));
+    for line in [
+        "window \"weekly\": \"srv1\" means several CIs (S1, S99): it covers nothing\n",
+        "window \"weekly\": the CMDB has no \"gone\": it covers nothing\n",
+        "c.toml:18:1: suppress.window[1].from: window \"once\" covers nothing: it is over\n",
+        "suppress.window[2].cis: window \"empty\" covers nothing: it names no CI\n",
+        "suppress.window[2].weekdays: window \"empty\" covers nothing: it names no day\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    assert_eq!(text.matches("window \"weekly\"").count(), 2, "{text}");
+}

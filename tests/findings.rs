@@ -276,6 +276,9 @@ fn alerts_without_a_ci_names_of_several_and_hubs_are_told() {
         .unwrap();
     let bare = String::from_utf8_lossy(&bare.stdout).into_owned();
     assert!(bare.contains("hubs: 1\n  hub (server"), "{bare}");
+    // No alert has to have the name.
+    let several = "names that mean several CIs: 1\n  \"twin\": twin-1, twin-2\n";
+    assert!(bare.contains(several), "{bare}");
     assert!(
         text.contains("hub (server, not monitored): needed by 28 CIs, by 25 directly"),
         "{text}"

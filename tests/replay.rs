@@ -300,14 +300,14 @@ fn another_configuration_shows_as_a_difference() {
     };
     let same = against("correlated.toml");
     assert_eq!(same.status.code(), Some(0), "{}", out(&same));
-    assert_eq!(json(&same)["agreement"], "1.000");
+    assert_eq!(json(&same)["agreement"], 1.0);
     assert_eq!(json(&same)["same"], true);
 
     // One key: Prometheus opens no ticket. The incidents are the same.
     let mode = against("other-mode.toml");
     assert_eq!(mode.status.code(), Some(3));
     let diff = json(&mode);
-    assert_eq!(diff["agreement"], "1.000", "{diff:#}");
+    assert_eq!(diff["agreement"], 1.0, "{diff:#}");
     assert_eq!(
         diff["tickets_saved"].as_array().unwrap().len(),
         1,
@@ -333,7 +333,7 @@ fn another_configuration_shows_as_a_difference() {
     assert_eq!(cmdb.status.code(), Some(3));
     let diff = json(&cmdb);
     assert_eq!(diff["split"].as_array().unwrap().len(), 1, "{diff:#}");
-    assert_ne!(diff["agreement"], "1.000");
+    assert_ne!(diff["agreement"], 1.0);
     assert!(!diff["moved"].as_array().unwrap().is_empty());
     let text = out(&replay(&[
         &"--config",
@@ -861,7 +861,7 @@ fn what_the_daemon_records_plays_as_it_happened() {
     assert_eq!(cmdb.status.code(), Some(3));
     let diff = json(&cmdb);
     assert!(!diff["split"].as_array().unwrap().is_empty(), "{diff:#}");
-    assert_ne!(diff["agreement"], "1.000", "{diff:#}");
+    assert_ne!(diff["agreement"], 1.0, "{diff:#}");
 }
 
 /// The fixture's configuration with more in it, in a folder with its CMDB.

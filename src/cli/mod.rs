@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod hands;
 mod log;
+mod meant;
 mod online;
 mod replay;
 mod report;
@@ -15,10 +16,13 @@ mod upgrade;
 
 use crate::config;
 use crate::daemon::{self, refresh};
+use crate::graph::Graph;
 use crate::rules::Mode;
 use clap::{CommandFactory, Parser, Subcommand};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
 /// Alert correlation daemon: takes in alerts durably, correlates them on the CMDB graph, keeps exactly one
@@ -174,6 +178,17 @@ struct Admin {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    let code = done();
+    match LOST.get() {
+        None => code,
+        Some(why) => {
+            complain(&format!("standard output: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn done() -> ExitCode {
     // The only TLS provider that is built in; a second call in one process changes nothing.
     rustls::crypto::ring::default_provider()
         .install_default()
@@ -237,13 +252,19 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints to standard output; a reader that closed the pipe is no error.
+/// Why something that was printed is lost.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Prints to standard output; a reader that closed the pipe is no error. What else goes wrong is told at the end.
 fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .ok();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| error.to_string());
+    }
 }
 
 fn complain(why: &str) {
@@ -308,6 +329,7 @@ fn check(file: &Path, upgrade_from: Option<&Path>, online: bool) -> Result<(), S
     let mut out = format!("{shown}: good\n");
     let text = std::fs::read_to_string(file).map_err(|e| format!("{shown}: {e}"))?;
     let mut doubts = config::lint::doubts(&text, &config);
+    doubts.extend(config::lint::windows(&text, &config, daemon::clock::wall()));
     for cmdb in &config.plumbing.cmdbs {
         let (raw, findings) = refresh::load_graph(cmdb)?;
         out.push_str(&format!(
@@ -321,16 +343,15 @@ fn check(file: &Path, upgrade_from: Option<&Path>, online: bool) -> Result<(), S
             out.push_str(&format!("  {}: {}\n", finding.place, finding.text));
         }
         doubts.extend(config::lint::estate(&text, &config, &raw));
-        let names = |ci: &str| raw.cis.iter().any(|c| c.key == ci || c.name == ci);
+        let known = &config.rules.correlate.relations;
+        let graph = Graph::build(raw.into(), known, &config.rules.domains);
         for window in &config.plumbing.windows {
-            for ci in window.cis.iter().filter(|ci| !names(ci)) {
-                out.push_str(&format!(
-                    "  window {:?}: the CMDB has no {ci:?}; it covers nothing there\n",
-                    window.name
-                ));
+            for why in window.cis.iter().filter_map(|ci| meant::doubt(&graph, ci)) {
+                let name = &window.name;
+                out.push_str(&format!("  window {name:?}: {why}: it covers nothing\n"));
             }
         }
-        let known = &config.rules.correlate.relations;
+        let raw = graph.raw();
         let mut kinds: Vec<&str> = raw.relations.iter().map(|r| r.kind.as_str()).collect();
         kinds.sort_unstable();
         kinds.dedup();

@@ -243,6 +243,19 @@ fn dates(zone: &TimeZone, now: Millis, back: SignedDuration) -> Vec<Date> {
 }
 
 impl WindowConf {
+    /// It is to be on some days of the week, and none is named.
+    pub fn has_no_day(&self) -> bool {
+        matches!(&self.when, When::Weekly(days, _) if days.is_empty())
+    }
+
+    /// It was to be once, and that is past.
+    pub fn is_over(&self, now: Millis) -> bool {
+        match &self.when {
+            When::Once(at) => interval(&self.zone, *at, self.duration).is_some_and(|i| i.1 <= now),
+            When::Weekly(..) => false,
+        }
+    }
+
     /// Its intervals that are not over and begin within [`AHEAD`].
     pub fn intervals(&self, now: Millis) -> Vec<(Millis, Millis)> {
         let starts: Vec<DateTime> = match &self.when {

@@ -9,7 +9,7 @@ use crate::record::Record;
 use crate::redact::Redaction;
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// A line that cannot be written is told this often.
 const TELL: Duration = Duration::from_secs(60);
+/// The end of the last line is looked for in pieces of this size.
+const PIECE: u64 = 64 * 1024;
 
 /// A body that was taken in.
 #[derive(Clone, Copy, Debug)]
@@ -136,19 +138,71 @@ impl Recorder {
             std::fs::rename(&path, self.folder.join("recording.1.ndjson"))?;
             open.file = None;
         }
+        // Somebody cut the file off: what is left may end in the middle of a line.
+        if let Some((file, bytes)) = &open.file
+            && file.metadata()?.len() != *bytes
+        {
+            open.file = None;
+        }
         let (file, bytes) = match &mut open.file {
             Some(known) => known,
             None => {
                 let mut options = std::fs::OpenOptions::new();
-                let file = options.create(true).append(true).mode(0o600).open(&path)?;
-                let bytes = file.metadata()?.len();
+                options.create(true).read(true).append(true).mode(0o600);
+                let mut file = options.open(&path)?;
+                let bytes = whole_lines(&mut file, &path)?;
                 open.file.insert((file, bytes))
             }
         };
-        file.write_all(line)?;
+        if let Err(error) = file.write_all(line) {
+            // A part of the line may be there. If it stays, the file is cut off when it is opened again.
+            if file.set_len(*bytes).is_ok() {
+                tracing::warn!(file = %path.display(), "a line that was not written wholly is cut off");
+            }
+            return Err(error);
+        }
         *bytes = bytes.saturating_add(length);
         Ok(())
     }
+}
+
+/// Cuts off what a recording has after its last whole line: the next line must not be glued to it. Answers how long
+/// the file is then. A last line that lacks nothing but its end gets that.
+fn whole_lines(file: &mut File, path: &Path) -> std::io::Result<u64> {
+    let length = file.metadata()?.len();
+    let whole = end_of_last_line(file, length)?;
+    if whole == length {
+        return Ok(length);
+    }
+    file.seek(SeekFrom::Start(whole))?;
+    let line: Result<Value, _> = serde_json::from_reader(std::io::BufReader::new(&*file));
+    let path = path.display();
+    if line.is_ok_and(|l| l.is_object()) {
+        file.write_all(b"\n")?;
+        return Ok(length.saturating_add(1));
+    }
+    file.set_len(whole)?;
+    let bytes = length.saturating_sub(whole);
+    tracing::warn!(file = %path, bytes, "the recording ends in the middle of a line; that is cut off");
+    Ok(whole)
+}
+
+/// Where the last line of a file ends that has an end.
+fn end_of_last_line(file: &mut File, length: u64) -> std::io::Result<u64> {
+    let mut to = length;
+    while to > 0 {
+        let from = to.saturating_sub(PIECE);
+        file.seek(SeekFrom::Start(from))?;
+        let mut piece = Vec::new();
+        let mut reader = (&*file).take(to.saturating_sub(from));
+        reader.read_to_end(&mut piece)?;
+        if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
+            let at = u64::try_from(at).unwrap_or(0);
+            return Ok(from.saturating_add(at).saturating_add(1));
+        }
+        to = from;
+    }
+    Ok(0)
 }
 
 #[cfg(test)]

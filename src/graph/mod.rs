@@ -142,6 +142,15 @@ impl Graph {
         self.names.lookup(&self.raw.cis, name)
     }
 
+    /// Names that mean several CIs, in their plain form and order, with at most [`MAX_MANY`] of those CIs.
+    pub fn ambiguous(&self) -> impl Iterator<Item = (&str, Vec<Ix>)> {
+        let shared = self.names.shared();
+        shared.filter_map(|(name, _)| match self.lookup(name) {
+            Lookup::Many(several) => Some((name, several)),
+            Lookup::One(_) | Lookup::None => None,
+        })
+    }
+
     /// What the CI needs directly, one link per CI (its strongest relation), in the order of the CIs.
     pub fn causes(&self, ix: Ix) -> impl Iterator<Item = Link<'_>> {
         self.up.of(ix, &self.kinds)

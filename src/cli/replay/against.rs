@@ -4,8 +4,10 @@
 //! firings that they share: the largest overlap first, then the lower numbers.
 
 use super::story::{Facts, Story};
+use super::tickets::Tickets;
+use super::warnings;
 use crate::model::IncidentId;
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +28,7 @@ pub(super) struct Diff {
     alerts: usize,
     /// In thousandths; 1000 is the same grouping.
     agreement: i64,
-    tickets: (usize, usize),
+    tickets: Tickets,
     new: Vec<Shown>,
     gone: Vec<Shown>,
     split: Vec<(IncidentId, Shown)>,
@@ -36,6 +38,8 @@ pub(super) struct Diff {
     priorities: Vec<(Shown, Shown)>,
     saved: Vec<Shown>,
     added: Vec<Shown>,
+    /// What people should know of the tape.
+    pub(super) warnings: Vec<String>,
 }
 
 type Sides = BTreeMap<IncidentId, BTreeSet<String>>;
@@ -90,7 +94,10 @@ pub(super) fn diff(a: &Story, b: &Story) -> Diff {
     let mut out = Diff {
         alerts: places.len(),
         agreement: agreement(&places),
-        tickets: (opened(a), opened(b)),
+        tickets: Tickets::of(
+            (a, |id| sides_a.contains_key(id)),
+            (b, |id| sides_b.contains_key(id)),
+        ),
         new: Vec::new(),
         gone: Vec::new(),
         split: Vec::new(),
@@ -100,6 +107,7 @@ pub(super) fn diff(a: &Story, b: &Story) -> Diff {
         priorities: Vec::new(),
         saved: Vec::new(),
         added: Vec::new(),
+        warnings: Vec::new(),
     };
     for x in sides_a.keys() {
         let before = in_a(*x);
@@ -121,6 +129,7 @@ pub(super) fn diff(a: &Story, b: &Story) -> Diff {
             (false, true) => out.added.push(in_b(*y)),
             (true, true) | (false, false) => {}
         }
+        out.tickets.pair(a.incidents.get(x), b.incidents.get(y));
         let root = |story: &Story, id: &IncidentId| {
             let facts = story.incidents.get(id);
             facts.and_then(|f| f.roots.first().cloned())
@@ -151,10 +160,6 @@ pub(super) fn diff(a: &Story, b: &Story) -> Diff {
         }
     }
     out
-}
-
-fn opened(story: &Story) -> usize {
-    story.ops.iter().filter(|o| o.op == "open").count()
 }
 
 /// The adjusted Rand index of two groupings, in thousandths. What is in no incident is alone.
@@ -226,19 +231,16 @@ impl Diff {
             self.saved.len(),
             self.added.len(),
         ];
-        lists.iter().all(|n| *n == 0) && self.tickets.0 == self.tickets.1
+        lists.iter().all(|n| *n == 0) && self.tickets.same()
     }
 
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut out = format!(
-            "alerts     {}\nagreement  {} (adjusted Rand index; 1.000 is the same grouping)\ntickets    {} before, {} after: {} saved, {} added\n",
+            "alerts     {}\nagreement  {} (adjusted Rand index; 1.000 is the same grouping)\n{}",
             self.alerts,
             thousandths(self.agreement),
-            self.tickets.0,
-            self.tickets.1,
-            self.saved.len(),
-            self.added.len(),
+            self.tickets.text(self.saved.len(), self.added.len()),
         );
         let all = |list: &[Shown]| list.iter().map(Shown::text).collect();
         let changes = |list: &[(Shown, Shown)], of: fn(&Shown) -> &str| {
@@ -291,6 +293,7 @@ impl Diff {
         if self.is_empty() {
             out.push_str("no difference\n");
         }
+        out.push_str(&warnings::text(&self.warnings));
         out
     }
 
@@ -304,8 +307,8 @@ impl Diff {
         json!({
             "same": self.is_empty(),
             "alerts": self.alerts,
-            "agreement": thousandths(self.agreement),
-            "tickets": {"before": self.tickets.0, "after": self.tickets.1},
+            "agreement": number(self.agreement),
+            "tickets": self.tickets.json(self.saved.len(), self.added.len()),
             "tickets_saved": all(&self.saved),
             "tickets_added": all(&self.added),
             "new": all(&self.new),
@@ -320,8 +323,15 @@ impl Diff {
             })).collect::<Vec<_>>(),
             "root_changed": pairs(&self.roots),
             "priority_changed": pairs(&self.priorities),
+            "warnings": self.warnings,
         })
     }
+}
+
+fn number(thousandth: i64) -> Value {
+    let number = thousandths(thousandth).parse().ok();
+    let number = number.and_then(Number::from_f64);
+    number.map_or(Value::Null, Value::Number)
 }
 
 fn thousandths(n: i64) -> String {

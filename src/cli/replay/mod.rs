@@ -14,10 +14,13 @@ mod story;
 mod summary;
 mod taken;
 mod tape;
+mod tickets;
+mod warnings;
 
 use super::print;
 use crate::config::Config;
 use crate::daemon::refresh;
+use predictions::Target;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -59,6 +62,14 @@ pub(super) struct Options {
     json: bool,
 }
 
+impl Options {
+    /// Files that are read.
+    fn reads(&self) -> impl Iterator<Item = &PathBuf> {
+        let all = self.recording.iter().chain(&self.config);
+        all.chain(&self.against)
+    }
+}
+
 /// Runs the command. Exit code 0, or 3 if `--against` found a difference, or 1 if a store's log gives
 /// another state than the daemon had.
 ///
@@ -67,6 +78,9 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     let config = options.config.as_deref();
     let config = config.map(refresh::load_config).transpose()?;
+    let target = options.predictions.as_ref();
+    let target = target.map(|file| Target::open(file, options.reads()));
+    let target = target.transpose()?;
     let mut regime = Regime {
         graphs: None,
         config,
@@ -81,20 +95,20 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         }
         (None, Some(store)) => {
             if options.against.is_none() {
-                return checked(options, store, regime.config.as_ref());
+                return checked(options, target, store, regime.config.as_ref());
             }
             Tape::log(store)?
         }
         (None, None) => return Err("there must be --recording or --store".to_owned()),
     };
     if let Some(other) = &options.against {
-        return compared(options, &tape, regime, other);
+        return compared(options, target, &tape, regime, other);
     }
     let begun = Instant::now();
     let mut player = tape.play(&regime)?;
     let summary = Summary::of(&mut player, begun.elapsed());
-    if let Some(file) = &options.predictions {
-        write(file, &player.story)?;
+    if let Some(target) = target {
+        target.write(&player.story)?;
     }
     print(&match options.json {
         true => format!("{}\n", summary.json()),
@@ -105,13 +119,14 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
 
 fn checked(
     options: &Options,
+    target: Option<Target>,
     store: &std::path::Path,
     config: Option<&Config>,
 ) -> Result<ExitCode, String> {
     let checked = check::check(store, config.map(|c| &c.plumbing))?;
-    if let Some(file) = &options.predictions {
+    if let Some(target) = target {
         let as_it_was = Regime::default();
-        write(file, &Tape::log(store)?.play(&as_it_was)?.story)?;
+        target.write(&Tape::log(store)?.play(&as_it_was)?.story)?;
     }
     print(&match options.json {
         true => format!("{}\n", checked.json()),
@@ -125,6 +140,7 @@ fn checked(
 
 fn compared(
     options: &Options,
+    target: Option<Target>,
     tape: &Tape,
     own: Regime,
     other: &std::path::Path,
@@ -161,10 +177,17 @@ fn compared(
         graph_every: options.graph_every,
         touched: options.touched,
     })?;
-    if let Some(file) = &options.predictions {
-        write(file, &after.story)?;
+    if before.story.events == 0 && after.story.events == 0 {
+        let refused = before.refused.max(after.refused);
+        return Err(format!(
+            "no event was played on either side ({refused} refused): there is nothing to compare"
+        ));
     }
-    let diff = against::diff(&before.story, &after.story);
+    if let Some(target) = target {
+        target.write(&after.story)?;
+    }
+    let mut diff = against::diff(&before.story, &after.story);
+    diff.warnings = warnings::both(&before.warnings, &after.warnings);
     print(&match options.json {
         true => format!("{}\n", diff.json()),
         false => diff.text(),
@@ -173,9 +196,4 @@ fn compared(
         true => ExitCode::SUCCESS,
         false => ExitCode::from(DIFFERENT),
     })
-}
-
-fn write(file: &std::path::Path, story: &story::Story) -> Result<(), String> {
-    let text = format!("{}\n", predictions::json(story));
-    std::fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))
 }

@@ -39,6 +39,8 @@ pub(super) struct Player {
     pub(super) taken: Option<Taken>,
     /// Times the graph was loaded anew, if it was to be.
     pub(super) graph_loads: Option<u64>,
+    /// What people should know of the tape.
+    pub(super) warnings: Vec<String>,
     /// Entries so far, where that matters.
     entries: u32,
 }
@@ -85,6 +87,7 @@ impl Player {
             restart_every: None,
             taken: None,
             graph_loads: None,
+            warnings: Vec::new(),
             entries: 0,
         })
     }

@@ -3,9 +3,88 @@
 use super::story::Story;
 use crate::model::{IncidentId, Millis};
 use serde_json::{Map, Number, Value, json};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The file, opened before anything is played. What it has stays until there is something to write.
+pub(super) struct Target {
+    path: PathBuf,
+    file: File,
+    /// It was not there before.
+    new: bool,
+    written: bool,
+}
+
+impl Target {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// It is one of the files that are read, or cannot be written.
+    pub(super) fn open<'a>(
+        path: &Path,
+        reads: impl Iterator<Item = &'a PathBuf>,
+    ) -> Result<Target, String> {
+        let told = |e: std::io::Error| format!("{}: {e}", path.display());
+        let place = |path: &Path| std::fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
+        let own = place(path);
+        for read in reads {
+            if own.is_some() && place(read) == own {
+                let (path, read) = (path.display(), read.display());
+                return Err(format!(
+                    "{path}: is {read}, which is read; the predictions would overwrite it"
+                ));
+            }
+        }
+        let fresh = OpenOptions::new().write(true).create_new(true).open(path);
+        let (file, new) = match fresh {
+            Ok(file) => (file, true),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                let known = OpenOptions::new().write(true).open(path);
+                (known.map_err(told)?, false)
+            }
+            Err(e) => return Err(told(e)),
+        };
+        Ok(Target {
+            path: path.to_owned(),
+            file,
+            new,
+            written: false,
+        })
+    }
+
+    /// Writes what became of the events.
+    ///
+    /// # Errors
+    /// What keeps it from being written.
+    pub(super) fn write(mut self, story: &Story) -> Result<(), String> {
+        let text = format!("{}\n", json(story));
+        self.written = true;
+        self.fill(&text)
+            .map_err(|e| format!("{}: {e}", self.path.display()))
+    }
+
+    fn fill(&mut self, text: &str) -> std::io::Result<()> {
+        // A pipe or a terminal has no length.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+impl Drop for Target {
+    /// Nothing came of it: no empty file is left behind.
+    fn drop(&mut self) {
+        if self.new && !self.written {
+            std::fs::remove_file(&self.path).ok();
+        }
+    }
+}
 
 /// The story as JSON; equal stories give equal bytes.
-pub(super) fn json(story: &Story) -> Value {
+fn json(story: &Story) -> Value {
     let assign: Map<String, Value> = story
         .assign
         .iter()

@@ -2,13 +2,30 @@
 
 use crate::model::Millis;
 use crate::record::{ChangeV1, MaintenanceV1, Record};
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use std::io::BufRead;
 use std::path::Path;
 
+/// So much may a line lie before the one before it: bodies that come together are not written in their order.
+const APART: Millis = Millis::mins(1);
+
+/// A recording that was read.
+#[derive(Debug, Default)]
+pub(super) struct Recording {
+    /// Its file, for people.
+    pub(super) file: String,
+    /// Its lines.
+    pub(super) lines: Vec<Line>,
+    /// What people should know of it.
+    pub(super) warnings: Vec<String>,
+}
+
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
+    /// Its number in the file, from 1.
+    pub(super) number: u64,
     /// When it arrived.
     pub(super) at: Millis,
     /// What it is.
@@ -35,25 +52,126 @@ pub(super) enum What {
     Told(Box<Record>),
 }
 
-/// Reads a recording.
+/// Why a line cannot be used: what stands behind its number.
+struct Wrong {
+    /// Nothing is wrong with it but that it ends too early.
+    torn: bool,
+    why: String,
+}
+
+/// Reads a recording. A last line that ends too early is left out with a warning: whoever wrote it was stopped.
 ///
 /// # Errors
 /// The first line that is wrong, and how.
-pub(super) fn read(file: &Path) -> Result<Vec<Line>, String> {
+pub(super) fn read(file: &Path) -> Result<Recording, String> {
     let shown = file.display();
     let opened = std::fs::File::open(file).map_err(|e| format!("{shown}: {e}"))?;
-    let mut out = Vec::new();
-    for (n, line) in (1u64..).zip(std::io::BufReader::new(opened).lines()) {
-        let line = line.map_err(|e| format!("{shown}:{n}: {e}"))?;
-        if !line.trim().is_empty() {
-            out.push(parse(&line).map_err(|why| format!("{shown}:{n}: {why}"))?);
+    let mut reader = std::io::BufReader::new(opened);
+    let mut out = Recording {
+        file: shown.to_string(),
+        ..Recording::default()
+    };
+    let mut back = Back::default();
+    for number in 1u64.. {
+        let mut bytes = Vec::new();
+        let read = reader.read_until(b'\n', &mut bytes);
+        if read.map_err(|e| format!("{shown}:{number}: {e}"))? == 0 {
+            break;
         }
+        if bytes.trim_ascii().is_empty() {
+            continue;
+        }
+        let wrong = match parse(number, &bytes) {
+            Ok(line) => {
+                back.line(number, line.at);
+                out.lines.push(line);
+                continue;
+            }
+            Err(wrong) => wrong,
+        };
+        let rest = reader.fill_buf();
+        let last = rest
+            .map_err(|e| format!("{shown}:{number}: {e}"))?
+            .is_empty();
+        if !(last && wrong.torn) {
+            return Err(format!("{shown}:{number}:{}", wrong.why));
+        }
+        let text = format!("{shown}:{number}: the last line ends too early; it is left out");
+        out.warnings.push(text);
+    }
+    if let Some(text) = back.text() {
+        out.warnings.push(format!("{shown}:{text}"));
     }
     Ok(out)
 }
 
-fn parse(line: &str) -> Result<Line, String> {
-    let value: Value = serde_json::from_str(line).map_err(|e| e.to_string())?;
+/// Lines whose time goes back. Played time does not: it stands still until it is reached again.
+#[derive(Default)]
+struct Back {
+    before: Option<Millis>,
+    latest: Option<Millis>,
+    /// The first such line, and by how much.
+    first: Option<(u64, Millis)>,
+    lines: u64,
+    still: u64,
+}
+
+impl Back {
+    fn line(&mut self, number: u64, at: Millis) {
+        let back = self.before.replace(at).map(|before| before.since(at));
+        if let Some(back) = back.filter(|back| *back > APART) {
+            self.first.get_or_insert((number, back));
+            self.lines = self.lines.saturating_add(1);
+        }
+        let latest = *self.latest.get_or_insert(at);
+        if latest.since(at) > APART {
+            self.still = self.still.saturating_add(1);
+        }
+        self.latest = Some(latest.max(at));
+    }
+
+    fn text(&self) -> Option<String> {
+        let (number, back) = self.first?;
+        let back = SignedDuration::from_secs(back.0.div_euclid(1000));
+        let so = match self.lines {
+            1 => "1 line is so".to_owned(),
+            n => format!("{n} lines are so"),
+        };
+        let still = match self.still {
+            1 => "1 line".to_owned(),
+            n => format!("{n} lines"),
+        };
+        Some(format!(
+            "{number}: its time is {back:#} before the line before it; {so}; time stands still until it is reached again, for {still}"
+        ))
+    }
+}
+
+fn parse(number: u64, bytes: &[u8]) -> Result<Line, Wrong> {
+    let whole = bytes.ends_with(b"\n");
+    let bytes = bytes.trim_ascii_end();
+    // Of bytes that are no text an end in the middle of a letter is no more than an early end.
+    let text = std::str::from_utf8(bytes).map_err(|e| Wrong {
+        torn: e.error_len().is_none() || !whole,
+        why: format!("{}: is no UTF-8", e.valid_up_to().saturating_add(1)),
+    })?;
+    let value: Value = serde_json::from_str(text).map_err(|e| {
+        let (place, why) = (
+            format!(" at line {} column {}", e.line(), e.column()),
+            e.to_string(),
+        );
+        Wrong {
+            torn: e.is_eof() || !whole,
+            why: format!("{}: {}", e.column(), why.trim_end_matches(&place)),
+        }
+    })?;
+    line_of(number, &value).map_err(|why| Wrong {
+        torn: false,
+        why: format!(" {why}"),
+    })
+}
+
+fn line_of(number: u64, value: &Value) -> Result<Line, String> {
     let map = value.as_object().ok_or("is no JSON object")?;
     let at = moment(map, "at")?;
     let what = match (map.get("maintenance"), map.get("change")) {
@@ -72,7 +190,7 @@ fn parse(line: &str) -> Result<Line, String> {
         },
         (Some(_), Some(_)) => return Err("is both maintenance and change".to_owned()),
     };
-    Ok(Line { at, what })
+    Ok(Line { number, at, what })
 }
 
 fn maintenance(told: &Value) -> Result<Record, String> {

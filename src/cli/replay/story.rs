@@ -6,6 +6,7 @@ use crate::engine::{Answer, Delivery, Effects, Engine};
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
 use crate::record::StepName;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -30,6 +31,8 @@ pub(super) struct Story {
 pub(super) struct Facts {
     /// When its first ticket was made.
     pub(super) ticket_at: Option<Millis>,
+    /// Assignment group of its ticket at each target, as it was last written.
+    pub(super) groups: BTreeMap<Arc<str>, String>,
     /// Name of the first of its causes.
     pub(super) cause: String,
     /// CMDB keys of its causes, best first.
@@ -125,6 +128,10 @@ impl Story {
         let Some(facts) = self.incidents.get_mut(&delivery.incident) else {
             return;
         };
+        if matches!(delivery.step, StepName::Create | StepName::Update) {
+            let group = delivery.wanted.group.clone();
+            facts.groups.insert(delivery.target.clone(), group);
+        }
         if delivery.step == StepName::Create && facts.ticket_at.is_none() {
             facts.ticket_at = Some(now);
             self.op(now, "open", delivery.incident, None);

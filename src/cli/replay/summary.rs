@@ -4,6 +4,7 @@ use super::acted::Idle;
 use super::player::Player;
 use super::story::Story;
 use super::taken::Count;
+use super::warnings;
 use crate::model::IncidentId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(super) struct Summary {
     touched: Option<Count>,
     idle: Idle,
     digest: u64,
+    warnings: Vec<String>,
 }
 
 impl Summary {
@@ -63,6 +65,7 @@ impl Summary {
             touched,
             idle: player.acted.idle(),
             digest: player.engine().digest(),
+            warnings: player.warnings.clone(),
         }
     }
 
@@ -90,7 +93,7 @@ impl Summary {
              merges     {} ({} of two tickets)\n\
              splits     {}, moves {}\n\
              largest    {largest}\n\
-             digest     {:016x}\n{graphs}{touched}{}",
+             digest     {:016x}\n{graphs}{touched}{}{}",
             self.events,
             self.refused,
             self.speed(),
@@ -103,6 +106,7 @@ impl Summary {
             self.moves,
             self.digest,
             self.idle.text(),
+            warnings::text(&self.warnings),
         )
     }
 
@@ -125,6 +129,7 @@ impl Summary {
             "touched": self.touched.map(Count::json),
             "digest": format!("{:016x}", self.digest),
             "idle_rules": self.idle.json(),
+            "warnings": self.warnings,
             "events_per_second": u64::try_from(self.speed()).unwrap_or(u64::MAX),
         })
     }

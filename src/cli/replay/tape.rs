@@ -3,9 +3,10 @@
 use super::findings::watch::Watch;
 use super::player::Player;
 use super::progress::Progress;
-use super::recording::{self, Line, What};
+use super::recording::{self, Recording, What};
 use super::reload::Reloads;
 use super::taken::Taken;
+use super::warnings;
 use crate::cli::copy::Copy;
 use crate::config::planned::{AHEAD, OF_CONFIG};
 use crate::config::{Config, SourceConf};
@@ -32,7 +33,7 @@ const EVERY: Millis = Millis::mins(24 * 60);
 /// See the module.
 pub(super) enum Tape {
     /// What senders posted.
-    Recording(Vec<Line>),
+    Recording(Recording),
     /// What the daemon wrote.
     Log(Log),
 }
@@ -64,7 +65,7 @@ pub(super) struct Regime {
 impl Tape {
     /// A tape on which nothing happens.
     pub(super) fn nothing() -> Tape {
-        Tape::Recording(Vec::new())
+        Tape::Recording(Recording::default())
     }
 
     /// Reads a recording.
@@ -156,7 +157,7 @@ impl Tape {
             crate::rules::Rules::compile(config.rules.clone())?;
         }
         match self {
-            Tape::Recording(lines) => recorded(lines, regime, watch),
+            Tape::Recording(recording) => recorded(recording, regime, watch),
             Tape::Log(log) => log.play(regime, watch),
         }
     }
@@ -204,13 +205,19 @@ pub(super) fn graphs(config: &Config) -> Result<Vec<RawGraph>, String> {
     loaded.map(|l| l.map(|(raw, _)| raw)).collect()
 }
 
-fn recorded(lines: &[Line], regime: &Regime, watch: Option<Watch>) -> Result<Player, String> {
+fn recorded(
+    recording: &Recording,
+    regime: &Regime,
+    watch: Option<Watch>,
+) -> Result<Player, String> {
+    let lines = &recording.lines;
     let config = regime.config.as_ref();
     let config = config.ok_or("a recording needs --config")?;
     let begin = lines.first().map(|l| l.at).unwrap_or_default();
     let mut player = Player::empty()?;
     player.watch_rules(Some(&config.plumbing));
     player.watch = watch;
+    player.warnings.clone_from(&recording.warnings);
     player.restart_every = regime.restart_every;
     player.taken = regime.touched.then(Taken::default);
     player.started(begin)?;
@@ -232,6 +239,10 @@ fn recorded(lines: &[Line], regime: &Regime, watch: Option<Watch>) -> Result<Pla
             What::Told(record) if of_config(record) => {}
             What::Told(record) => {
                 player.commit(line.at, std::slice::from_ref(record))?;
+                let place = format!("{}:{}", recording.file, line.number);
+                player
+                    .warnings
+                    .extend(warnings::told(&player, &place, record));
             }
             What::Body {
                 id,

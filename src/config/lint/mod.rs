@@ -9,10 +9,12 @@ mod estate;
 mod families;
 mod logic;
 mod said;
+mod windows;
 mod words;
 
 pub use estate::estate;
 pub use families::rules;
+pub use windows::windows;
 
 use super::walk::{hint, place};
 use super::{Config, Problem};

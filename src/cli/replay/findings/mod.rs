@@ -12,8 +12,10 @@ pub(super) mod watch;
 
 use super::player::Player;
 use super::tape::{Regime, Tape, graphs};
-use crate::cli::print;
+use super::warnings;
+use crate::cli::{complain, print};
 use crate::daemon::refresh;
+use crate::engine::Engine;
 use crate::model::Millis;
 use contradicted::Contradicted;
 use failures::Failures;
@@ -78,7 +80,13 @@ pub(in crate::cli) fn run(options: &Options) -> Result<(), String> {
         }
     };
     let player = tape.play_watched(&regime, Watch::with(plumbing.as_ref()))?;
-    let found = Found::of(&player);
+    if !player.warnings.is_empty() {
+        complain(warnings::text(&player.warnings).trim_end());
+    }
+    let mut found = Found::of(&player);
+    if options.recording.is_none() && options.store.is_none() {
+        found.ambiguous = shared(player.engine());
+    }
     print(&match options.json {
         true => format!("{}\n", found.json()),
         false => found.text(),
@@ -142,9 +150,13 @@ impl Found {
             format!("{} {source} {}{why}", named.firings, shown(label, value))
         });
         list(&mut out, "alerts without a CI", unbound.collect());
-        let ambiguous = self.ambiguous.iter().map(|((label, value), named)| {
-            format!("{} {label} {value:?}: {}", named.firings, named.why)
-        });
+        let ambiguous =
+            self.ambiguous
+                .iter()
+                .map(|((label, value), named)| match label.is_empty() {
+                    true => format!("{value:?}: {}", named.why),
+                    false => format!("{} {label} {value:?}: {}", named.firings, named.why),
+                });
         list(&mut out, "names that mean several CIs", ambiguous.collect());
         let hubs = self.hubs.iter().map(|h| {
             let silent = if h.monitored { "" } else { ", not monitored" };
@@ -210,6 +222,23 @@ impl Found {
             "pairs_dropped": self.pairs_dropped,
         })
     }
+}
+
+/// Names that mean several CIs, whether an alert has them or not.
+fn shared(engine: &Engine) -> Vec<((String, String), Named)> {
+    let mut out = Vec::new();
+    if let Some(graph) = &engine.in_force().graph {
+        out.extend(graph.ambiguous().map(|(name, several)| {
+            let cis = several.iter().filter_map(|ix| graph.ci(*ix));
+            let keys: Vec<&str> = cis.map(|ci| ci.key.as_str()).collect();
+            let named = Named {
+                firings: 0,
+                why: keys.join(", "),
+            };
+            ((String::new(), name.to_owned()), named)
+        }));
+    }
+    out
 }
 
 /// The names with the most firings first.

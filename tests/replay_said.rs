@@ -1,0 +1,330 @@
+//! What `correlated replay` says of a tape that is not as it should be, and of outputs that cannot be written.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it does not expect"
+)]
+
+use correlated::daemon::recorder::{Recorder, Taken};
+use correlated::model::Millis;
+use correlated::redact::Redaction;
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn fixture(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/replay");
+    folder.join(name)
+}
+
+/// A folder of a test, gone at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let folder = std::env::temp_dir().join(format!("correlated-{name}-{}", std::process::id()));
+        std::fs::remove_dir_all(&folder).ok();
+        std::fs::create_dir_all(&folder).unwrap();
+        Folder(folder)
+    }
+    /// A file with these lines.
+    fn lines(&self, name: &str, lines: &[&str]) -> PathBuf {
+        let file = self.0.join(name);
+        let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::fs::remove_dir_all(&self.0).ok();
+        }
+    }
+}
+
+fn correlated(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
+    command.args(arguments).output().unwrap()
+}
+
+/// Plays a recording with the configuration of the fixtures.
+fn replay(recording: &Path, more: &[&str]) -> Output {
+    let config = fixture("correlated.toml");
+    let mut arguments = vec!["replay", "--config", config.to_str().unwrap()];
+    arguments.extend(["--recording", recording.to_str().unwrap()]);
+    arguments.extend(more);
+    correlated(&arguments)
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", err(output)))
+}
+
+/// A host is down.
+fn down(at: &str, host: &str) -> String {
+    let body = format!(
+        "HOSTNAME={host}&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT=gone"
+    );
+    let content_type = "application/x-www-form-urlencoded";
+    serde_json::json!({
+        "at": at, "id": host, "source": "nagios", "content_type": content_type, "body": body
+    })
+    .to_string()
+}
+
+#[test]
+fn the_recorder_glues_nothing_to_a_torn_line() {
+    let folder = Folder::new("said-recorder");
+    let file = folder.lines("recording.ndjson", &[&down("2026-11-22T07:00:00Z", "srv1")]);
+    let whole = std::fs::metadata(&file).unwrap().len();
+    let append = |text: &str| {
+        let mut options = std::fs::OpenOptions::new();
+        let mut opened = options.append(true).open(&file).unwrap();
+        opened.write_all(text.as_bytes()).unwrap();
+    };
+    let body = |recorder: &Recorder, at| {
+        let taken = Taken {
+            source: "nagios",
+            tail: "",
+            content_type: "text/plain",
+            bytes: b"x",
+            at: Millis(at),
+        };
+        recorder.body(&Redaction::default(), &taken);
+    };
+    let ids = || -> Vec<Value> {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let line = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].clone();
+        text.lines().map(line).collect()
+    };
+    // A process was stopped, with more written than the recorder looks at in one piece.
+    append(&format!("{{\"at\":\"{}", "x".repeat(200_000)));
+    let recorder = Recorder::new(&folder.0, 1_000_000);
+    body(&recorder, 1);
+    assert_eq!(ids(), ["srv1", "1-1"]);
+    // Somebody cut the file off while it was open.
+    let opened = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+    opened.set_len(whole + 5).unwrap();
+    body(&recorder, 2);
+    assert_eq!(ids(), ["srv1", "2-2"]);
+    // Nothing but the end of the line is missing.
+    append("{\"id\":\"kept\"}");
+    body(&Recorder::new(&folder.0, 1_000_000), 3);
+    assert_eq!(ids(), ["srv1", "2-2", "kept", "3-1"]);
+}
+
+#[test]
+fn a_torn_last_line_is_left_out_and_a_bad_one_before_is_named_once() {
+    let folder = Folder::new("said-torn");
+    let (first, torn) = (down("2026-11-22T07:00:00Z", "srv1"), "{\"at\":\"2026-1");
+    let file = folder.lines("torn.ndjson", &[&first]);
+    for cut in [torn.as_bytes(), b"{\"at\":\"\xc3", b"\0\0\0"] {
+        std::fs::write(&file, [first.as_bytes(), b"\n", cut].concat()).unwrap();
+        let output = replay(&file, &["--json"]);
+        assert!(output.status.success(), "{}", err(&output));
+        let summary = json(&output);
+        assert_eq!(summary["events"], 1);
+        let warning = summary["warnings"][0].as_str().unwrap();
+        let place = format!("{}:2: the last line ends too early", file.display());
+        assert!(warning.starts_with(&place), "{warning}");
+        let text = out(&replay(&file, &[]));
+        assert!(text.contains(&format!("warning: {place}")), "{text}");
+    }
+    let file = folder.lines("middle.ndjson", &[&first, torn, &first]);
+    let output = replay(&file, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let place = format!("{}:2:13: EOF while parsing a string\n", file.display());
+    assert_eq!(err(&output), place);
+}
+
+#[test]
+fn time_that_goes_back_is_said() {
+    let folder = Folder::new("said-back");
+    let lines = [
+        down("2026-11-22T07:00:00Z", "switch1"),
+        // Bodies that come together.
+        down("2026-11-22T06:59:30Z", "router1"),
+        // Its clock is wrong; all that follows happens at one moment.
+        down("2026-11-22T10:00:30Z", "db1"),
+        down("2026-11-22T07:05:00Z", "srv1"),
+        down("2026-11-22T07:10:00Z", "web1"),
+    ];
+    let lines = lines.each_ref().map(String::as_str);
+    let file = folder.lines("back.ndjson", &lines);
+    let warning = format!(
+        "{}:4: its time is 2h 55m 30s before the line before it; 1 line is so; time stands still until it is reached again, for 2 lines",
+        file.display()
+    );
+    let output = replay(&file, &[]);
+    assert!(output.status.success(), "{}", err(&output));
+    let text = out(&output);
+    assert!(text.contains(&format!("\nwarning: {warning}\n")), "{text}");
+    let told = json(&replay(&file, &["--json"]));
+    assert_eq!(told["warnings"], serde_json::json!([warning]));
+    let good = folder.lines("good.ndjson", &lines[..3]);
+    let told = json(&replay(&good, &["--json"]));
+    assert_eq!(told["warnings"], serde_json::json!([]));
+}
+
+/// The configuration of the fixtures with another text in the place of one of its own.
+fn configured(folder: &Folder, name: &str, from: &str, to: &str) -> String {
+    let text = std::fs::read_to_string(fixture("correlated.toml")).unwrap();
+    assert!(text.contains(from));
+    let file = folder.0.join(name);
+    std::fs::write(&file, text.replace(from, to)).unwrap();
+    std::fs::copy(fixture("cmdb.json"), folder.0.join("cmdb.json")).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn tickets_that_come_later_or_to_others_are_a_difference() {
+    let folder = Folder::new("said-against");
+    let down = down("2026-11-22T07:00:00Z", "srv1");
+    let recording = folder.lines("recording.ndjson", &[&down]);
+    let lag = "arrival_lag = \"0s\"";
+    let slow = format!("{lag}\nhold_p3 = \"8m\"");
+    let slow = configured(&folder, "slow.toml", lag, &slow);
+    let output = replay(&recording, &["--against", &slow]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    let text = out(&output);
+    assert!(text.contains("\ntickets later: 1, earlier: 0\n"), "{text}");
+    let group = format!("{lag}\n[ticket]\ndefault_group = \"night\"");
+    let group = configured(&folder, "group.toml", lag, &group);
+    let output = replay(&recording, &["--against", &group, "--json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    let diff = json(&output);
+    assert_eq!(diff["tickets"]["other_group"], 1, "{diff:#}");
+    assert_eq!(diff["tickets"]["later"], 0, "{diff:#}");
+    assert_eq!(diff["agreement"], 1.0, "{diff:#}");
+    // Nothing is as good as nothing, and says nothing.
+    let nothing = folder.lines("nothing.ndjson", &[]);
+    let output = replay(&nothing, &["--against", &group]);
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+    let why = "no event was played on either side";
+    assert!(err(&output).starts_with(why), "{}", err(&output));
+}
+
+#[test]
+fn output_that_is_lost_is_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
+    command.args(["check", "--reference"]).stdout(full.unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err(&output).starts_with("standard output: "),
+        "{}",
+        err(&output)
+    );
+    // A reader that has enough is none.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
+    command.args(["check", "--reference"]).stdout(writer);
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn predictions_never_overwrite_what_is_read() {
+    let folder = Folder::new("said-predictions");
+    let line = down("2026-11-22T07:00:00Z", "srv1");
+    let recording = folder.lines("recording.ndjson", &[&line]);
+    let linked = folder.0.join("linked");
+    std::fs::hard_link(&recording, &linked).unwrap();
+    for file in [&recording, &linked] {
+        let output = replay(&recording, &["--predictions", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            err(&output).contains("would overwrite it"),
+            "{}",
+            err(&output)
+        );
+        let text = std::fs::read_to_string(&recording).unwrap();
+        assert_eq!(text, format!("{line}\n"));
+    }
+    // What cannot be written is said before the tape is read, which is wrong too here.
+    let bad = folder.lines("bad.ndjson", &["{}"]);
+    let nowhere = folder.0.join("none/predictions.json");
+    let output = replay(&bad, &["--predictions", nowhere.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let place = format!("{}: ", nowhere.display());
+    assert!(err(&output).starts_with(&place), "{}", err(&output));
+    // Nothing came of it: what was there stays, and nothing new is left.
+    let kept = folder.lines("kept.json", &["before"]);
+    for (file, text) in [
+        (&kept, Some("before\n")),
+        (&folder.0.join("new.json"), None),
+    ] {
+        let output = replay(&bad, &["--predictions", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(std::fs::read_to_string(file).ok().as_deref(), text);
+    }
+    let output = replay(&recording, &["--predictions", kept.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", err(&output));
+    let text = std::fs::read_to_string(&kept).unwrap();
+    assert!(text.starts_with('{') && text.ends_with("}\n"), "{text}");
+}
+
+#[test]
+fn windows_and_changes_that_count_for_nothing_are_said() {
+    let folder = Folder::new("said-windows");
+    let window = |id: &str, ci: &str, to: &str| {
+        let (at, from) = ("2026-11-22T07:00:00Z", "2026-11-22T08:00:00Z");
+        serde_json::json!({"at": at, "maintenance": {"id": id, "ci": ci, "from": from, "to": to}})
+            .to_string()
+    };
+    let change = r#"{"at": "2026-11-22T07:00:00Z", "change": {"id": "C", "ci": "srv9"}}"#;
+    let lines = [
+        &down("2026-11-22T07:00:00Z", "srv1"),
+        // By its alias, and taken back.
+        &window("M1", "db1.example.net", "2026-11-22T09:00:00Z"),
+        &window("M2", "srv9", "2026-11-22T08:00:00Z"),
+        "",
+        &window("M3", "srv9", "2026-11-22T09:00:00Z"),
+        &window("M4", "srv1", "2026-11-22T07:00:00Z"),
+        change,
+    ];
+    let file = folder.lines("recording.ndjson", &lines);
+    let said = |n: u64, text: &str| format!("{}:{n}: {text}", file.display());
+    let expected = [
+        said(
+            5,
+            "maintenance \"M3\": the CMDB has no \"srv9\": it counts for nothing",
+        ),
+        said(
+            6,
+            "maintenance \"M4\" ends before it begins: it covers nothing",
+        ),
+        said(
+            7,
+            "change \"C\": the CMDB has no \"srv9\": it counts for nothing",
+        ),
+    ];
+    let told = json(&replay(&file, &["--json"]));
+    assert_eq!(told["warnings"], serde_json::json!(expected));
+    // Two plays of one tape say it once.
+    let own = fixture("correlated.toml");
+    let text = out(&replay(&file, &["--against", own.to_str().unwrap()]));
+    assert!(
+        text.ends_with(&format!("warning: {}\n", expected.join("\nwarning: "))),
+        "{text}"
+    );
+}
