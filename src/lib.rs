@@ -267,6 +267,15 @@
 //!   first to arrive did, and which that was decided where a storm of seventy alerts went. Agreement of that recording with
 //!   its shuffles .980 to .994. Tried and dropped: none returns whose own end is long ago (under .055 to
 //!   .062), all that fire again within five minutes (F1 -.006).
+//! * What a person did to a ticket is heeded as well where it is read with a write of ours (`engine::changes`): only a poll
+//!   that saw it first said so and acknowledged the incident. A ticket that is read while a delivery is under way is read again.
+//! * An acknowledged incident is not a touched ticket: the tool's ticket stays ours to update and to resolve, as in tools that
+//!   page. But severe alerts that join are told to it (`engine::loud`), and its recovery does not say that nobody had taken it.
+//! * Whoever moves alerts says that there are two incidents: both are kept apart, as after a split. An end is meant for the number
+//!   that is named: one that was merged away ends nothing.
+//! * Windows of different times count together where none covers most of an incident and all of them cover all of it; it waits
+//!   for the first end (`engine::maintenance`). What a plan cannot have an effect on is answered with a warning.
+//! * What alerts in another incident is not among those that are silent under a cause in a ticket's text.
 //! * A webhook of a tool (`daemon::hints`) is a hint and no record: the ticket is read, and only what a person did
 //!   is written (`TicketChange`, `TicketGone`), as after a poll. So a lost hint loses nothing but time.
 //! * A poll may name tickets that it cannot judge (`Changed::unread`), for tools whose lists do not say whose hand it

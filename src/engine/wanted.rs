@@ -168,6 +168,9 @@ impl Engine {
     pub(super) fn cause(&self, id: IncidentId, known: &Incident, cis: &[CiId]) -> Cause {
         let explains = self.explains(known.root, cis);
         let alone = cis.len() <= 1;
+        // What alerts in another incident is not without an alert.
+        let quiet = |ci: &&CiId| self.index.at(**ci).next().is_none();
+        let silent: Vec<CiId> = explains.silent.iter().filter(quiet).copied().collect();
         let text = CauseText {
             ci: self.ci_text(known.root),
             alerts_itself: cis.contains(&known.root),
@@ -175,13 +178,12 @@ impl Engine {
             first: self.was_first(known),
             explains: explains.alerting,
             of_monitored: explains.monitored,
-            silent: explains
-                .silent
+            silent: silent
                 .iter()
                 .take(MAX_NAMES)
                 .map(|ci| self.ci_name(*ci))
                 .collect(),
-            silent_count: count(explains.silent.len()),
+            silent_count: count(silent.len()),
             unknown: explains.unknown,
             runner_up: self.runner_up(known),
         };

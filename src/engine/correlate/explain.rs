@@ -1,9 +1,9 @@
 //! An incident and an alert in short, as data for the API. Why they are so: `why`.
 
 use crate::engine::Engine;
-use crate::engine::state::Alert;
+use crate::engine::state::{Alert, Incident};
 use crate::engine::wanted::{correlation_key, text_of};
-use crate::model::{AlertId, CiId, Fingerprint, IncidentId};
+use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis};
 use serde_json::{Value, json};
 
 impl Engine {
@@ -40,7 +40,7 @@ impl Engine {
             "live": known.live,
             "services": names(&services.observed),
             "at_risk": names(&services.at_risk),
-            "first": known.first.rfc3339(),
+            "first": self.first_arrived(known).rfc3339(),
             "hold_until": known.hold_until.rfc3339(),
             "opened": known.opened.map(|t| t.rfc3339()),
             "resolved": known.resolved.map(|t| t.rfc3339()),
@@ -51,6 +51,13 @@ impl Engine {
             "flapping": self.flap_texts(id).0.into_iter().map(|f| f.ci).collect::<Vec<_>>(),
             "no_ticket_because": self.no_ticket_because(id),
         }))
+    }
+
+    /// When the first of its alerts arrived: some seconds before it was placed.
+    fn first_arrived(&self, known: &Incident) -> Millis {
+        let alerts = known.members.keys();
+        let alerts = alerts.filter_map(|id| self.state().alerts.get(id));
+        alerts.map(|a| a.arrived).min().unwrap_or(known.first)
     }
 
     /// Why it has no ticket as things are; nothing while it is merely held.

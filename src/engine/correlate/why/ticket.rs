@@ -123,7 +123,7 @@ impl Engine {
             );
         }
         format!(
-            "its hold as {} is not over: {} s from its first alert, until {}",
+            "its hold as {} is not over: {} s from when its first alert was placed, until {}",
             known.priority.word(),
             known.hold_until.since(known.first).0.max(0) / 1000,
             known.hold_until.rfc3339()
