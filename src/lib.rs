@@ -275,6 +275,8 @@
 //!   that is named: one that was merged away ends nothing.
 //! * Windows of different times count together where none covers most of an incident and all of them cover all of it; it waits
 //!   for the first end (`engine::maintenance`). What a plan cannot have an effect on is answered with a warning.
+//!   Tried and dropped: critical alerts that open their ticket beside a maintenance with which they began, where the CMDB has a
+//!   gap (tickets for maintained CIs 0 to 1 in the second world).
 //! * What alerts in another incident is not among those that are silent under a cause in a ticket's text.
 //! * A webhook of a tool (`daemon::hints`) is a hint and no record: the ticket is read, and only what a person did
 //!   is written (`TicketChange`, `TicketGone`), as after a poll. So a lost hint loses nothing but time.

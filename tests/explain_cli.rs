@@ -61,6 +61,7 @@ fn an_engineer_reads_why_and_why_not() {
     assert_eq!(path["from"], "app-a");
     assert_eq!(path["type"], "depends-on");
     assert_eq!(path["to"], "sw1");
+    assert_eq!(path["id"], "A1 depends-on SW"); // by the ids of the CMDB, for names may be shared
 
     let then = daemon
         .run(&["explain", "I000001", "--version", "1"])

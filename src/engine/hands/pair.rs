@@ -2,7 +2,7 @@
 
 use super::super::Engine;
 use super::super::correlate::Together;
-use super::{CommandDone, CommandRefused, done};
+use super::{CommandDone, CommandRefused, NamedCause, done};
 use crate::model::{AlertId, IncidentId};
 use std::collections::BTreeSet;
 
@@ -17,6 +17,13 @@ impl Engine {
         self.same_shadow(a, b)?;
         // The later word of a person counts.
         self.let_together(a, b);
+        let named = |e: &Engine, id| {
+            e.state
+                .incidents
+                .get(&id)
+                .and_then(|i| i.hands.cause.clone())
+        };
+        let before = [named(self, a), named(self, b)];
         let because = self
             .state
             .incidents
@@ -31,7 +38,22 @@ impl Engine {
             known.hands.placed.extend(all);
         }
         self.turn(stays, format!("merged with {goes} by {by}"));
-        Ok(done(format!("{goes} is part of {stays} now"), &[stays]))
+        let mut text = format!("{goes} is part of {stays} now");
+        // Of two causes that people named the later holds: that the other no longer does is said.
+        let holds = named(self, stays);
+        let is_other = |c: &NamedCause| holds.as_ref().is_some_and(|h| h.ci != c.ci);
+        let other = before.into_iter().flatten().find(is_other);
+        if let Some((holds, other)) = holds.as_ref().zip(other) {
+            let word = |named: &NamedCause| {
+                let ci = named.ci.map(|ci| self.ci_name(ci));
+                let ci = ci.unwrap_or_else(|| "not known".to_owned());
+                format!("{ci}, named by {}", named.by)
+            };
+            let holds = format!("cause {}; no longer {}", word(holds), word(&other));
+            text.push_str(&format!(": {holds}"));
+            self.said(stays, holds);
+        }
+        Ok(done(text, &[stays]))
     }
 
     pub(super) fn keep_pair_apart(

@@ -238,8 +238,15 @@ impl Engine {
         let alert = id.and_then(|id| self.state.alerts.get(id));
         let path = self.relations(member, &of.kinds);
         let age = of.graph.map(|g| at.since(g.as_of).0 / 1000);
+        let key = |ci: CiId| self.force.ci(ci).map(|ci| ci.key.as_str());
         let path = path.iter().map(|(from, kind, to, weight)| {
-            json!({"from": from, "type": kind, "to": to, "weight_per_mille": weight, "source": "cmdb", "age_s": age})
+            // A relation has no name of its own: it is the one of this type between these two.
+            let id = key(*from).zip(key(*to));
+            let id = id.map(|(from, to)| format!("{from} {kind} {to}"));
+            json!({
+                "id": id, "from": self.cause_name(*from), "type": kind, "to": self.cause_name(*to),
+                "weight_per_mille": weight, "source": "cmdb", "age_s": age,
+            })
         });
         let path: Vec<Value> = path.collect();
         json!({
@@ -269,7 +276,7 @@ impl Engine {
         &self,
         member: &Member,
         kinds: &'a [String],
-    ) -> Vec<(String, &'a str, String, u16)> {
+    ) -> Vec<(CiId, &'a str, CiId, u16)> {
         let mut at = member.ci;
         let mut out = Vec::new();
         for hop in &member.path {
@@ -278,7 +285,6 @@ impl Engine {
                 true => (hop.ci, at),
                 false => (at, hop.ci),
             };
-            let (from, to) = (self.cause_name(from), self.cause_name(to));
             out.push((from, kind.unwrap_or_default(), to, hop.weight));
             at = hop.ci;
         }
@@ -291,7 +297,10 @@ impl Engine {
         let relations = self.relations(member, kinds);
         let relations: Vec<String> = relations
             .iter()
-            .map(|(from, kind, to, _)| format!("{from} {kind} {to}"))
+            .map(|(from, kind, to, _)| {
+                let (from, to) = (self.cause_name(*from), self.cause_name(*to));
+                format!("{from} {kind} {to}")
+            })
             .collect();
         if !relations.is_empty() {
             text.push_str(&format!(" ({})", relations.join(", ")));
