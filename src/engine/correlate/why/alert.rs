@@ -3,7 +3,7 @@
 
 use super::ticket::alert_word;
 use crate::engine::Engine;
-use crate::engine::state::{Alert, AlertState};
+use crate::engine::state::{Alert, AlertState, Evidence};
 use crate::model::{AlertId, Fingerprint, IncidentId};
 use serde_json::{Value, json};
 
@@ -306,6 +306,14 @@ impl Engine {
     }
 }
 
+/// Why an alert is bound to no CI.
+pub(super) fn tried(evidence: &Evidence) -> String {
+    match evidence.tried.is_empty() {
+        true => "it names no CI".to_owned(),
+        false => format!("looked up in vain: {}", evidence.tried.join(", ")),
+    }
+}
+
 fn bound(alert: &Alert, ci: &str) -> String {
     let evidence = &alert.evidence;
     if evidence.bound {
@@ -314,10 +322,7 @@ fn bound(alert: &Alert, ci: &str) -> String {
             evidence.rule, evidence.label, evidence.value
         );
     }
-    let tried = match evidence.tried.is_empty() {
-        true => "it names no CI".to_owned(),
-        false => format!("looked up in vain: {}", evidence.tried.join(", ")),
-    };
+    let tried = tried(evidence);
     let grouped = match evidence.value.is_empty() {
         true => "it stands alone".to_owned(),
         false => format!("grouped by {} = {:?}", evidence.label, evidence.value),

@@ -4,6 +4,7 @@ use super::super::index::Index;
 use super::super::place::{New, Way};
 use super::super::scale::{NAT, Nats};
 use super::NoAlert;
+use super::alert::tried;
 use crate::engine::Engine;
 use crate::engine::state::{How, IncidentState};
 use crate::model::{AlertId, IncidentId, Millis};
@@ -202,10 +203,7 @@ impl Engine {
         };
         let evidence = self.state.alerts.get(&new.alert).map(|a| &a.evidence);
         if let Some(evidence) = evidence.filter(|e| !e.bound) {
-            let why = match evidence.tried.is_empty() {
-                true => "it names none".to_owned(),
-                false => format!("looked up in vain: {}", evidence.tried.join(", ")),
-            };
+            let why = tried(evidence);
             return no(
                 "unbound",
                 format!(
