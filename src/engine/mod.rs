@@ -48,6 +48,7 @@ mod strays;
 mod suppress;
 mod turns;
 mod usual;
+mod valve;
 mod waits;
 pub mod wanted;
 
@@ -59,6 +60,8 @@ use crate::rules::{Rules, RulesText};
 use crate::ticket::{Note, Wanted};
 use correlate::index::Index;
 use correlate::seen::Seen;
+pub use dedup::Quick;
+pub use expiry::OURSELVES;
 use hands::CommandOutcome;
 use inhibit::Inhibition;
 use later::Work;
@@ -67,12 +70,9 @@ use state::{GraphRef, InForce, State, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use dedup::Quick;
-pub use expiry::OURSELVES;
-
 /// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
 /// decisions change and the number does not.
-pub const ENGINE: u32 = 21;
+pub const ENGINE: u32 = 22;
 
 /// Timers that may fire in one entry; more are a bug (a timer that sets itself for the same moment).
 const MAX_TIMERS: usize = 2_000_000;

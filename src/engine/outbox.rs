@@ -150,7 +150,7 @@ impl Engine {
         if target.mode == Mode::Note && row.ticket.is_none() && row.unknown.is_none() {
             return Plan::Wait(None); // whatever opens now opens no ticket here
         }
-        if row.not_before > at {
+        if row.not_before > at && !self.rose_at_valve(id, row) {
             return Plan::Wait(Some(row.not_before));
         }
         let stopped = self
@@ -216,7 +216,6 @@ impl Engine {
 
     /// No ticket yet: find, then create.
     pub(super) fn plan_new(&mut self, id: &RowId, target: &Target) -> Plan {
-        let at = self.state.at;
         let (Some(row), Some(incident)) = (
             self.state.outbox.get(id),
             self.state.incidents.get(&id.incident),
@@ -245,33 +244,7 @@ impl Engine {
         if !row.may_create {
             return Ask::only(StepName::Find, "");
         }
-        let valve = self.state.valves.entry(id.target.clone()).or_default();
-        valve.times.retain(|t| at.since(*t) < target.max_new_per);
-        if valve.times.len() < usize::try_from(target.max_new).unwrap_or(usize::MAX) {
-            valve.times.push(at);
-            return Ask::only(StepName::Create, "");
-        }
-        let room = valve
-            .times
-            .first()
-            .copied()
-            .unwrap_or(at)
-            .plus(target.max_new_per);
-        self.hold_back(id, room)
-    }
-
-    /// The valve: no room for a new ticket before `room`.
-    fn hold_back(&mut self, id: &RowId, room: Millis) -> Plan {
-        if let Some(row) = self.state.outbox.get_mut(id) {
-            row.may_create = false; // by then the answer of the find is old
-            row.not_before = room;
-            if !row.valved {
-                row.valved = true;
-                let text = format!("{}: valve: too many new tickets, waits for room", id.target);
-                self.warn(Some(id.incident), text);
-            }
-        }
-        Plan::Wait(Some(room))
+        self.plan_create(id, target)
     }
 
     fn plan_known(

@@ -1,12 +1,13 @@
 //! A ticket that a person resolved or closed while its alerts go on: by declared policy a note, and later, once, the
-//! ticket again or a new one.
+//! ticket again or a new one. What is over and fires again is not what that person judged, so it is opposed anew; and
+//! what is severe and new opens it at once, however often it was resolved: nobody reads notes in a resolved ticket.
 
 use super::Engine;
 use super::outbox::Plan;
 use super::state::{IncidentState, RowId, Timer};
 use crate::itsm::TicketState;
 use crate::rules::{Mode, Reopen, Target};
-use crate::ticket::NoteKind;
+use crate::ticket::{Note, NoteKind};
 
 impl Engine {
     /// Opposes a person's resolve. Answers what is to be done now, if it is more than a note.
@@ -20,18 +21,31 @@ impl Engine {
         let closed = row.ticket_state == TicketState::Closed;
         let ended = closed || row.ticket_state == TicketState::Resolved;
         let by_person = ended && !row.resolved_by_us;
-        if !by_person || target.mode != Mode::Live || row.opposed_once {
+        if !by_person || target.mode != Mode::Live {
             return None;
         }
         if !goes_on {
-            // They were right.
-            self.state.outbox.get_mut(id)?.opposed = None;
+            // They were right, and what fires from now on is another firing.
+            let row = self.state.outbox.get_mut(id)?;
+            (row.opposed, row.opposed_once) = (None, false);
             return None;
         }
         if self.quiet_until(id.incident).is_some() {
             return None;
         }
         let firing = known.live;
+        let severe = row.joined.clone();
+        let severe = severe.iter().any(|a| self.still_fires_in(id.incident, *a));
+        let row = self.state.outbox.get_mut(id)?;
+        if severe && rules.persons != Reopen::Note {
+            row.opposed = None;
+            let tells = |n: &Note| !matches!(n.what, NoteKind::StillFiring { .. });
+            row.notes.retain(tells);
+            return self.again(id, target, &ticket);
+        }
+        if row.opposed_once {
+            return None;
+        }
         let told = row
             .notes
             .iter()
@@ -61,11 +75,17 @@ impl Engine {
         }
         row.opposed_once = true;
         row.opposed = None;
-        if rules.persons == Reopen::New || closed || !target.reopens {
+        self.again(id, target, &ticket)
+    }
+
+    /// The ticket again, or a new one.
+    fn again(&mut self, id: &RowId, target: &Target, ticket: &str) -> Option<Plan> {
+        let row = self.state.outbox.get(id)?;
+        let new = self.state.rules.ticket.reopen.persons == Reopen::New;
+        if new || row.ticket_state == TicketState::Closed || !target.reopens {
             self.follow_on(id);
             return Some(self.plan_new(id, target));
         }
-        let row = self.state.outbox.get(id)?;
-        Some(self.plan_reopen(row, &ticket))
+        Some(self.plan_reopen(row, ticket))
     }
 }

@@ -1,6 +1,7 @@
 //! Rows of the outbox: per incident and target what the tool has confirmed, and what is under way.
 
 use super::incident::Incident;
+use super::valve::Turn;
 use crate::itsm::{Seen, TicketState};
 use crate::model::{AlertId, DeliveryId, IncidentId, Millis, Seq};
 use crate::record::StepName;
@@ -94,6 +95,8 @@ pub struct Row {
     /// Severe alerts that the ticket was opened with, that were told, or that came in before a person touched
     /// it.
     pub severe: BTreeSet<AlertId>,
+    /// Of those the ones that a note told.
+    pub noted: BTreeSet<AlertId>,
     /// Since when we oppose that a person resolved the ticket.
     pub opposed: Option<Millis>,
     /// That was done once; a second resolve of a person stands.
@@ -140,6 +143,7 @@ impl Row {
             joined: Vec::new(),
             told_severe: None,
             severe: BTreeSet::new(),
+            noted: BTreeSet::new(),
             opposed: None,
             opposed_once: false,
         }
@@ -217,4 +221,6 @@ pub struct Valve {
     pub trial: Option<RowId>,
     /// Rows that wait for it.
     pub waiting: BTreeSet<RowId>,
+    /// Rows that wait for room, the most urgent first.
+    pub queue: BTreeSet<Turn>,
 }

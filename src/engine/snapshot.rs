@@ -7,7 +7,7 @@ use ring::digest::{SHA256, digest};
 use std::sync::Arc;
 
 /// First byte of a snapshot; raised when the stored form of the state changes.
-const FORMAT: u8 = 16;
+const FORMAT: u8 = 17;
 
 /// Why bytes are no snapshot. The daemon then replays the whole log.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -213,12 +213,14 @@ impl Engine {
         let row = row.and_then(|r| self.state.outbox.get(r));
         let waits = row.is_some_and(|r| r.joined.contains(&id));
         let severe = row.is_some_and(|r| r.severe.contains(&id));
+        let noted = row.is_some_and(|r| r.noted.contains(&id));
         let touched = row.is_some_and(|r| r.touched);
         let how = match () {
             () if waits => {
                 "it is severe, and is told there with the next note that tells of severe alerts"
             }
-            () if severe && touched => "it is severe, and was told there in a note",
+            () if noted => "it is severe, and was told there in a note",
+            () if severe && touched => "its description had it before a person took the ticket",
             () if touched => "a person has the ticket, and only what is severe is told there",
             () => "the description counts it",
         };

@@ -308,7 +308,7 @@ impl Engine {
             ),
             () if trouble.is_some() => trouble.unwrap_or_default(),
             () if row.valved => format!(
-                "the valve holds it back: more than {} new tickets per {} s; there is room at {}",
+                "the valve holds it back: more than {} new tickets per {} s; there is room at {}, if nothing more urgent comes",
                 target.map_or(0, |t| t.max_new),
                 target.map_or(0, |t| t.max_new_per.0 / 1000),
                 row.not_before.rfc3339()
