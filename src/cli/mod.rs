@@ -322,22 +322,30 @@ fn run(file: &Path) -> Result<(), String> {
     runtime()?.block_on(daemon::run(config, Some(file.to_owned()), None))
 }
 
+/// `1 finding`, `2 findings`.
+fn several(n: usize, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}
+
 fn check(file: &Path, upgrade_from: Option<&Path>, online: bool) -> Result<(), String> {
     let config = refresh::load_config(file)?;
     crate::rules::Rules::compile(config.rules.clone())?;
     let shown = file.display().to_string();
     let mut out = format!("{shown}: good\n");
-    let text = std::fs::read_to_string(file).map_err(|e| format!("{shown}: {e}"))?;
+    let text = refresh::config_text(file)?;
     let mut doubts = config::lint::doubts(&text, &config);
     doubts.extend(config::lint::windows(&text, &config, daemon::clock::wall()));
     for cmdb in &config.plumbing.cmdbs {
         let (raw, findings) = refresh::load_graph(cmdb)?;
         out.push_str(&format!(
-            "cmdb {}: {} CIs, {} relations, {} findings\n",
+            "cmdb {}: {}, {}, {}\n",
             cmdb.settings.name,
-            raw.cis.len(),
-            raw.relations.len(),
-            findings.len()
+            several(raw.cis.len(), "CI"),
+            several(raw.relations.len(), "relation"),
+            several(findings.len(), "finding")
         ));
         for finding in &findings {
             out.push_str(&format!("  {}: {}\n", finding.place, finding.text));
