@@ -8,82 +8,26 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod played;
+
 use correlated::daemon::recorder::{Recorder, Taken};
 use correlated::model::Millis;
 use correlated::redact::Redaction;
+use played::{Folder, down, err, fixture, json, out};
 use serde_json::Value;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-
-fn fixture(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/replay");
-    folder.join(name)
-}
-
-/// A folder of a test, gone at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("correlated-{name}-{}", std::process::id()));
-        std::fs::remove_dir_all(&folder).ok();
-        std::fs::create_dir_all(&folder).unwrap();
-        Folder(folder)
-    }
-    /// A file with these lines.
-    fn lines(&self, name: &str, lines: &[&str]) -> PathBuf {
-        let file = self.0.join(name);
-        let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
-        std::fs::write(&file, text).unwrap();
-        file
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            std::fs::remove_dir_all(&self.0).ok();
-        }
-    }
-}
-
-fn correlated(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
-    command.args(arguments).output().unwrap()
-}
 
 /// Plays a recording with the configuration of the fixtures.
 fn replay(recording: &Path, more: &[&str]) -> Output {
     let config = fixture("correlated.toml");
-    let mut arguments = vec!["replay", "--config", config.to_str().unwrap()];
-    arguments.extend(["--recording", recording.to_str().unwrap()]);
-    arguments.extend(more);
-    correlated(&arguments)
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", err(output)))
-}
-
-/// A host is down.
-fn down(at: &str, host: &str) -> String {
-    let body = format!(
-        "HOSTNAME={host}&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT=gone"
-    );
-    let content_type = "application/x-www-form-urlencoded";
-    serde_json::json!({
-        "at": at, "id": host, "source": "nagios", "content_type": content_type, "body": body
-    })
-    .to_string()
+    let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
+        vec![&"--config", &config, &"--recording", &recording];
+    for argument in more {
+        arguments.push(argument);
+    }
+    played::replay(&arguments)
 }
 
 #[test]
@@ -307,7 +251,7 @@ fn windows_and_changes_that_count_for_nothing_are_said() {
     let expected = [
         said(
             5,
-            "maintenance \"M3\": the CMDB has no \"srv9\": it counts for nothing",
+            "maintenance \"M3\": no CI is called \"srv9\": it counts for nothing",
         ),
         said(
             6,
@@ -315,7 +259,7 @@ fn windows_and_changes_that_count_for_nothing_are_said() {
         ),
         said(
             7,
-            "change \"C\": the CMDB has no \"srv9\": it counts for nothing",
+            "change \"C\": no CI is called \"srv9\": it counts for nothing",
         ),
     ];
     let told = json(&replay(&file, &["--json"]));
@@ -326,5 +270,60 @@ fn windows_and_changes_that_count_for_nothing_are_said() {
     assert!(
         text.ends_with(&format!("warning: {}\n", expected.join("\nwarning: "))),
         "{text}"
+    );
+}
+
+#[test]
+fn bodies_that_are_refused_or_told_apart_by_nothing_are_said() {
+    let folder = Folder::new("said-refused");
+    let host = down("2026-11-22T07:00:00Z", "srv1");
+    let bad = |at: &str, body: &str| {
+        let form = "application/x-www-form-urlencoded";
+        serde_json::json!({"at": at, "source": "nagios", "content_type": form, "body": body})
+            .to_string()
+    };
+    let lines = [
+        host.clone(),
+        bad("2026-11-22T07:00:01Z", "HOSTNAME=srv2"),
+        String::new(),
+        down("2026-11-22T07:00:02Z", "srv1"),
+        bad("2026-11-22T07:00:03Z", "nothing"),
+    ];
+    let lines = lines.each_ref().map(String::as_str);
+    let file = folder.lines("recording.ndjson", &lines);
+    let shown = file.display();
+    let told = json(&replay(&file, &["--json"]));
+    assert_eq!(told["refused"], 2, "{told:#}");
+    let warnings = told["warnings"].as_array().unwrap();
+    assert_eq!(
+        warnings[0],
+        format!(
+            "{shown}:4: its id \"srv1\" is that of line 1 too, and what became of the two is told as one; 1 line is so; give each line an id of its own, or none"
+        )
+    );
+    let refused = warnings[1].as_str().unwrap();
+    assert!(
+        refused.starts_with(&format!("{shown}:2: "))
+            && refused.ends_with(": refused (the first of 2)"),
+        "{refused}"
+    );
+    assert_eq!(warnings.len(), 2, "{told:#}");
+    // Where all was refused and there is nothing to compare, the reason is no secret either.
+    let only = folder.lines("only.ndjson", &lines[1..2]);
+    let own = fixture("correlated.toml");
+    let output = replay(&only, &["--against", own.to_str().unwrap()]);
+    let begin = format!("\nwarning: {}:1: ", only.display());
+    assert!(err(&output).contains(&begin), "{}", err(&output));
+    // A source that is not there is named with its line.
+    let other = host.replace("\"source\":\"nagios\"", "\"source\":\"nagois\"");
+    let other = folder.lines("other.ndjson", &[&host, &other]);
+    let output = replay(&other, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        err(&output),
+        format!(
+            "{}:2: there is no [[source]] \"nagois\" in the configuration, which has nagios, prometheus; add it, or take its lines out of the recording\n",
+            other.display()
+        )
     );
 }
