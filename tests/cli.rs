@@ -53,7 +53,7 @@ fn check_says_what_is_good_and_everything_that_is_wrong() {
     std::fs::copy("config/cmdb.sample.json", folder.join("cmdb.sample.json")).unwrap();
     let odd = correlated(&["check", folder.join("c.toml").to_str().unwrap()]);
     std::fs::remove_dir_all(&folder).unwrap();
-    let says = "window \"w\": the CMDB has no \"srv-wbe-02\"";
+    let says = "window \"w\": no CI is called \"srv-wbe-02\"";
     assert!(out(&odd).contains(says), "{}{}", out(&odd), err(&odd));
     assert!(!out(&odd).contains("srv-web-01"), "{}", out(&odd));
     let none = correlated(&["check", "no/such/file.toml"]);
@@ -336,7 +336,7 @@ weekdays = []
     assert!(checked.status.success(), "{text}{}", err(&checked));
     for line in [
         "window \"weekly\": \"srv1\" means several CIs (S1, S99): it covers nothing\n",
-        "window \"weekly\": the CMDB has no \"gone\": it covers nothing\n",
+        "window \"weekly\": no CI is called \"gone\": it covers nothing\n",
         "c.toml:18:1: suppress.window #2.from: window \"once\" covers nothing: it is over\n",
         "suppress.window #3.cis: window \"empty\" covers nothing: it names no CI\n",
         "suppress.window #4.duration: window \"brief\" covers nothing: it lasts no time\n",

@@ -7,7 +7,6 @@ mod demo;
 mod explain;
 mod hands;
 mod log;
-mod meant;
 mod online;
 mod replay;
 mod report;
@@ -354,7 +353,7 @@ fn check(file: &Path, upgrade_from: Option<&Path>, online: bool) -> Result<(), S
         let known = &config.rules.correlate.relations;
         let graph = Graph::build(raw.into(), known, &config.rules.domains);
         for window in &config.plumbing.windows {
-            for why in window.cis.iter().filter_map(|ci| meant::doubt(&graph, ci)) {
+            for why in window.cis.iter().filter_map(|ci| graph.doubt(ci)) {
                 let name = &window.name;
                 out.push_str(&format!("  window {name:?}: {why}: it covers nothing\n"));
             }
