@@ -327,3 +327,78 @@ fn bodies_that_are_refused_or_told_apart_by_nothing_are_said() {
         )
     );
 }
+
+#[test]
+fn tickets_of_incidents_that_were_merged_later_add_up() {
+    let folder = Folder::new("said-merged-later");
+    let tells = |at: &str, host: &str, what: &str, state: &str| {
+        let kind = if state == "OK" { "RECOVERY" } else { "PROBLEM" };
+        let body = format!(
+            "HOSTNAME={host}&SERVICEDESC={what}&SERVICESTATE={state}&SERVICESTATETYPE=HARD&NOTIFICATIONTYPE={kind}&SERVICEOUTPUT=x"
+        );
+        let form = "application/x-www-form-urlencoded";
+        serde_json::json!({"at": at, "source": "nagios", "content_type": form, "body": body})
+            .to_string()
+    };
+    // A warning explains no outage of what needs it: each has a ticket, until they end together.
+    let lines = [
+        tells("2026-11-22T07:00:00Z", "db1", "Load", "WARNING"),
+        tells("2026-11-22T07:02:00Z", "web1", "Http", "CRITICAL"),
+        tells("2026-11-22T07:32:00Z", "db1", "Load", "OK"),
+        tells("2026-11-22T07:32:20Z", "web1", "Http", "OK"),
+    ];
+    let recording = folder.lines("recording.ndjson", &lines.each_ref().map(String::as_str));
+    let lag = "arrival_lag = \"0s\"";
+    let slow =
+        format!("{lag}\nhold_p1 = \"1h\"\nhold_p2 = \"1h\"\nhold_p3 = \"1h\"\nhold_p4 = \"1h\"");
+    let slow = configured(&folder, "slow.toml", lag, &slow);
+    let output = replay(&recording, &["--against", &slow]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    let text = out(&output);
+    let tickets = "\ntickets    2 before, 0 after: 1 saved, 0 added, 1 fewer of incidents that were merged later\n";
+    assert!(text.contains(tickets), "{text}");
+    let diff = json(&replay(&recording, &["--against", &slow, "--json"]));
+    let merged = serde_json::json!({"before": 1, "after": 0});
+    assert_eq!(diff["tickets"]["merged"], merged, "{diff:#}");
+}
+
+/// A disk that is full in the middle of a line: what is there of it goes, and the next line is whole.
+#[test]
+fn a_line_that_was_written_by_half_is_cut_off() {
+    const CHILD: &str = "CORRELATED_TEST_RECORDER";
+    let body = |recorder: &Recorder, at, bytes: &[u8]| {
+        let taken = Taken {
+            source: "nagios",
+            tail: "",
+            content_type: "text/plain",
+            bytes,
+            at: Millis(at),
+        };
+        recorder.body(&Redaction::default(), &taken);
+    };
+    if let Some(folder) = std::env::var_os(CHILD) {
+        let recorder = Recorder::new(Path::new(&folder), 1_000_000);
+        body(&recorder, 1, b"first");
+        body(&recorder, 2, &[b'x'; 100_000]);
+        let text = std::fs::read_to_string(Path::new(&folder).join("recording.ndjson")).unwrap();
+        assert_eq!(text.lines().count(), 1, "{} bytes", text.len());
+        assert!(text.ends_with("}\n"), "{text}");
+        return body(&recorder, 3, b"third");
+    }
+    let folder = Folder::new("said-half");
+    // No file of this process may be larger than 32 KiB; a write beyond that is done in part, and then refused.
+    let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact a_line_that_was_written_by_half_is_cut_off";
+    let output = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, &folder.0)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}{}", out(&output), err(&output));
+    let text = std::fs::read_to_string(folder.join("recording.ndjson")).unwrap();
+    let ids: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone())
+        .collect();
+    assert_eq!(ids, ["1-1", "3-3"]);
+}
