@@ -165,7 +165,7 @@ fn inhibited(text: &str, config: &Config, graph: &RawGraph) -> Vec<Problem> {
     let names: BTreeSet<String> = graph.cis.iter().map(|ci| ci.name.clone()).collect();
     for (n, rule) in config.rules.suppress.inhibit.iter().enumerate() {
         for (key, side) in [("source", &rule.source), ("target", &rule.target)] {
-            // An alert without a CI stands for its host; what a rule wants of those is not known here.
+            // Expressions may be meant for alerts without a CI, which go by the name of their host.
             let exact = side.iter().filter(|m| m.label == CI && m.op == MatchOp::Is);
             for matcher in exact.filter(|m| !names.contains(&m.value)) {
                 let path = format!("suppress.inhibit[{n}].{key}");

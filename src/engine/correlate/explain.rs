@@ -62,7 +62,7 @@ impl Engine {
         match (named.map(|n| n.ci.is_some()), known.confident) {
             (Some(true), _) | (None, true) => root,
             (Some(false), _) => not.to_owned(),
-            (None, false) if self.only_its_name(known) => {
+            (None, false) if known.burst.is_some() && self.only_its_name(known) => {
                 format!("{not}, the same fault on several CIs")
             }
             // A single alert that the CMDB does not know is no guess at a cause.
