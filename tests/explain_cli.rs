@@ -212,6 +212,11 @@ fn a_cause_is_known_or_not_wherever_it_is_told() {
             ", cause not known, alerts of nowhere; hold until ",
         ],
     );
+    daemon.down("lonely");
+    let known = "\nCAUSE    Probably lonely itself - confidence high.";
+    says(&daemon.run(&["explain", "I2"]).unwrap(), &[known]);
+    let list = daemon.run(&["incidents"]).unwrap();
+    says(&list, &["  cause probably lonely: 1 alert"]);
     daemon.run(&["cause", "I1", "sw1"]).unwrap();
     says(
         &daemon.run(&["incidents"]).unwrap(),

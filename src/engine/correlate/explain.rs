@@ -60,7 +60,8 @@ impl Engine {
         let named = crate::engine::hands::named_by(known);
         let not = "not known";
         match (named.map(|n| n.ci.is_some()), known.confident) {
-            (Some(true), _) | (None, true) => root,
+            (Some(true), _) => root,
+            (None, true) => format!("probably {root}"),
             (Some(false), _) => not.to_owned(),
             (None, false) if known.burst.is_some() && self.only_its_name(known) => {
                 format!("{not}, the same fault on several CIs")
