@@ -429,7 +429,7 @@ impl Rules {
     /// Reads the canonical text of the log.
     ///
     /// # Errors
-    /// A text that is no rules, or a regular expression that does not compile, with the rule's position.
+    /// A text that is no rules, or a regular expression that does not compile, with the rule's name.
     pub fn parse(canonical: &str) -> Result<Rules, String> {
         let text = serde_json::from_str(canonical).map_err(|e| format!("rules: {e}"))?;
         Rules::compile(text)
@@ -438,27 +438,29 @@ impl Rules {
     /// Compiles the regular expressions.
     ///
     /// # Errors
-    /// A regular expression that does not compile, with the rule's position.
+    /// A regular expression that does not compile, with the rule's name.
     pub fn compile(text: RulesText) -> Result<Rules, String> {
-        let one = |n: usize, what: &str, source: &str| {
-            Regex::new(source).map_err(|e| format!("bind.rule[{n}].{what}: {e}"))
+        let one = |name: &str, what: &str, source: &str| {
+            Regex::new(source).map_err(|e| format!("bind.rule {name:?}: {what}: {e}"))
         };
         let bind = text
             .bind
             .iter()
-            .enumerate()
-            .map(|(n, rule)| {
+            .map(|rule| {
+                let name = &rule.name;
                 let anchored = rule.when_matches.as_ref().map(|m| format!("^(?:{m})$"));
-                let regex = rule.regex.as_ref().map(|r| one(n, "regex", r));
+                let regex = rule.regex.as_ref().map(|r| one(name, "regex", r));
                 Ok(CompiledBind {
-                    when: anchored.map(|m| one(n, "when_matches", &m)).transpose()?,
+                    when: anchored
+                        .map(|m| one(name, "when_matches", &m))
+                        .transpose()?,
                     regex: regex.transpose()?,
                 })
             })
             .collect::<Result<_, String>>()?;
-        let inhibit = text.suppress.inhibit.iter().enumerate();
+        let inhibit = text.suppress.inhibit.iter();
         let inhibit = inhibit
-            .map(|(n, rule)| rule.compile(n))
+            .map(InhibitRule::compile)
             .collect::<Result<_, String>>()?;
         Ok(Rules {
             text,

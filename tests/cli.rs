@@ -40,7 +40,7 @@ fn check_says_what_is_good_and_everything_that_is_wrong() {
     assert!(!bad.status.success());
     assert!(err(&bad).lines().count() > 20, "{}", err(&bad));
     assert!(
-        err(&bad).contains("tests/fixtures/config/many.toml:13:8: source[0].kind:"),
+        err(&bad).contains("tests/fixtures/config/many.toml:13:8: source #1.kind:"),
         "{}",
         err(&bad)
     );
@@ -53,7 +53,7 @@ fn check_says_what_is_good_and_everything_that_is_wrong() {
     std::fs::copy("config/cmdb.sample.json", folder.join("cmdb.sample.json")).unwrap();
     let odd = correlated(&["check", folder.join("c.toml").to_str().unwrap()]);
     std::fs::remove_dir_all(&folder).unwrap();
-    let says = "window \"w\": the CMDB has no \"srv-wbe-02\"";
+    let says = "window \"w\": no CI is called \"srv-wbe-02\"";
     assert!(out(&odd).contains(says), "{}{}", out(&odd), err(&odd));
     assert!(!out(&odd).contains("srv-web-01"), "{}", out(&odd));
     let none = correlated(&["check", "no/such/file.toml"]);
@@ -317,6 +317,17 @@ cis = []
 weekdays = []
 time = "02:00"
 duration = "1h"
+[[suppress.window]]
+name = "brief"
+cis = ["S1"]
+weekdays = ["sun"]
+time = "02:00"
+duration = "0s"
+[ticket]
+calendar_p4 = "none"
+[[ticket.calendar]]
+name = "none"
+weekdays = []
 "#;
     std::fs::write(folder.join("c.toml"), config).unwrap();
     let checked = correlated(&["check", folder.join("c.toml").to_str().unwrap()]);
@@ -325,12 +336,48 @@ duration = "1h"
     assert!(checked.status.success(), "{text}{}", err(&checked));
     for line in [
         "window \"weekly\": \"srv1\" means several CIs (S1, S99): it covers nothing\n",
-        "window \"weekly\": the CMDB has no \"gone\": it covers nothing\n",
-        "c.toml:18:1: suppress.window[1].from: window \"once\" covers nothing: it is over\n",
-        "suppress.window[2].cis: window \"empty\" covers nothing: it names no CI\n",
-        "suppress.window[2].weekdays: window \"empty\" covers nothing: it names no day\n",
+        "window \"weekly\": no CI is called \"gone\": it covers nothing\n",
+        "c.toml:18:1: suppress.window #2.from: window \"once\" covers nothing: it is over\n",
+        "suppress.window #3.cis: window \"empty\" covers nothing: it names no CI\n",
+        "suppress.window #4.duration: window \"brief\" covers nothing: it lasts no time\n",
+        "ticket.calendar #1.weekdays: calendar \"none\" does nothing: it names no day, so nothing waits for its hours\n",
+        "cmdb file: 2 CIs, 0 relations, 1 finding\n",
+        "suppress.window #3.weekdays: window \"empty\" covers nothing: it names no day\n",
     ] {
         assert!(text.contains(line), "{line}{text}");
     }
     assert_eq!(text.matches("window \"weekly\"").count(), 2, "{text}");
+}
+
+#[test]
+fn a_configuration_that_is_no_plain_text_is_named_with_its_place() {
+    let name = format!("correlated-test-text-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("c.toml");
+    let check = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        let output = correlated(&["check", file.to_str().unwrap()]);
+        format!("{}{}", out(&output), err(&output))
+    };
+    let good = "[[source]]\nname = \"nagios\"\nkind = \"nagios\"\n";
+    let shown = file.display();
+    // A mark at the begin is what editors on Windows write; it changes no place.
+    let marked = check(format!("\u{feff}{good}").as_bytes());
+    assert!(marked.starts_with(&format!("{shown}: good\n")), "{marked}");
+    let marked = check("\u{feff}lisen = 1\n".as_bytes());
+    assert!(
+        marked.contains(&format!("{shown}:1:1: lisen: unknown section")),
+        "{marked}"
+    );
+    let latin = [good.as_bytes(), b"# \xc3\xb8l og r\xf8d gr\xf8d\n"].concat();
+    let why = "the file is no UTF-8 from here on; save it as UTF-8";
+    assert_eq!(check(&latin), format!("{shown}:4:10: {why}\n"));
+    let wide: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let why = "the file is UTF-16; save it as UTF-8";
+    assert_eq!(
+        check(&[b"\xff\xfe", &wide[..]].concat()),
+        format!("{shown}:1:1: {why}\n")
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -14,7 +14,9 @@ mod world;
 
 use correlated::engine::correlate::why::{NoAlert, Which};
 use correlated::model::{EventState, IncidentId, Millis};
-use correlated::record::{CauseV1, ChangeV1, CommandV1, MaintenanceV1, NamedV1, Record, SplitV1};
+use correlated::record::{
+    CauseV1, ChangeV1, CommandV1, MaintenanceV1, NamedV1, PairV1, Record, SplitV1,
+};
 use serde_json::Value;
 use world::estate::Estate;
 use world::{SAMPLE, World, event, host, ordering_rules, rules};
@@ -649,6 +651,8 @@ fn a_burst_says_that_the_cmdb_does_not_connect_it() {
     says(&now, "sentence", &expected);
     let text = &world.tool.tickets.last().unwrap().description;
     assert!(text.contains(&expected), "{text}");
+    let short = "not known, the same fault on several CIs";
+    assert_eq!(now["summary"]["cause"], short);
     assert_eq!(now["root"]["same_fault"], "the same fault \"ntp offset\"");
 }
 
@@ -693,6 +697,7 @@ fn a_cause_that_alerts_in_another_incident_is_said() {
         "sentence",
         "Best guess relay, which alerts in I000001",
     );
+    assert_eq!(now["summary"]["cause"], "not known, best guess relay");
     assert_eq!(now["root"]["alerts_in"], "I000001", "{:#}", now["root"]);
     assert_eq!(now["root"]["silent"], true);
 }
@@ -765,5 +770,69 @@ fn incidents_that_ended_together_say_so() {
     assert_eq!(
         reason([("mail", "critical"), ("web", "critical")]),
         "both show \"down\", and they began within minutes of each other and ended together"
+    );
+}
+
+#[test]
+fn a_number_that_leads_elsewhere_says_where_and_since_when() {
+    // Told to a source before the alert was placed: it joined what began before.
+    let mut world = World::new(&ordering_rules(), Some(ISLANDS));
+    down(&mut world, "sw1");
+    down(&mut world, "a1");
+    world.advance(Millis::mins(1));
+    assert_eq!(explain(&world, 2, Which::Now)["incident"], "I000001");
+    let refused = |world: &World, which| {
+        let engine = world.node.engine();
+        engine.explain_json(IncidentId(2), which).unwrap_err()
+    };
+    assert_eq!(
+        refused(&world, Which::Version(1)),
+        "I000002 was promised to an alert that joined I000001; it never was an incident; ask for explain I000001"
+    );
+    // Merged, and forgotten a day later, while the other goes on.
+    let mut world = World::new(&rules(), Some(ISLANDS));
+    down(&mut world, "sw1");
+    down(&mut world, "sw2");
+    let merge = CommandV1::Merge(PairV1 {
+        incident: IncidentId(1),
+        other: IncidentId(2),
+    });
+    world.command("uid 1000 (jane)", merge).unwrap();
+    let at = world.now.rfc3339();
+    world.advance(Millis::mins(60 * 26));
+    let state = world.node.engine().state();
+    assert!(!state.incidents.contains_key(&IncidentId(2)));
+    let gone =
+        format!("I000002 became part of I000001 at {at}; it is forgotten; ask for explain I000001");
+    assert_eq!(refused(&world, Which::All), gone);
+    assert_eq!(refused(&world, Which::Version(1)), gone);
+    let now = explain(&world, 2, Which::Now);
+    assert_eq!(
+        (&now["incident"], &now["asked_merged_at"]),
+        (&"I000001".into(), &at.into())
+    );
+}
+
+#[test]
+fn what_grows_worse_after_a_resolve_says_who_ended_it() {
+    let mut world = World::new(&rules(), Some(ISLANDS));
+    fails(&mut world, "b1", "major");
+    world.advance(Millis::mins(20));
+    world
+        .command("uid 1000 (jane)", CommandV1::Resolve(IncidentId(1)))
+        .unwrap();
+    world.advance(Millis::mins(1));
+    fails(&mut world, "b1", "critical");
+    world.advance(Millis::mins(1));
+    let story = story(&world, "b1");
+    says(
+        &story,
+        "answer",
+        "nobody is told of it any more: uid 1000 (jane) resolved I000001 at 20",
+    );
+    says(
+        &story,
+        "answer",
+        "is resolved by us, for uid 1000 (jane) resolved the incident",
     );
 }

@@ -397,8 +397,9 @@ fn what_a_person_does_while_our_own_write_waits_for_its_answer_is_seen_after_it(
         m.get(&ticket).unwrap().hands.len() > before
     });
     server.takes(&ticket);
-    // Whether it was written before or after ours cannot be told yet, however often one looks.
-    server.wait_asked("GET api/v2/tickets", 4);
+    // Whether it was written before or after ours cannot be told yet, however often one looks: such a look does not count
+    // as one of the two after which a ticket is left alone until it changes again.
+    server.wait_asked(&format!("GET api/v2/tickets/{ticket}"), 4);
     assert_eq!(hands(&daemon), Vec::<String>::new());
     server.slow(false);
     daemon.wait_log("was taken by a person");

@@ -10,6 +10,7 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod played;
 mod ports;
 
 use correlated::daemon::{listen, refresh};
@@ -23,63 +24,18 @@ use correlated::redact::Redaction;
 use correlated::source::Body;
 use correlated::store::ChunkKind;
 use correlated::store::sqlite::{Options, SqliteStore};
+use played::{Folder, fixture, json, out, replay};
 use ports::free_port;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The longest wait for anything.
 const WAIT: Duration = Duration::from_secs(30);
-
-fn fixture(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/replay");
-    folder.join(name)
-}
-
-/// A folder of a test, gone at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("correlated-{name}-{}", std::process::id()));
-        std::fs::remove_dir_all(&folder).ok();
-        std::fs::create_dir_all(&folder).unwrap();
-        Folder(folder)
-    }
-    fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            std::fs::remove_dir_all(&self.0).ok();
-        }
-    }
-}
-
-fn replay(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
-    command.arg("replay");
-    for argument in arguments {
-        command.arg(argument);
-    }
-    command.output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)))
-}
 
 fn predictions(folder: &Folder, config: &Path, recording: &Path) -> (Vec<u8>, Value) {
     predictions_with(folder, config, recording, &[])
@@ -268,7 +224,7 @@ fn a_line_that_cannot_be_played_is_named() {
         ),
         (
             "{\"at\":\"2026-01-01T00:00:00Z\",\"source\":\"other\",\"body\":\"{}\"}",
-            "there is no source \"other\"",
+            ":2: there is no [[source]] \"other\"",
         ),
     ] {
         std::fs::write(&recording, format!("\n{line}\n")).unwrap();

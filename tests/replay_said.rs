@@ -8,82 +8,26 @@
     reason = "a test stops at what it does not expect"
 )]
 
+mod played;
+
 use correlated::daemon::recorder::{Recorder, Taken};
 use correlated::model::Millis;
 use correlated::redact::Redaction;
+use played::{Folder, down, err, fixture, json, out};
 use serde_json::Value;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-
-fn fixture(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/replay");
-    folder.join(name)
-}
-
-/// A folder of a test, gone at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("correlated-{name}-{}", std::process::id()));
-        std::fs::remove_dir_all(&folder).ok();
-        std::fs::create_dir_all(&folder).unwrap();
-        Folder(folder)
-    }
-    /// A file with these lines.
-    fn lines(&self, name: &str, lines: &[&str]) -> PathBuf {
-        let file = self.0.join(name);
-        let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
-        std::fs::write(&file, text).unwrap();
-        file
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            std::fs::remove_dir_all(&self.0).ok();
-        }
-    }
-}
-
-fn correlated(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_correlated"));
-    command.args(arguments).output().unwrap()
-}
 
 /// Plays a recording with the configuration of the fixtures.
 fn replay(recording: &Path, more: &[&str]) -> Output {
     let config = fixture("correlated.toml");
-    let mut arguments = vec!["replay", "--config", config.to_str().unwrap()];
-    arguments.extend(["--recording", recording.to_str().unwrap()]);
-    arguments.extend(more);
-    correlated(&arguments)
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", err(output)))
-}
-
-/// A host is down.
-fn down(at: &str, host: &str) -> String {
-    let body = format!(
-        "HOSTNAME={host}&HOSTSTATE=DOWN&HOSTSTATETYPE=HARD&NOTIFICATIONTYPE=PROBLEM&HOSTOUTPUT=gone"
-    );
-    let content_type = "application/x-www-form-urlencoded";
-    serde_json::json!({
-        "at": at, "id": host, "source": "nagios", "content_type": content_type, "body": body
-    })
-    .to_string()
+    let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
+        vec![&"--config", &config, &"--recording", &recording];
+    for argument in more {
+        arguments.push(argument);
+    }
+    played::replay(&arguments)
 }
 
 #[test]
@@ -307,7 +251,7 @@ fn windows_and_changes_that_count_for_nothing_are_said() {
     let expected = [
         said(
             5,
-            "maintenance \"M3\": the CMDB has no \"srv9\": it counts for nothing",
+            "maintenance \"M3\": no CI is called \"srv9\": it counts for nothing",
         ),
         said(
             6,
@@ -315,7 +259,7 @@ fn windows_and_changes_that_count_for_nothing_are_said() {
         ),
         said(
             7,
-            "change \"C\": the CMDB has no \"srv9\": it counts for nothing",
+            "change \"C\": no CI is called \"srv9\": it counts for nothing",
         ),
     ];
     let told = json(&replay(&file, &["--json"]));
@@ -327,4 +271,134 @@ fn windows_and_changes_that_count_for_nothing_are_said() {
         text.ends_with(&format!("warning: {}\n", expected.join("\nwarning: "))),
         "{text}"
     );
+}
+
+#[test]
+fn bodies_that_are_refused_or_told_apart_by_nothing_are_said() {
+    let folder = Folder::new("said-refused");
+    let host = down("2026-11-22T07:00:00Z", "srv1");
+    let bad = |at: &str, body: &str| {
+        let form = "application/x-www-form-urlencoded";
+        serde_json::json!({"at": at, "source": "nagios", "content_type": form, "body": body})
+            .to_string()
+    };
+    let lines = [
+        host.clone(),
+        bad("2026-11-22T07:00:01Z", "HOSTNAME=srv2"),
+        String::new(),
+        down("2026-11-22T07:00:02Z", "srv1"),
+        bad("2026-11-22T07:00:03Z", "nothing"),
+    ];
+    let lines = lines.each_ref().map(String::as_str);
+    let file = folder.lines("recording.ndjson", &lines);
+    let shown = file.display();
+    let told = json(&replay(&file, &["--json"]));
+    assert_eq!(told["refused"], 2, "{told:#}");
+    let warnings = told["warnings"].as_array().unwrap();
+    assert_eq!(
+        warnings[0],
+        format!(
+            "{shown}:4: its id \"srv1\" is that of line 1 too, and what became of the two is told as one; 1 line is so; give each line an id of its own, or none"
+        )
+    );
+    let refused = warnings[1].as_str().unwrap();
+    assert!(
+        refused.starts_with(&format!("{shown}:2: "))
+            && refused.ends_with(": refused (the first of 2)"),
+        "{refused}"
+    );
+    assert_eq!(warnings.len(), 2, "{told:#}");
+    // Where all was refused and there is nothing to compare, the reason is no secret either.
+    let only = folder.lines("only.ndjson", &lines[1..2]);
+    let own = fixture("correlated.toml");
+    let output = replay(&only, &["--against", own.to_str().unwrap()]);
+    let begin = format!("\nwarning: {}:1: ", only.display());
+    assert!(err(&output).contains(&begin), "{}", err(&output));
+    // A source that is not there is named with its line.
+    let other = host.replace("\"source\":\"nagios\"", "\"source\":\"nagois\"");
+    let other = folder.lines("other.ndjson", &[&host, &other]);
+    let output = replay(&other, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        err(&output),
+        format!(
+            "{}:2: there is no [[source]] \"nagois\" in the configuration, which has nagios, prometheus; add it, or take its lines out of the recording\n",
+            other.display()
+        )
+    );
+}
+
+#[test]
+fn tickets_of_incidents_that_were_merged_later_add_up() {
+    let folder = Folder::new("said-merged-later");
+    let tells = |at: &str, host: &str, what: &str, state: &str| {
+        let kind = if state == "OK" { "RECOVERY" } else { "PROBLEM" };
+        let body = format!(
+            "HOSTNAME={host}&SERVICEDESC={what}&SERVICESTATE={state}&SERVICESTATETYPE=HARD&NOTIFICATIONTYPE={kind}&SERVICEOUTPUT=x"
+        );
+        let form = "application/x-www-form-urlencoded";
+        serde_json::json!({"at": at, "source": "nagios", "content_type": form, "body": body})
+            .to_string()
+    };
+    // A warning explains no outage of what needs it: each has a ticket, until they end together.
+    let lines = [
+        tells("2026-11-22T07:00:00Z", "db1", "Load", "WARNING"),
+        tells("2026-11-22T07:02:00Z", "web1", "Http", "CRITICAL"),
+        tells("2026-11-22T07:32:00Z", "db1", "Load", "OK"),
+        tells("2026-11-22T07:32:20Z", "web1", "Http", "OK"),
+    ];
+    let recording = folder.lines("recording.ndjson", &lines.each_ref().map(String::as_str));
+    let lag = "arrival_lag = \"0s\"";
+    let slow =
+        format!("{lag}\nhold_p1 = \"1h\"\nhold_p2 = \"1h\"\nhold_p3 = \"1h\"\nhold_p4 = \"1h\"");
+    let slow = configured(&folder, "slow.toml", lag, &slow);
+    let output = replay(&recording, &["--against", &slow]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    let text = out(&output);
+    let tickets = "\ntickets    2 before, 0 after: 1 saved, 0 added, 1 fewer of incidents that were merged later\n";
+    assert!(text.contains(tickets), "{text}");
+    let diff = json(&replay(&recording, &["--against", &slow, "--json"]));
+    let merged = serde_json::json!({"before": 1, "after": 0});
+    assert_eq!(diff["tickets"]["merged"], merged, "{diff:#}");
+}
+
+/// A disk that is full in the middle of a line: what is there of it goes, and the next line is whole.
+#[test]
+fn a_line_that_was_written_by_half_is_cut_off() {
+    const CHILD: &str = "CORRELATED_TEST_RECORDER";
+    let body = |recorder: &Recorder, at, bytes: &[u8]| {
+        let taken = Taken {
+            source: "nagios",
+            tail: "",
+            content_type: "text/plain",
+            bytes,
+            at: Millis(at),
+        };
+        recorder.body(&Redaction::default(), &taken);
+    };
+    if let Some(folder) = std::env::var_os(CHILD) {
+        let recorder = Recorder::new(Path::new(&folder), 1_000_000);
+        body(&recorder, 1, b"first");
+        body(&recorder, 2, &[b'x'; 100_000]);
+        let text = std::fs::read_to_string(Path::new(&folder).join("recording.ndjson")).unwrap();
+        assert_eq!(text.lines().count(), 1, "{} bytes", text.len());
+        assert!(text.ends_with("}\n"), "{text}");
+        return body(&recorder, 3, b"third");
+    }
+    let folder = Folder::new("said-half");
+    // No file of this process may be larger than 32 KiB; a write beyond that is done in part, and then refused.
+    let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact a_line_that_was_written_by_half_is_cut_off";
+    let output = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, &folder.0)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}{}", out(&output), err(&output));
+    let text = std::fs::read_to_string(folder.join("recording.ndjson")).unwrap();
+    let ids: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone())
+        .collect();
+    assert_eq!(ids, ["1-1", "3-3"]);
 }

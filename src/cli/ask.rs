@@ -103,6 +103,7 @@ pub(super) fn chronic(socket: &str, json: bool) -> Result<(), String> {
         print(&format!("{answer:#}\n"));
         return Ok(());
     }
+    let answer = shown(&answer);
     let rows = answer.get("chronic").and_then(Value::as_array);
     let mut out = String::new();
     for row in rows.into_iter().flatten() {
@@ -121,8 +122,36 @@ pub(super) fn chronic(socket: &str, json: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// What senders wrote, safe on a terminal: control characters, and what turns the direction of writing, are shown as
+/// the numbers that they are, so that no text begins a line of ours or colours it.
+pub(super) fn shown(answer: &Value) -> Value {
+    match answer {
+        Value::String(text) => Value::from(escaped(text)),
+        Value::Array(list) => list.iter().map(shown).collect(),
+        Value::Object(map) => {
+            let all = map.iter().map(|(name, v)| (name.clone(), shown(v)));
+            Value::Object(all.collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => answer.clone(),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let unsafe_one =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match unsafe_one(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
 /// The list of incidents as people read it.
 pub(super) fn list(answer: &Value) -> String {
+    let answer = &shown(answer);
     let rows = answer.get("incidents").and_then(Value::as_array);
     let rows: Vec<&Value> = rows.into_iter().flatten().collect();
     if rows.is_empty() {
@@ -130,10 +159,6 @@ pub(super) fn list(answer: &Value) -> String {
     }
     let mut out = String::new();
     for row in rows {
-        let guess = match row.get("root_known").and_then(Value::as_bool) {
-            Some(true) => "",
-            _ => "probably ",
-        };
         let services = names(row, "services");
         let services = if services.is_empty() {
             String::new()
@@ -147,12 +172,11 @@ pub(super) fn list(answer: &Value) -> String {
             format!("; no ticket: {why}")
         };
         out.push_str(&format!(
-            "{}  {}  {}  {}{}: {} {}, {} live{services}{why}\n",
+            "{}  {}  {}  cause {}: {} {}, {} live{services}{why}\n",
             ids(row),
             text_of(row, "priority"),
             text_of(row, "state"),
-            guess,
-            text_of(row, "root"),
+            text_of(row, "cause"),
             number(row, "alerts"),
             if number(row, "alerts") == 1 {
                 "alert"

@@ -71,6 +71,7 @@ fn list(socket: &str, json: bool) -> Result<(), String> {
         print(&format!("{answer:#}\n"));
         return Ok(());
     }
+    let answer = ask::shown(&answer);
     let rows = answer.get("deliveries").and_then(Value::as_array);
     let rows: Vec<&Value> = rows.into_iter().flatten().collect();
     if rows.is_empty() {

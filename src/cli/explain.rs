@@ -1,7 +1,7 @@
 //! `explain`: why an incident is what it is or was, why an alert is not in it, and why nobody was paged, as an
 //! engineer reads it at night.
 
-use super::ask::{fetch, ids, names, number, text_of};
+use super::ask::{fetch, ids, names, number, shown, text_of};
 use super::{Admin, print};
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options) -> Result<(), String> {
     let answer = fetch(&options.admin.admin, &path)?;
     match options.json {
         true => print(&format!("{answer:#}\n")),
-        false => print(&text(&answer)),
+        false => print(&text(&shown(&answer))),
     }
     Ok(())
 }
@@ -89,7 +89,11 @@ fn is(value: &Value, key: &str) -> bool {
 fn all(answer: &Value) -> String {
     let mut out = format!("{}\n", ids(at(answer, "summary")));
     if let Some(into) = answer.get("merged_into").and_then(Value::as_str) {
-        out.push_str(&format!("part of {into} now; these are its own\n"));
+        let at = match text_of(answer, "merged_at") {
+            "" => String::new(),
+            at => format!(" since {at}"),
+        };
+        out.push_str(&format!("part of {into}{at}; what follows is its own\n"));
     }
     let mut any = false;
     for version in list(answer, "explanations") {
@@ -135,7 +139,11 @@ pub(super) fn reasons(answer: &Value) -> String {
     };
     let asked = text_of(answer, "asked");
     if now && asked != text_of(answer, "incident") {
-        out.push_str(&format!("{asked} became part of it\n"));
+        let at = match text_of(answer, "asked_merged_at") {
+            "" => String::new(),
+            at => format!(" at {at}"),
+        };
+        out.push_str(&format!("{asked} became part of it{at}\n"));
     }
     out.push_str(&facts(answer));
     let story = at(answer, "ticket");
@@ -193,16 +201,7 @@ pub(super) fn reasons(answer: &Value) -> String {
 }
 
 fn member_line(member: &Value) -> String {
-    let path: Vec<String> = list(member, "path")
-        .map(|r| {
-            format!(
-                "{} {} {}",
-                text_of(r, "from"),
-                text_of(r, "type"),
-                text_of(r, "to")
-            )
-        })
-        .collect();
+    let path: Vec<String> = list(member, "path").map(relation).collect();
     let mut how = text_of(member, "because").to_owned();
     if !path.is_empty() {
         how.push_str(&format!("; {}", path.join(", ")));
@@ -224,6 +223,28 @@ fn member_line(member: &Value) -> String {
         text_of(member, "ci"),
         text_of(member, "text"),
     )
+}
+
+/// `app-a depends-on sw1 (A1 depends-on SW, CMDB read 3 h before)`: a relation with its id, and how old our knowledge
+/// of it was.
+fn relation(of: &Value) -> String {
+    let (from, kind, to) = (text_of(of, "from"), text_of(of, "type"), text_of(of, "to"));
+    let named = format!("{from} {kind} {to}");
+    let id = Some(text_of(of, "id")).filter(|id| !id.is_empty() && *id != named);
+    let age = of.get("age_s").and_then(Value::as_i64).map(|s| {
+        let age = match s {
+            ..120 => format!("{} s", s.max(0)),
+            120..7200 => format!("{} min", s / 60),
+            7200..172_800 => format!("{} h", s / 3600),
+            _ => format!("{} days", s / 86_400),
+        };
+        format!("CMDB read {age} before")
+    });
+    let more: Vec<String> = id.map(str::to_owned).into_iter().chain(age).collect();
+    match more.is_empty() {
+        true => named,
+        false => format!("{named} ({})", more.join(", ")),
+    }
 }
 
 /// Cause, evidence, coverage, what lost, merges, rules.
@@ -302,9 +323,17 @@ fn coverage(explains: &Value, root: &str) -> String {
             ""
         };
         out.push_str(&format!(
-            "COVERS   {} of the {all}{more} monitored CIs that need {root} alert: {}\n",
+            "COVERS   {} of the {all}{more} monitored CIs that need {root} alert: {}{}\n",
             number(explains, "alerting"),
-            hops.join(", ")
+            hops.join(", "),
+            match number(explains, "not_counted") {
+                0 => String::new(),
+                1 => "; not counted: 1 CI here that needs it by weaker paths or not at all"
+                    .to_owned(),
+                n => format!(
+                    "; not counted: {n} CIs here that need it by weaker paths or not at all"
+                ),
+            }
         ));
     }
     let silent = all.saturating_sub(number(explains, "alerting"));
@@ -378,10 +407,11 @@ fn not_in(answer: &Value) -> String {
             if !how.is_empty() {
                 out.push_str(&format!("INSTEAD  in {}: {how}\n", text_of(answer, "in")));
             }
+            let note = text_of(answer, "note");
             out.push_str(&format!(
-                "JUDGED   {} at {}\n",
-                text_of(answer, "note"),
-                text_of(answer, "judged_at")
+                "JUDGED   at {}, {}\n",
+                text_of(answer, "judged_at"),
+                note.strip_prefix("judged ").unwrap_or(note)
             ));
         }
     }

@@ -7,7 +7,6 @@ mod demo;
 mod explain;
 mod hands;
 mod log;
-mod meant;
 mod online;
 mod replay;
 mod report;
@@ -322,22 +321,30 @@ fn run(file: &Path) -> Result<(), String> {
     runtime()?.block_on(daemon::run(config, Some(file.to_owned()), None))
 }
 
+/// `1 finding`, `2 findings`.
+fn several(n: usize, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}
+
 fn check(file: &Path, upgrade_from: Option<&Path>, online: bool) -> Result<(), String> {
     let config = refresh::load_config(file)?;
     crate::rules::Rules::compile(config.rules.clone())?;
     let shown = file.display().to_string();
     let mut out = format!("{shown}: good\n");
-    let text = std::fs::read_to_string(file).map_err(|e| format!("{shown}: {e}"))?;
+    let text = refresh::config_text(file)?;
     let mut doubts = config::lint::doubts(&text, &config);
     doubts.extend(config::lint::windows(&text, &config, daemon::clock::wall()));
     for cmdb in &config.plumbing.cmdbs {
         let (raw, findings) = refresh::load_graph(cmdb)?;
         out.push_str(&format!(
-            "cmdb {}: {} CIs, {} relations, {} findings\n",
+            "cmdb {}: {}, {}, {}\n",
             cmdb.settings.name,
-            raw.cis.len(),
-            raw.relations.len(),
-            findings.len()
+            several(raw.cis.len(), "CI"),
+            several(raw.relations.len(), "relation"),
+            several(findings.len(), "finding")
         ));
         for finding in &findings {
             out.push_str(&format!("  {}: {}\n", finding.place, finding.text));
@@ -346,7 +353,7 @@ fn check(file: &Path, upgrade_from: Option<&Path>, online: bool) -> Result<(), S
         let known = &config.rules.correlate.relations;
         let graph = Graph::build(raw.into(), known, &config.rules.domains);
         for window in &config.plumbing.windows {
-            for why in window.cis.iter().filter_map(|ci| meant::doubt(&graph, ci)) {
+            for why in window.cis.iter().filter_map(|ci| graph.doubt(ci)) {
                 let name = &window.name;
                 out.push_str(&format!("  window {name:?}: {why}: it covers nothing\n"));
             }

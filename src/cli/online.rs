@@ -28,16 +28,16 @@ pub(super) fn check(config: &Config) -> Result<(String, usize), String> {
         found
     });
     let (mut out, mut wrong) = (String::new(), 0usize);
-    for (n, (conf, findings)) in targets.iter().zip(found).enumerate() {
+    for (conf, findings) in targets.iter().zip(found) {
         let fixes = findings.iter().filter(|f| matches!(f, Finding::Fix(_)));
         wrong = wrong.saturating_add(fixes.count());
-        out.push_str(&lines(n, conf, &findings));
+        out.push_str(&lines(conf, &findings));
     }
     Ok((out, wrong))
 }
 
-fn lines(n: usize, conf: &TargetConf, findings: &[Finding]) -> String {
-    let name = format!("itsm[{n}] {}", conf.kind.kind);
+fn lines(conf: &TargetConf, findings: &[Finding]) -> String {
+    let name = format!("itsm {} ({})", conf.settings.name, conf.kind.kind);
     let mut said: Vec<String> = findings.iter().map(line).collect();
     said.extend(
         conf.kind

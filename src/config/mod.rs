@@ -35,7 +35,7 @@ pub struct Problem {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// `itsm[0].kind`.
+    /// `itsm[0].kind`; see [`counted`].
     pub path: String,
     /// What is wrong, and what is allowed.
     pub message: String,
@@ -48,10 +48,27 @@ impl Problem {
             true => format!("{file}:{}:{}: {}", self.line, self.column, self.message),
             false => format!(
                 "{file}:{}:{}: {}: {}",
-                self.line, self.column, self.path, self.message
+                self.line,
+                self.column,
+                counted(&self.path),
+                self.message
             ),
         }
     }
+}
+
+/// A path for people, who count the tables of a list from one: `bind.rule #3.label` for `bind.rule[2].label`.
+pub fn counted(path: &str) -> String {
+    let mut parts = path.split('[');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let number = part.split_once(']');
+        match number.and_then(|(n, rest)| Some((n.parse::<u32>().ok()?, rest))) {
+            Some((n, rest)) => out.push_str(&format!(" #{}{rest}", n.saturating_add(1))),
+            None => out.push_str(&format!("[{part}")),
+        }
+    }
+    out
 }
 
 /// A configuration that was checked.

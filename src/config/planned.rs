@@ -248,6 +248,11 @@ impl WindowConf {
         matches!(&self.when, When::Weekly(days, _) if days.is_empty())
     }
 
+    /// It ends when it begins.
+    pub fn lasts_no_time(&self) -> bool {
+        self.duration.is_zero()
+    }
+
     /// It was to be once, and that is past.
     pub fn is_over(&self, now: Millis) -> bool {
         match &self.when {
@@ -275,6 +280,11 @@ impl WindowConf {
 }
 
 impl CalendarConf {
+    /// Its days of service are none.
+    pub fn has_no_day(&self) -> bool {
+        self.weekdays.is_empty()
+    }
+
     /// When there is service, from now to [`AHEAD`].
     pub fn spans(&self, now: Millis) -> Vec<(Millis, Millis)> {
         let mut out: Vec<(Millis, Millis)> = Vec::new();

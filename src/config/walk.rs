@@ -164,12 +164,27 @@ pub(super) fn join(path: &str, word: &str) -> String {
     }
 }
 
+/// Names of a hint: a CMDB has thousands.
+const MAX_HINTED: usize = 40;
+
 /// `; did you mean "x"?` for the nearest name, or what there is.
 pub(super) fn hint(word: &str, names: &[&str]) -> String {
     let near = names.iter().map(|n| (distance(word, n), *n)).min();
     match near {
         Some((d, name)) if d <= 2.max(word.len() / 4) => format!("; did you mean \"{name}\"?"),
-        Some(_) => format!("; known here: {}", names.join(", ")),
+        Some(_) => {
+            let mut known: Vec<&str> = Vec::new();
+            for name in names.iter().take(MAX_HINTED) {
+                if !known.contains(name) {
+                    known.push(name);
+                }
+            }
+            let more = match names.len().saturating_sub(MAX_HINTED) {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            format!("; known here: {}{more}", known.join(", "))
+        }
         None => String::new(),
     }
 }

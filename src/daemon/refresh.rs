@@ -29,7 +29,7 @@ const MAX_ROUNDS: usize = 100_000;
 /// Everything that is wrong, one line each with file, line and column.
 pub fn load_config(file: &Path) -> Result<Config, String> {
     let shown = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|e| format!("{shown}: {e}"))?;
+    let text = config_text(file)?;
     let base = file
         .parent()
         .map(|p| p.display().to_string())
@@ -38,6 +38,29 @@ pub fn load_config(file: &Path) -> Result<Config, String> {
         let lines: Vec<String> = problems.iter().map(|p| p.show(&shown)).collect();
         lines.join("\n")
     })
+}
+
+/// The text of a configuration.
+///
+/// # Errors
+/// A file that cannot be read, or is no text, with the place.
+pub fn config_text(file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    let bytes = std::fs::read(file).map_err(|e| format!("{shown}: {e}"))?;
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(format!("{shown}:1:1: the file is UTF-16; save it as UTF-8"));
+    }
+    let mark = "\u{feff}";
+    let bytes = bytes.strip_prefix(mark.as_bytes()).unwrap_or(&bytes);
+    let text = std::str::from_utf8(bytes).map_err(|why| {
+        let good = bytes.get(..why.valid_up_to()).unwrap_or_default();
+        let good = String::from_utf8_lossy(good);
+        let line = good.matches('\n').count().saturating_add(1);
+        let column = good.rsplit('\n').next().map_or(0, |l| l.chars().count());
+        let column = column.saturating_add(1);
+        format!("{shown}:{line}:{column}: the file is no UTF-8 from here on; save it as UTF-8")
+    })?;
+    Ok(text.to_owned())
 }
 
 /// Reads a CMDB into a graph.

@@ -217,6 +217,13 @@ impl Engine {
         }
     }
 
+    /// The name of the rule that inhibits an alert.
+    pub fn inhibiting_rule(&self, id: AlertId) -> Option<&str> {
+        let (rule, _) = self.inhibitor(id)?;
+        let rule = self.state.rules.suppress.inhibit.get(rule)?;
+        Some(&rule.name)
+    }
+
     /// What inhibits an alert, for views.
     pub(super) fn inhibited_by(&self, id: AlertId) -> Option<Value> {
         let (rule, source) = self.inhibitor(id)?;

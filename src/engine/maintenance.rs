@@ -434,10 +434,10 @@ impl Engine {
 
     /// Why a window or a change that people plan has no effect as things are, if it has none.
     pub fn plan_in_vain(&self, plan: &Record) -> Option<String> {
-        let unknown = |ci: &str| match self.force.graph.as_ref().map(|g| g.lookup(ci)) {
+        let unknown = |ci: &str| match &self.force.graph {
             _ if self.ci_meant(ci).is_some() => None,
-            Some(Lookup::Many(_)) => Some(format!("{ci:?} means several CIs; name it by its id")),
-            Some(Lookup::One(_) | Lookup::None) | None => Some(format!("no CI is called {ci:?}")),
+            Some(graph) => graph.doubt(ci),
+            None => Some(format!("no CI is called {ci:?}, for no CMDB is loaded")),
         };
         match plan {
             Record::Maintenance(window) if window.to <= window.from => {

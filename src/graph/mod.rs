@@ -142,6 +142,19 @@ impl Graph {
         self.names.lookup(&self.raw.cis, name)
     }
 
+    /// Why a word of people means no CI, if it means none.
+    pub fn doubt(&self, word: &str) -> Option<String> {
+        match self.lookup(word) {
+            Lookup::One(_) => None,
+            Lookup::None => Some(format!("no CI is called {word:?}")),
+            Lookup::Many(several) => {
+                let keys = several.iter().filter_map(|ix| self.ci(*ix));
+                let keys: Vec<&str> = keys.map(|ci| ci.key.as_str()).collect();
+                Some(format!("{word:?} means several CIs ({})", keys.join(", ")))
+            }
+        }
+    }
+
     /// Names that mean several CIs, in their plain form and order, with at most [`MAX_MANY`] of those CIs.
     pub fn ambiguous(&self) -> impl Iterator<Item = (&str, Vec<Ix>)> {
         let shared = self.names.shared();

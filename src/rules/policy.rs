@@ -131,16 +131,16 @@ pub struct CompiledInhibit {
 }
 
 impl InhibitRule {
-    /// Compiles the expressions; `n` is its place, for the error.
+    /// Compiles the expressions.
     ///
     /// # Errors
     /// An expression that does not compile.
-    pub fn compile(&self, n: usize) -> Result<CompiledInhibit, String> {
+    pub fn compile(&self) -> Result<CompiledInhibit, String> {
         let all = |list: &[Matcher], what: &str| {
             list.iter()
                 .map(Matcher::compile)
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|e| format!("suppress.inhibit[{n}].{what}: {e}"))
+                .map_err(|e| format!("suppress.inhibit {:?}: {what}: {e}", self.name))
         };
         Ok(CompiledInhibit {
             source: all(&self.source, "source")?,
@@ -186,6 +186,11 @@ pub struct LabelRule {
     pub least: u32,
     /// ... within this time.
     pub within: Millis,
+}
+
+impl LabelRule {
+    /// Alerts remembered per rule and values.
+    pub const MAX_ALERTS: usize = 256;
 }
 
 impl Default for LabelRule {

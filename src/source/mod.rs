@@ -114,6 +114,15 @@ pub enum Refused {
     UnknownPath(String),
 }
 
+impl Refused {
+    /// The reason.
+    pub fn text(&self) -> &str {
+        match self {
+            Refused::BadBody(why) | Refused::MediaType(why) | Refused::UnknownPath(why) => why,
+        }
+    }
+}
+
 /// Limits of one event, so that a hostile sender cannot make a single alert weigh megabytes.
 pub mod limits {
     /// Labels on one event.

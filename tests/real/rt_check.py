@@ -54,7 +54,7 @@ def check(rt, **changed):
     file = rt.folder / "check.toml"
     file.write_text(CONFIG.format(**values))
     done = subprocess.run([binary, "check", "--online", file], capture_output=True, text=True, timeout=120)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("itsm[0] rt")]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("itsm rt (rt)")]
     return done.returncode, lines
 
 

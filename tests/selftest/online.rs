@@ -126,10 +126,10 @@ fn a_tool_that_is_well_is_good() {
     assert!(good, "{out}{err}");
     let url = format!("\"http://127.0.0.1:{}/x\"", tool.port);
     for line in [
-        format!("itsm[0] rt {url}: login works as \"alertd\"\n"),
-        "itsm[0] rt: queue \"Incidents\" is there, and tickets may be created in it\n".into(),
-        "itsm[0] rt: cannot be checked here: whether notes may be written".into(),
-        "itsm[0] rt: rights it needs: on the queue SeeQueue, CreateTicket,".into(),
+        format!("itsm rt (rt) {url}: login works as \"alertd\"\n"),
+        "itsm rt (rt): queue \"Incidents\" is there, and tickets may be created in it\n".into(),
+        "itsm rt (rt): cannot be checked here: whether notes may be written".into(),
+        "itsm rt (rt): rights it needs: on the queue SeeQueue, CreateTicket,".into(),
     ] {
         assert!(out.contains(&line), "{line}\nin\n{out}");
     }
@@ -175,29 +175,29 @@ fn what_is_wrong_with_one_tool_hides_no_other() {
     let took = begun.elapsed().as_secs();
     assert!(!good && took < 60, "{took} s: {out}");
     assert!(err.contains("to be fixed: "), "{err}");
-    let fixes = |n: usize| {
+    let fixes = |name: &str| {
         let lines = out
             .lines()
-            .filter(|l| l.starts_with(&format!("itsm[{n}] ")) && l.contains(": FIX "));
+            .filter(|l| l.starts_with(&format!("itsm {name} (")) && l.contains(": FIX "));
         lines.map(str::to_owned).collect::<Vec<String>>()
     };
-    let one = |n: usize, words: &str| {
-        let all = fixes(n);
+    let one = |name: &str, words: &str| {
+        let all = fixes(name);
         assert!(
             all.len() == 1 && all[0].contains(words),
             "{all:?}\nin\n{out}"
         );
     };
-    one(0, "gives no answer: ");
-    one(1, "answers 200 and a web page in place of data");
-    one(2, "cannot be asked: ");
+    one("hangs", "gives no answer: ");
+    one("page", "answers 200 and a web page in place of data");
+    one("away", "cannot be asked: ");
     one(
-        3,
+        "wrong",
         "FIX queue \"Opss\" does not exist, or is hidden from us: set queue to one of \"General\", \"Incidents\", or create it",
     );
-    assert!(!fixes(4).is_empty(), "{out}");
+    assert!(!fixes("refuses").is_empty(), "{out}");
     assert!(
-        out.contains("itsm[5] shadow: writes no ticket anywhere"),
+        out.contains("itsm trial (shadow): writes no ticket anywhere"),
         "{out}"
     );
     let secret = "Secret-of-the-tool-77";

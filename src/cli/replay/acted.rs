@@ -1,9 +1,11 @@
 //! Rules that never acted: nothing on the tape was what they ask for.
 
 use crate::config::Plumbing;
+use crate::config::counted;
 use crate::config::lint::{self, Ready, Rule};
 use crate::engine::Engine;
-use crate::model::AlertId;
+use crate::engine::state::Suppression;
+use crate::model::{AlertId, IncidentId};
 use crate::record::Record;
 use crate::rules::RulesText;
 use serde_json::{Value, json};
@@ -108,6 +110,21 @@ impl Acted {
                 self.named.insert(alert.evidence.rule.clone());
             }
         }
+        let known = |id: &&AlertId| {
+            let alert = engine.state().alerts.get(id);
+            alert.is_some_and(|a| a.suppressed == Some(Suppression::Inhibited))
+        };
+        let inhibited = changed.iter().filter(known);
+        let rules = inhibited.filter_map(|id| engine.inhibiting_rule(*id));
+        self.named
+            .extend(rules.map(|rule| format!("suppress.inhibit {rule:?}")));
+    }
+
+    /// These incidents changed.
+    pub(super) fn incidents(&mut self, engine: &Engine, changed: &BTreeSet<IncidentId>) {
+        let rules = changed.iter().filter_map(|id| engine.gathering_rule(*id));
+        self.named
+            .extend(rules.map(|rule| format!("correlate.label_rule {rule:?}")));
     }
 
     /// Rules in force at the end that never acted.
@@ -118,7 +135,7 @@ impl Acted {
         };
         let all = self.rules.iter().filter(idle);
         Idle(
-            all.map(|w| (w.rule.path.clone(), w.rule.name.clone()))
+            all.map(|w| (counted(&w.rule.path), w.rule.name.clone()))
                 .collect(),
         )
     }

@@ -6,6 +6,7 @@
 use super::story::{Facts, Story};
 use super::tickets::Tickets;
 use super::warnings;
+use crate::cli::several;
 use crate::model::IncidentId;
 use serde_json::{Number, Value, json};
 use std::cmp::Reverse;
@@ -197,8 +198,11 @@ impl Shown {
     fn text(&self) -> String {
         let ticket = if self.ticket { "ticket" } else { "no ticket" };
         format!(
-            "{} {} {}, {} alerts, {ticket}",
-            self.id, self.priority, self.cause, self.alerts
+            "{} {} {}, {}, {ticket}",
+            self.id,
+            self.priority,
+            self.cause,
+            several(self.alerts, "alert")
         )
     }
 

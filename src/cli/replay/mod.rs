@@ -180,7 +180,8 @@ fn compared(
     if before.story.events == 0 && after.story.events == 0 {
         let refused = before.refused.max(after.refused);
         return Err(format!(
-            "no event was played on either side ({refused} refused): there is nothing to compare"
+            "no event was played on either side ({refused} refused): there is nothing to compare\n{}",
+            warnings::text(&warnings::both(&before.warnings, &after.warnings))
         ));
     }
     if let Some(target) = target {

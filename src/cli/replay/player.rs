@@ -231,7 +231,9 @@ impl Player {
     fn after(&mut self, mut effects: Effects) -> Result<(), String> {
         loop {
             self.story.after(self.node.engine(), self.now, &effects);
-            self.acted.alerts(self.node.engine(), &effects.alerts);
+            let engine = self.node.engine();
+            self.acted.alerts(engine, &effects.alerts);
+            self.acted.incidents(engine, &effects.incidents);
             if let Some(watch) = &mut self.watch {
                 watch.alerts(self.node.engine(), self.now, &effects.alerts);
             }

@@ -4,6 +4,7 @@ use crate::model::Millis;
 use crate::record::{ChangeV1, MaintenanceV1, Record};
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::Path;
 
@@ -102,7 +103,37 @@ pub(super) fn read(file: &Path) -> Result<Recording, String> {
     if let Some(text) = back.text() {
         out.warnings.push(format!("{shown}:{text}"));
     }
+    if let Some(text) = twice(&out.lines) {
+        out.warnings.push(format!("{shown}:{text}"));
+    }
     Ok(out)
+}
+
+/// Bodies that have the id of an earlier one: what became of events is told by these ids.
+fn twice(lines: &[Line]) -> Option<String> {
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut first, mut more) = (None, 0u64);
+    for line in lines {
+        let What::Body { id, .. } = &line.what else {
+            continue;
+        };
+        if id.is_empty() {
+            continue;
+        }
+        let before = *seen.entry(id).or_insert(line.number);
+        if before != line.number {
+            first.get_or_insert((line.number, id, before));
+            more = more.saturating_add(1);
+        }
+    }
+    let (number, id, before) = first?;
+    let so = match more {
+        1 => "1 line is so".to_owned(),
+        n => format!("{n} lines are so"),
+    };
+    Some(format!(
+        "{number}: its id {id:?} is that of line {before} too, and what became of the two is told as one; {so}; give each line an id of its own, or none"
+    ))
 }
 
 /// Lines whose time goes back. Played time does not: it stands still until it is reached again.

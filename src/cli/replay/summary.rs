@@ -5,6 +5,7 @@ use super::player::Player;
 use super::story::Story;
 use super::taken::Count;
 use super::warnings;
+use crate::cli::several;
 use crate::model::IncidentId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -78,7 +79,9 @@ impl Summary {
     /// For people.
     pub(super) fn text(&self) -> String {
         let largest = match &self.largest {
-            Some((id, size, cause)) => format!("{id} with {size} alerts, cause {cause}"),
+            Some((id, size, cause)) => {
+                format!("{id} with {}, cause {cause}", several(*size, "alert"))
+            }
             None => "none".to_owned(),
         };
         let graphs = self.graph_loads.map_or_else(String::new, |n| {

@@ -233,6 +233,7 @@ fn recorded(
     let doors = doors(config);
     let mut progress = Progress::new(u64::try_from(lines.len()).unwrap_or(0));
     let mut plans = Plans::new(config);
+    let mut first_refused = None;
     for (n, line) in (1u64..).zip(lines) {
         plans.go_on(&mut player, line.at)?;
         match &line.what {
@@ -261,7 +262,12 @@ fn recorded(
                     true => format!("line {n}"),
                     false => id.clone(),
                 };
-                post(&mut player, &doors, source, &body, &id)?;
+                let place = format!("{}:{}", recording.file, line.number);
+                let refused = post(&mut player, &doors, source, &body, &id)
+                    .map_err(|why| format!("{place}: {why}"))?;
+                if let Some(why) = refused {
+                    first_refused.get_or_insert(format!("{place}: {why}"));
+                }
             }
         }
         if let Some(reloads) = &mut reloads {
@@ -270,6 +276,13 @@ fn recorded(
         progress.step();
     }
     progress.end();
+    if let Some(first) = first_refused {
+        let of = match player.refused {
+            0 | 1 => String::new(),
+            n => format!(" (the first of {n})"),
+        };
+        player.warnings.push(format!("{first}: refused{of}"));
+    }
     player.graph_loads = reloads.map(|r| r.loads);
     player.finish()?;
     Ok(player)
@@ -313,19 +326,28 @@ impl<'a> Plans<'a> {
     }
 }
 
-/// A body arrives.
+/// A body arrives. Answers why it, or the first event in it, was refused.
 fn post(
     player: &mut Player,
     doors: &[Door<'_>],
     source: &str,
     body: &Body<'_>,
     id: &str,
-) -> Result<(), String> {
+) -> Result<Option<String>, String> {
     let door = doors.iter().find(|d| d.source.settings.name == source);
     let door = door.ok_or_else(|| {
-        format!("there is no source {source:?} in the configuration; the recording has it")
+        let names: Vec<&str> = doors.iter().map(|d| d.source.settings.name.as_str()).collect();
+        let names = names.join(", ");
+        format!(
+            "there is no [[source]] {source:?} in the configuration, which has {names}; add it, or take its lines out of the recording"
+        )
     })?;
     let decoded = listen::decode(door.source, &door.redaction, body);
+    let (body_why, event_why) = (decoded.refused.as_ref(), decoded.rejects.first());
+    let why = body_why.map(|why| why.text().to_owned());
+    let why = why.or_else(|| {
+        event_why.map(|(n, why)| format!("event {} of the body: {why}", n.saturating_add(1)))
+    });
     let refused = u64::from(decoded.refused.is_some());
     let rejects = u64::try_from(decoded.rejects.len()).unwrap_or(0);
     player.refused = player
@@ -349,7 +371,7 @@ fn post(
         answers.extend(player.commit(body.received_at, &[batch])?);
     }
     player.event(id, &answers);
-    Ok(())
+    Ok(why)
 }
 
 impl Log {

@@ -1,7 +1,6 @@
 //! What people should know of a tape before they believe what was made of it.
 
 use super::player::Player;
-use crate::cli::meant;
 use crate::record::Record;
 use std::fmt::Write as _;
 
@@ -48,7 +47,7 @@ pub(super) fn told(player: &Player, place: &str, record: &Record) -> Option<Stri
         _other => return None,
     };
     let graph = player.engine().in_force().graph.as_ref()?;
-    let why = meant::doubt(graph, ci)?;
+    let why = graph.doubt(ci)?;
     Some(format!(
         "{place}: {what} {id:?}: {why}: it counts for nothing"
     ))

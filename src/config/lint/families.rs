@@ -4,7 +4,9 @@ use super::{Ask, Matcher, On, Rule, Test};
 use crate::config::plumbing::Plumbing;
 use crate::model::Severity;
 use crate::redact;
-use crate::rules::{BindRule, Correlate, Identity, InhibitRule, MatchOp, RouteRule, RulesText};
+use crate::rules::{
+    BindRule, Correlate, Identity, InformRule, InhibitRule, MatchOp, RouteRule, RulesText,
+};
 
 /// Makes the rules of one section so; each row is one section.
 type Family = fn(&RulesText, &Plumbing) -> Vec<Rule>;
@@ -24,6 +26,7 @@ const FAMILIES: &[Family] = &[
     label_rules,
     routes,
     route_targets,
+    inform,
 ];
 
 /// All rules, section by section, each in the order of the file.
@@ -51,6 +54,7 @@ fn entry(path: String, name: &str, source: Option<&str>, matcher: Matcher) -> Ru
             source: source.map(str::to_owned),
             matchers: vec![matcher],
         }],
+        equal: Vec::new(),
         ends: false,
         gives: "entry".to_owned(),
         evidence: None,
@@ -104,6 +108,7 @@ fn bind(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
                 source: rule.source.clone(),
                 matchers,
             }],
+            equal: Vec::new(),
             // Where the CMDB does not know the name, the next rule has its turn.
             ends: false,
             gives,
@@ -219,6 +224,7 @@ fn redaction(_: &RulesText, plumbing: &Plumbing) -> Vec<Rule> {
                 source: rule.source.clone(),
                 matchers: matchers.collect(),
             }],
+            equal: Vec::new(),
             // What was taken out wholly is no more there for the next.
             ends: rule.label.is_some() && rule.regex.is_none(),
             gives: match rule.label {
@@ -247,13 +253,14 @@ fn share(_: &RulesText, plumbing: &Plumbing) -> Vec<Rule> {
 const BEYOND: [&str; 3] = ["source", "severity", "ci"];
 
 fn inhibit(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let on = |name: &String| match BEYOND.contains(&name.as_str()) {
+        true => On::Beyond(name.clone()),
+        false => On::Label(name.clone()),
+    };
     let side = |key: &'static str, matchers: &[crate::rules::Matcher]| {
         let one = |m: &crate::rules::Matcher| Matcher {
             key,
-            on: match BEYOND.contains(&m.label.as_str()) {
-                true => On::Beyond(m.label.clone()),
-                false => On::Label(m.label.clone()),
-            },
+            on: on(&m.label),
             test: match m.op {
                 MatchOp::Is => Test::Is(m.value.clone()),
                 MatchOp::IsNot => Test::IsNot(m.value.clone()),
@@ -270,9 +277,10 @@ fn inhibit(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
         path: format!("suppress.inhibit[{n}]"),
         name: rule.name.clone(),
         asks: vec![side("source", &rule.source), side("target", &rule.target)],
+        equal: rule.equal.iter().map(on).collect(),
         ends: false,
         gives: format!("inhibits where equal {:?}", rule.equal),
-        evidence: None,
+        evidence: Some(format!("suppress.inhibit {:?}", rule.name)),
         logged: true,
     };
     rules.suppress.inhibit.iter().enumerate().map(one).collect()
@@ -285,21 +293,20 @@ fn label_rules(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
         if built_in.contains(rule) {
             continue;
         }
-        // Where one of several labels will do, none of them has to be there.
-        let alone = rule.labels.iter().filter_map(|l| match l.as_slice() {
-            [one] => Some(there("labels", On::Label(one.clone()))),
-            _several => None,
-        });
+        let labels = rule.labels.iter();
+        let labels = labels.map(|l| there("labels", On::AnyOf(l.join("|"))));
         out.push(Rule {
             path: format!("correlate.label_rule[{n}]"),
             name: rule.name.clone(),
             asks: vec![Ask {
                 source: None,
-                matchers: alone.collect(),
+                matchers: labels.collect(),
             }],
-            ends: false,
-            gives: format!("groups by {:?}", rule.labels),
-            evidence: None,
+            equal: Vec::new(),
+            // An alert is counted by the first rule whose labels it has.
+            ends: true,
+            gives: String::new(),
+            evidence: Some(format!("correlate.label_rule {:?}", rule.name)),
             logged: true,
         });
     }
@@ -317,19 +324,19 @@ fn route_targets(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
 
 fn routed(rules: &RulesText, key: &str, names: fn(&RouteRule) -> bool) -> Vec<Rule> {
     let one = |(n, rule): (usize, &RouteRule)| {
-        let severity = rule.severity.map(|s| s.word().to_owned());
+        // Letters are compared without regard to their case.
+        let is = |value: &Option<String>| value.as_ref().map(|v| Test::Is(v.to_lowercase()));
         let asked = [
-            ("class", rule.class.clone()),
-            ("site", rule.site.clone()),
-            ("service", rule.service.clone()),
-            // At least so severe: only the same severity is known to be as severe.
-            ("severity", severity),
+            ("class", is(&rule.class)),
+            ("site", is(&rule.site)),
+            ("service", is(&rule.service)),
+            ("severity", rule.severity.and_then(at_least)),
         ];
-        let matchers = asked.into_iter().filter_map(|(key, value)| {
+        let matchers = asked.into_iter().filter_map(|(key, test)| {
             Some(Matcher {
                 key,
                 on: On::Beyond(key.to_owned()),
-                test: Test::Is(value?),
+                test: test?,
             })
         });
         Rule {
@@ -339,6 +346,7 @@ fn routed(rules: &RulesText, key: &str, names: fn(&RouteRule) -> bool) -> Vec<Ru
                 source: rule.source.clone(),
                 matchers: matchers.collect(),
             }],
+            equal: Vec::new(),
             ends: true,
             gives: String::new(),
             evidence: None,
@@ -348,4 +356,45 @@ fn routed(rules: &RulesText, key: &str, names: fn(&RouteRule) -> bool) -> Vec<Ru
     };
     let all = rules.ticket.routes.iter().enumerate();
     all.filter(|(_, r)| names(r)).map(one).collect()
+}
+
+/// That an incident is so severe or worse; each is at least the least of all.
+fn at_least(least: Severity) -> Option<Test> {
+    let words: Vec<&str> = Severity::ALL
+        .iter()
+        .filter(|s| **s <= least)
+        .map(|s| s.word())
+        .collect();
+    (words.len() < Severity::ALL.len()).then(|| Test::Matches(words.join("|")))
+}
+
+fn inform(rules: &RulesText, _: &Plumbing) -> Vec<Rule> {
+    let one = |(n, rule): (usize, &InformRule)| {
+        let asked = [("owner", &rule.owner), ("service", &rule.service)];
+        let matchers = asked.into_iter().filter_map(|(key, value)| {
+            Some(Matcher {
+                key,
+                on: On::Beyond(key.to_owned()),
+                test: Test::Is(value.as_ref()?.clone()),
+            })
+        });
+        Rule {
+            path: format!("inform[{n}]"),
+            name: rule.name.clone(),
+            asks: vec![Ask {
+                source: None,
+                matchers: matchers.collect(),
+            }],
+            equal: Vec::new(),
+            // All that fit act.
+            ends: false,
+            gives: format!(
+                "note {}, watch {:?}, targets {:?}",
+                rule.note, rule.watch, rule.targets
+            ),
+            evidence: None,
+            logged: false,
+        }
+    };
+    rules.inform.iter().enumerate().map(one).collect()
 }

@@ -1,7 +1,7 @@
 //! What follows from what, among the conditions of rules. Where it cannot be told, nothing follows: a warning
 //! that is wrong is worse than one that is missing.
 
-use super::{Ask, Matcher, Rule, Test};
+use super::{Ask, Matcher, On, Rule, Test};
 use regex::Regex;
 
 /// Whether `first` leaves nothing for `later`.
@@ -17,11 +17,23 @@ pub(super) fn shadows(first: &Rule, later: &Rule) -> bool {
 }
 
 /// Whether every alert that `later` asks for is one that `first` asks for.
-fn takes(first: &Ask, later: &Ask) -> bool {
+pub(super) fn takes(first: &Ask, later: &Ask) -> bool {
     (first.source.is_none() || first.source == later.source)
         && first.matchers.iter().all(|f| {
-            always(&f.test) || later.matchers.iter().any(|l| l.on == f.on && follows(l, f))
+            always(&f.test)
+                || (later.matchers.iter()).any(|l| within(&l.on, &f.on) && follows(l, f))
         })
+}
+
+/// Whether what `later` looks at is what `first` looks at: of several labels, each of those.
+fn within(later: &On, first: &On) -> bool {
+    match (later, first) {
+        (On::AnyOf(later), On::AnyOf(first)) => {
+            let mut names = later.split('|');
+            names.all(|name| first.split('|').any(|f| f == name))
+        }
+        (later, first) => later == first,
+    }
 }
 
 /// Whether whatever fits `later` fits `first`, on the same label.
@@ -162,6 +174,7 @@ mod tests {
             path: "suppress.inhibit[0]".into(),
             name: "r".into(),
             asks: vec![first, second],
+            equal: Vec::new(),
             ends,
             gives: "inhibit".into(),
             evidence: None,

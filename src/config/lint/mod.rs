@@ -8,7 +8,9 @@
 mod estate;
 mod families;
 mod logic;
+mod pairs;
 mod said;
+mod times;
 mod windows;
 mod words;
 
@@ -17,10 +19,11 @@ pub use families::rules;
 pub use windows::windows;
 
 use super::walk::{hint, place};
-use super::{Config, Problem};
-use crate::model::Event;
+use super::{Config, Problem, counted};
+use crate::model::{Event, Severity};
 use regex::Regex;
 use said::Said;
+use std::collections::BTreeMap;
 
 /// A rule, as the checks see it.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub struct Rule {
     pub name: String,
     /// The alerts that it asks for: one for most rules, two where one alert acts on another.
     pub asks: Vec<Ask>,
+    /// Of two alerts: the labels in which they must be the same.
+    pub equal: Vec<On>,
     /// After it no later rule of its section sees what it took.
     pub ends: bool,
     /// What it makes of the alert; a later rule that makes the same of the same alerts is needless. Empty: not
@@ -73,6 +78,8 @@ pub enum On {
     AnyCase(String),
     /// The word that the source has for the severity, in lower case.
     Severity,
+    /// One of several labels: `site|cluster`.
+    AnyOf(String),
     /// What the engine knows and an event does not say: the CI, its class, the severity that a word means.
     Beyond(String),
 }
@@ -97,7 +104,11 @@ pub enum Test {
 impl On {
     fn name(&self) -> &str {
         match self {
-            On::Label(name) | On::Any(name) | On::AnyCase(name) | On::Beyond(name) => name,
+            On::Label(name)
+            | On::Any(name)
+            | On::AnyCase(name)
+            | On::AnyOf(name)
+            | On::Beyond(name) => name,
             On::Severity => "severity",
         }
     }
@@ -109,11 +120,11 @@ pub fn doubts(text: &str, config: &Config) -> Vec<Problem> {
     let all = rules(&config.rules, &config.plumbing);
     let mut out = Vec::new();
     for rule in &all {
-        for ask in &rule.asks {
-            if let Some((key, why)) = never(ask, &said) {
-                out.push(problem(text, rule, key, why));
-                break; // the rest of a dead rule is no news
-            }
+        let mut asks = rule.asks.iter();
+        let dead = asks.find_map(|ask| never(ask, &said));
+        // Of a dead rule the rest is no news.
+        if let Some((key, why)) = dead.or_else(|| pairs::never(rule, &said)) {
+            out.push(problem(text, rule, key, why));
         }
     }
     let dead = |rule: &Rule| out.iter().any(|p| p.path.starts_with(&rule.path));
@@ -124,15 +135,49 @@ pub fn doubts(text: &str, config: &Config) -> Vec<Problem> {
         if let Some(first) = before.find(|first| logic::shadows(first, later)) {
             let message = format!(
                 "never acts: {} ({:?}) comes first and takes every alert that this one asks for",
-                first.path, first.name
+                counted(&first.path),
+                first.name
             );
             needless.push(problem(text, later, "", message));
         }
     }
     out.append(&mut needless);
     out.append(&mut words::words(text));
+    out.append(&mut times::times(text, config));
+    out.append(&mut twice(text, &all));
     out.sort();
     out.dedup();
+    out
+}
+
+/// Rules whose names people and reports tell them apart by.
+const NAMED: [&str; 5] = [
+    "bind.rule",
+    "suppress.inhibit",
+    "correlate.label_rule",
+    "ticket.route",
+    "inform",
+];
+
+/// Rules of one section with one name.
+fn twice(text: &str, all: &[Rule]) -> Vec<Problem> {
+    let mut seen: BTreeMap<(&str, &str), &Rule> = BTreeMap::new();
+    let mut out = Vec::new();
+    for rule in all {
+        let (section, key) = family(&rule.path);
+        if !NAMED.contains(&section) || !key.is_empty() {
+            continue;
+        }
+        let first = seen.entry((section, &rule.name)).or_insert(rule);
+        if first.path != rule.path {
+            let message = format!(
+                "{:?} is used twice, by {} too: explanations and reports cannot tell them apart",
+                rule.name,
+                counted(&first.path)
+            );
+            out.push(problem(text, rule, "name", message));
+        }
+    }
     out
 }
 
@@ -170,6 +215,9 @@ fn never(ask: &Ask, said: &[Said<'_>]) -> Option<(&'static str, String)> {
         let name = matcher.on.name();
         if of.iter().any(|s| s.can(matcher)) {
             continue;
+        }
+        if let Some(why) = beyond(matcher, &of) {
+            return Some((matcher.key, why));
         }
         if !of.iter().any(|s| s.has(&matcher.on)) {
             let mut names: Vec<&str> = of.iter().flat_map(|s| s.names(&matcher.on)).collect();
@@ -214,6 +262,29 @@ fn never(ask: &Ask, said: &[Said<'_>]) -> Option<(&'static str, String)> {
         return Some(("", message));
     }
     None
+}
+
+/// Why what the engine knows of an alert is never as a matcher wants it.
+fn beyond(matcher: &Matcher, of: &[&Said<'_>]) -> Option<String> {
+    let On::Beyond(name) = &matcher.on else {
+        return None;
+    };
+    let (what, names): (_, Vec<&str>) = match name.as_str() {
+        "source" => ("source", of.iter().map(|s| s.source).collect()),
+        "severity" => ("severity", Severity::ALL.iter().map(|s| s.word()).collect()),
+        _other => return None,
+    };
+    Some(match &matcher.test {
+        Test::Is(value) => format!(
+            "never matches: there is no {what} {value:?}{}",
+            hint(value, &names)
+        ),
+        other => format!(
+            "never matches: no {what} is {}; known here: {}",
+            logic::shown(other),
+            names.join(", ")
+        ),
+    })
 }
 
 /// A rule made ready to be held against events.
@@ -303,6 +374,10 @@ fn holds(on: &On, check: &Check, event: &Event) -> bool {
         On::Severity => {
             word = event.severity_word.to_lowercase();
             Some(word.as_str())
+        }
+        On::AnyOf(names) => {
+            let mut found = names.split('|').filter_map(|name| event.labels.get(name));
+            found.find(|v| !v.is_empty())
         }
         // Whether it was so cannot be told here: it counts as met.
         On::Beyond(_) => return true,

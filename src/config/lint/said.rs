@@ -2,7 +2,11 @@
 
 use super::{Matcher, On, Test, logic};
 use crate::config::plumbing::SourceConf;
-use crate::model::Labels;
+use crate::model::{Labels, Severity};
+
+/// What the engine knows of every alert, beside its labels.
+const SOURCE: &str = "source";
+const SEVERITY: &str = "severity";
 
 /// Names of labels and texts of one source, and the values that the configuration itself gives.
 pub(super) struct Said<'a> {
@@ -30,7 +34,7 @@ impl<'a> Said<'a> {
     /// The names that a matcher might mean.
     pub(super) fn names(&self, on: &On) -> Vec<&'a str> {
         let texts = match on {
-            On::Label(_) => [].iter(),
+            On::Label(_) | On::AnyOf(_) => [].iter(),
             On::Any(_) | On::AnyCase(_) => self.texts.iter(),
             On::Severity | On::Beyond(_) => return Vec::new(),
         };
@@ -51,6 +55,10 @@ impl<'a> Said<'a> {
             On::AnyCase(name) => {
                 both.any(|known| same(&known.to_lowercase(), &name.to_lowercase()))
             }
+            On::AnyOf(names) => {
+                let mut names = names.split('|');
+                names.any(|name| self.labels.iter().any(|known| same(known, name)))
+            }
             On::Severity | On::Beyond(_) => true,
         }
     }
@@ -64,12 +72,22 @@ impl<'a> Said<'a> {
                 all.find(|(n, _)| n.eq_ignore_ascii_case(name))
                     .map(|(_, v)| v)
             }
-            On::Severity | On::Beyond(_) => None,
+            On::Beyond(name) if name == SOURCE && !self.has_label(name) => Some(self.source),
+            On::AnyOf(_) | On::Severity | On::Beyond(_) => None,
         }
+    }
+
+    /// A label comes before what the engine knows under the same name.
+    fn has_label(&self, name: &str) -> bool {
+        self.has(&On::Label(name.to_owned()))
     }
 
     /// Whether an alert may be as the matcher wants it.
     pub(super) fn can(&self, matcher: &Matcher) -> bool {
+        if matches!(&matcher.on, On::Beyond(name) if name == SEVERITY && !self.has_label(name)) {
+            let mut words = Severity::ALL.iter().map(|s| s.word());
+            return words.any(|word| logic::accepts(&matcher.test, word));
+        }
         match (self.constant(&matcher.on), self.has(&matcher.on)) {
             (Some(value), _) => logic::accepts(&matcher.test, value),
             (None, true) => true,

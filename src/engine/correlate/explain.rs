@@ -35,6 +35,7 @@ impl Engine {
             "severity": self.worst(known),
             "root": self.ci_name(known.root),
             "root_known": known.confident,
+            "cause": self.cause_in_short(known),
             "root_silent": known.silent_root,
             "alerts": known.members.len(),
             "live": known.live,
@@ -51,6 +52,26 @@ impl Engine {
             "flapping": self.flap_texts(id).0.into_iter().map(|f| f.ci).collect::<Vec<_>>(),
             "no_ticket_because": self.no_ticket_because(id),
         }))
+    }
+
+    /// The cause in a few words, as sure as the sentence of the explanation is.
+    pub(in crate::engine) fn cause_in_short(&self, known: &Incident) -> String {
+        let root = self.ci_name(known.root);
+        let named = crate::engine::hands::named_by(known);
+        let not = "not known";
+        match (named.map(|n| n.ci.is_some()), known.confident) {
+            (Some(true), _) => root,
+            (None, true) => format!("probably {root}"),
+            (Some(false), _) => not.to_owned(),
+            (None, false) if known.burst.is_some() && self.only_its_name(known) => {
+                format!("{not}, the same fault on several CIs")
+            }
+            // A single alert that the CMDB does not know is no guess at a cause.
+            (None, false) if known.case.spots.len() <= 1 && self.force.ci(known.root).is_none() => {
+                format!("{not}, alerts of {root}")
+            }
+            (None, false) => format!("{not}, best guess {root}"),
+        }
     }
 
     /// When the first of its alerts arrived: some seconds before it was placed.

@@ -10,8 +10,6 @@ use crate::model::{AlertId, CiId, IncidentId, Millis};
 use crate::rules::LabelRule;
 use std::collections::BTreeSet;
 
-/// Alerts remembered per rule and values.
-const MAX_RECENT: usize = 256;
 /// Values kept, with the names of bursts; what comes later is not gathered.
 const MAX_NAMES: usize = 20_000;
 /// Incidents of more places have a cause of their own.
@@ -87,7 +85,7 @@ impl Engine {
         stat.seen = stat.seen.saturating_add(1);
         stat.recent
             .retain(|(arrived, known)| at.since(*arrived) <= within && *known != id);
-        if stat.recent.len() >= MAX_RECENT {
+        if stat.recent.len() >= LabelRule::MAX_ALERTS {
             stat.recent.remove(0);
         }
         stat.recent.push((at, id));

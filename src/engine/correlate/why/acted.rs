@@ -49,6 +49,13 @@ impl Engine {
         self.changed(known, subject).iter().map(one).collect()
     }
 
+    /// The name of the `[[correlate.label_rule]]` that gathered an incident.
+    pub fn gathering_rule(&self, id: IncidentId) -> Option<&str> {
+        let name = self.state.cis.key(self.state.incidents.get(&id)?.burst?);
+        let labels = name.strip_prefix(UNBOUND_MARK)?.strip_prefix("labels:")?;
+        labels.rsplit_once('|').map(|(rule, _)| rule)
+    }
+
     /// Rules and windows that had a part in it, the most often used first.
     pub(super) fn rules_that_acted(&self, id: IncidentId, known: &Incident) -> Vec<String> {
         let mut bound: BTreeMap<&str, u32> = BTreeMap::new();
@@ -87,9 +94,7 @@ impl Engine {
             Some(Waits::Told(_) | Waits::Cause(_)) => out.push("ticket.told_wait".to_owned()),
             None => {}
         }
-        let name = known.burst.map(|cause| self.state.cis.key(cause));
-        let labels = name.and_then(|n| n.strip_prefix(UNBOUND_MARK)?.strip_prefix("labels:"));
-        if let Some((rule, _)) = labels.and_then(|n| n.rsplit_once('|')) {
+        if let Some(rule) = self.gathering_rule(id) {
             out.push(format!("[[correlate.label_rule]] {}", cut(rule, MAX_TEXT)));
         }
         let routes = !self.state.rules.ticket.routes.is_empty();

@@ -12,6 +12,9 @@ const MIN_DIGITS: usize = 4;
 /// Candidates that an error names.
 const MAX_CANDIDATES: usize = 8;
 
+/// What becomes of an alert whose incident a person ended.
+const RESTS: &str = "what still fires in it, or grows worse, opens nothing new until it has cleared and fires again";
+
 /// Why there is no answer about an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoAlert {
@@ -154,11 +157,11 @@ impl Engine {
             text.push_str(&format!("; its source was told {told}, which leads here"));
         }
         steps.push(json!({"step": "incident", "text": text, "incident": incident.to_string()}));
-        if let Some(known) = self.state.incidents.get(&incident) {
-            let root = self.cause_name(known.root);
-            let known_root = if known.confident { "" } else { "probably " };
+        let known = self.state.incidents.get(&incident);
+        if let Some(known) = known {
+            let cause = self.cause_in_short(known);
             let text = format!(
-                "{}, {}, {known_root}because of {root}; hold until {}",
+                "{}, {}, cause {cause}; hold until {}",
                 known.priority.word(),
                 known.state.word(),
                 known.hold_until.rfc3339()
@@ -191,7 +194,22 @@ impl Engine {
             }
             steps.push(json!({"step": "delivery", "target": name, "text": text}));
         }
+        let rests = known.and_then(|known| {
+            let by = known.hands.ended.as_ref().filter(|_| alert.live())?;
+            let at = known.resolved.unwrap_or(known.last).rfc3339();
+            Some(format!("{by} resolved {incident} at {at}; {RESTS}"))
+        });
+        if let Some(text) = &rests {
+            steps.push(json!({"step": "ended", "text": text}));
+        }
         match told {
+            Some(text) if rests.is_some() => {
+                let rests = rests.unwrap_or_default();
+                (
+                    format!("nobody is told of it any more: {rests}; {text}"),
+                    true,
+                )
+            }
             Some(text) => (format!("a ticket stands for it: {text}"), true),
             None => {
                 let text = text_of(&story);

@@ -35,7 +35,7 @@ impl Engine {
     pub fn why_not_in_json(&self, digits: &str, asked: IncidentId) -> Result<Value, NoAlert> {
         let alert = self.find_alert(digits)?;
         let id = self.incident_of(asked);
-        let unknown = || NoAlert::Unknown(format!("{asked} is not known (any more)"));
+        let unknown = || NoAlert::Unknown(self.gone_into(asked));
         let known = self.state.incidents.get(&id).ok_or_else(unknown)?;
         let of = self.state.alerts.get(&alert).ok_or_else(unknown)?;
         let mine = of.incident.map(|i| self.incident_of(i));

@@ -278,19 +278,26 @@ impl Engine {
         });
         let trouble = stops.or(parked).or(failing);
         if let Some(ticket) = &row.ticket {
-            let state = match (row.ticket_state, row.resolved_by_us) {
-                (TicketState::Resolved, true) => "resolved by us",
-                (TicketState::Resolved, false) => "resolved in the tool, not by us",
-                (TicketState::Closed, _) => "closed",
-                (TicketState::OnHold, _) => "on hold",
-                (TicketState::New, _) | (TicketState::Open, _) => "open",
+            let state = match (row.ticket_state, row.resolved_by_us, &known.hands.ended) {
+                (TicketState::Resolved, true, Some(by)) => {
+                    format!("resolved by us, for {by} resolved the incident")
+                }
+                (TicketState::Resolved, true, None) => "resolved by us".to_owned(),
+                (TicketState::Resolved, false, _) => "resolved in the tool, not by us".to_owned(),
+                (TicketState::Closed, _, _) => "closed".to_owned(),
+                (TicketState::OnHold, _, _) => "on hold".to_owned(),
+                (TicketState::New | TicketState::Open, _, _) => "open".to_owned(),
             };
             let shadow = if row.shadow {
                 " (shadow: shown only)"
             } else {
                 ""
             };
-            let touched = if row.touched { ", a person has it" } else { "" };
+            let touched = match (row.touched, row.owner.as_str()) {
+                (false, _) => String::new(),
+                (true, "") => ", a person has it".to_owned(),
+                (true, owner) => format!(", a person has it (owner {owner})"),
+            };
             let ticket = shown(ticket);
             let trouble = trouble.map(|t| format!("; but {t}")).unwrap_or_default();
             let opposed = row.opposed.map(|since| self.opposed_text(since));

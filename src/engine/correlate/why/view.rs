@@ -9,7 +9,7 @@ use super::{Kept, unpack};
 use crate::engine::Engine;
 use crate::engine::correlate::Together;
 use crate::engine::correlate::scale::{NAT, Nats};
-use crate::engine::state::How;
+use crate::engine::state::{How, Incident};
 use crate::model::{CiId, IncidentId, Millis};
 use crate::ticket::Because;
 use serde_json::{Value, json};
@@ -31,10 +31,14 @@ impl Engine {
     /// # Errors
     /// An incident or a version that is not kept (any more), and what there is instead.
     pub fn explain_json(&self, asked: IncidentId, which: Which) -> Result<Value, String> {
-        let unknown = || format!("{asked} is not known (any more)");
+        let unknown = || self.gone_into(asked);
         match which {
             Which::Now => {
-                let id = self.incident_of(asked);
+                let id = match self.incident_of(asked) {
+                    id if self.state.incidents.contains_key(&id) => id,
+                    _forgotten => self.merged_of(asked).map_or(asked, |(into, _)| into),
+                };
+                let id = self.incident_of(id);
                 let known = self.state.incidents.get(&id).ok_or_else(unknown)?;
                 let over = known.why.kept.last().filter(|_| !known.state.lives());
                 // Alerts are forgotten before their incident: when it was over, they were there.
@@ -56,6 +60,9 @@ impl Engine {
                 let known = self.state.incidents.get(&asked).ok_or_else(unknown)?;
                 let kept = known.why.kept.iter().find(|k| k.version == version);
                 let kept = kept.ok_or_else(|| {
+                    if known.why.kept.is_empty() {
+                        return self.gone_into(asked);
+                    }
                     let all: Vec<String> = known
                         .why
                         .kept
@@ -78,9 +85,53 @@ impl Engine {
                     "incident": asked.to_string(),
                     "summary": self.incident_json(asked),
                     "merged_into": known.merged_into.map(|_| self.incident_of(asked).to_string()),
+                    "merged_at": self.merged_of(asked).map(|(_, at)| at.rfc3339()),
                     "explanations": all,
                 }))
             }
+        }
+    }
+
+    /// The incident that took this one in, and when.
+    fn merged_of(&self, id: IncidentId) -> Option<(IncidentId, Millis)> {
+        let of = |known: &Incident| known.merges.iter().find(|m| m.from == id).map(|m| m.at);
+        let known = self.state.incidents.get(&id);
+        match known.map(|known| known.merged_into) {
+            Some(into) => into.and_then(|into| Some((into, of(self.state.incidents.get(&into)?)?))),
+            // It is forgotten; the one that took it in may not be.
+            None => {
+                let mut all = self.state.incidents.iter();
+                all.find_map(|(into, known)| Some((*into, of(known)?)))
+            }
+        }
+    }
+
+    /// Why there is no explanation of an incident, and where it went if it is part of another.
+    pub(super) fn gone_into(&self, asked: IncidentId) -> String {
+        let now = self.incident_of(asked);
+        let known = self.state.incidents.contains_key(&asked);
+        match self.merged_of(asked) {
+            Some((into, at)) => {
+                let at = at.rfc3339();
+                let on = match self.incident_of(into) {
+                    last if last == into => String::new(),
+                    last => format!(", which is part of {last} now"),
+                };
+                let kept = if known {
+                    "no explanation of its own was kept"
+                } else {
+                    "it is forgotten"
+                };
+                format!(
+                    "{asked} became part of {into} at {at}{on}; {kept}; ask for explain {now}",
+                    now = self.incident_of(into)
+                )
+            }
+            None if now != asked && !known => format!(
+                "{asked} was promised to an alert that joined {now}; it never was an incident; ask for explain {now}"
+            ),
+            None if known => format!("no explanation of {asked} was kept"),
+            None => format!("{asked} is not known (any more)"),
         }
     }
 
@@ -112,6 +163,12 @@ impl Engine {
         let apart = known.hands.apart.iter().map(|i| i.to_string());
         set(value, "incident", id.to_string());
         set(value, "asked", asked.to_string());
+        let merged = self.merged_of(asked).filter(|_| asked != id);
+        set(
+            value,
+            "asked_merged_at",
+            json!(merged.map(|(_, at)| at.rfc3339())),
+        );
         set(value, "versions", versions);
         set(value, "summary", json!(self.incident_json(id)));
         set(value, "ticket", self.ticket_story(id));
@@ -176,6 +233,7 @@ impl Engine {
                     "ci": name(*ci), "because": why.text(),
                 })).collect::<Vec<_>>(),
                 "or_more": of.explains.cut,
+                "not_counted": not_counted(of),
             },
             "runner_up": of.others.iter().map(|o| self.other_json(of, o)).collect::<Vec<_>>(),
             "members": of.members.iter().map(|m| self.member_json(of, m, at)).collect::<Vec<_>>(),
@@ -401,6 +459,16 @@ impl Engine {
                 )
             }
         }
+    }
+}
+
+/// CIs of the incident that need the cause over weaker paths than those that count, or over none.
+fn not_counted(of: &Explanation) -> u32 {
+    let itself = u32::from(!of.root.own.is_empty());
+    let counted = of.explains.alerting.saturating_add(itself);
+    match of.explains.cut {
+        true => 0, // it may be among those that were not looked at
+        false => of.cis.saturating_sub(counted),
     }
 }
 
