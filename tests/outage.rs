@@ -76,6 +76,49 @@ fn a_tool_that_is_away_is_left_alone_and_then_served_by_priority() {
 }
 
 #[test]
+fn of_what_the_valve_holds_back_the_most_urgent_has_the_next_ticket() {
+    let mut rules = rules();
+    for target in rules.targets.values_mut() {
+        target.max_new = 3;
+    }
+    let mut world = World::new(&rules, Some(SAMPLE));
+    for n in 0..8 {
+        down(&mut world, &format!("box-{n}"));
+    }
+    // Three have a ticket, five wait.
+    world.advance(minutes(9));
+    assert_eq!(opened(&world).len(), 3, "{:?}", world.tool.log);
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.advance(minutes(40));
+    let order = opened(&world);
+    assert_eq!(order.len(), 9, "{order:?}");
+    assert_eq!(order[3], "P1", "{order:?}");
+    let (at, _) = world.tool.log[3];
+    let first = world.tool.log[0].0;
+    assert!(
+        at.since(first.plus(minutes(10))) <= Millis::secs(40),
+        "{at:?}"
+    );
+}
+
+#[test]
+fn a_part_of_the_valve_is_kept_for_what_is_urgent() {
+    let mut world = World::new(&rules(), Some(SAMPLE));
+    for n in 0..40 {
+        down(&mut world, &format!("box-{n:02}"));
+        world.advance(Millis::secs(1));
+    }
+    world.advance(minutes(6));
+    assert_eq!(opened(&world).len(), 27, "three of thirty are kept");
+    fails(&mut world, "Payroll", EventState::Firing);
+    world.advance(Millis::secs(30));
+    assert_eq!(opened(&world)[27..], ["P1"]);
+    // One of those that wait grows worse: it has its ticket at once.
+    world.advance(minutes(15));
+    assert_eq!(opened(&world).len(), 41, "the rest in the next ten minutes");
+}
+
+#[test]
 fn a_p1_that_comes_while_a_tool_fails_is_the_next_to_try() {
     let mut world = World::new(&rules(), Some(SAMPLE));
     for n in 0..5 {

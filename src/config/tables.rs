@@ -111,7 +111,7 @@ pub const ITSM: &[Key] = &[
     key("poll", Duration, Toml("\"1m\""), "time between two looks at what people changed in its tickets, where the kind can; \"0s\" for never"),
     key("webhook_secret", Secret, Absent, "signs the webhooks that the tool sends to /v1/tickets/<name> when a ticket changes; without it they are refused"),
     key("max_requests", Integer(1, 100_000), Absent, "requests a minute to this tool, evenly spaced; without it as many as it takes"),
-    key("max_new", Integer(1, 100_000), Toml("30"), "new tickets per max_new_per; the rest waits"),
+    key("max_new", Integer(1, 100_000), Toml("30"), "new tickets per max_new_per, one in ten for P1 and P2 alone; the rest waits, the most urgent first"),
     key("max_new_per", Duration, Toml("\"10m\""), "see max_new"),
     key("language", OneOf(&["en", "da"]), Toml("\"en\""), "language of tickets"),
     key("timezone", Zone, Toml("\"UTC\""), "time zone of times in tickets, as Europe/Copenhagen"),
@@ -249,7 +249,7 @@ const TICKET: &[Key] = &[
     key("calendar_p3", Text, Absent, "a [[ticket.calendar]]: a P3 that begins outside of its hours opens its ticket when they begin"),
     key("calendar_p4", Text, Absent, "the same for P4"),
     key("reopen", OneOf(&["reopen", "new", "note"]), Toml("\"reopen\""), "a ticket that we resolved, when its alert fires again within correlate.reopen_within: opened again, followed by a new one, or only told"),
-    key("reopen_persons", OneOf(&["reopen", "new", "note"]), Toml("\"reopen\""), "the same for a ticket that a person resolved: a note first; once, if the alert still fires after reopen_persons_after"),
+    key("reopen_persons", OneOf(&["reopen", "new", "note"]), Toml("\"reopen\""), "the same for a ticket that a person resolved: a note first; once, if the alert still fires after reopen_persons_after; at once for a severe alert that comes"),
     key("reopen_persons_after", Duration, Toml("\"10m\""), "see reopen_persons"),
 ];
 

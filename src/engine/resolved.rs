@@ -3,6 +3,7 @@
 //! what is severe and new opens it at once, however often it was resolved: nobody reads notes in a resolved ticket.
 
 use super::Engine;
+use super::flap;
 use super::outbox::Plan;
 use super::state::{IncidentState, RowId, Timer};
 use crate::itsm::TicketState;
@@ -33,7 +34,13 @@ impl Engine {
         if self.quiet_until(id.incident).is_some() {
             return None;
         }
-        let firing = known.live;
+        // What only counts as firing, because it flaps, does not fire now.
+        let fires = self.state.alerts_of(known);
+        let fires = fires.filter(|(_, _, alert)| alert.live() && !flap::is_over(alert));
+        let firing = u32::try_from(fires.count()).unwrap_or(u32::MAX);
+        if firing == 0 {
+            return None;
+        }
         let severe = row.joined.clone();
         let severe = severe.iter().any(|a| self.still_fires_in(id.incident, *a));
         let row = self.state.outbox.get_mut(id)?;

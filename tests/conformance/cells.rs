@@ -181,7 +181,7 @@ fn judge(row: &Row, stands: Stands, comes: Comes, found: &Found) -> Result<(), S
         }
         (Comes::More, Stands::Resolved) => {
             needs(!found.retitled, "a person's words are overwritten")?;
-            is(Resolved)?;
+            needs(matches!(found.state, New | Open), "not opened again")?;
             none_follows()
         }
         (Comes::More | Comes::Again, Stands::Closed) => {
