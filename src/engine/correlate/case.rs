@@ -250,8 +250,18 @@ impl Case {
         };
         let asked = u32::try_from(causes.len()).unwrap_or(u32::MAX);
         self.version = self.version.wrapping_add(asked);
-        let mut here: Vec<(CiId, u16)> = Vec::new();
-        let mut new: Vec<(CiId, Sum)> = Vec::new();
+        let fresh = if spot.causes.is_empty() {
+            causes.len()
+        } else {
+            0
+        };
+        let mut here: Vec<(CiId, u16)> = Vec::with_capacity(fresh);
+        let fresh = if self.sums.is_empty() {
+            causes.len()
+        } else {
+            0
+        };
+        let mut new: Vec<(CiId, Sum)> = Vec::with_capacity(fresh);
         let mut at = 0_usize;
         let mut passed = 0_usize;
         for (cause, weight) in causes.iter().copied() {

@@ -94,12 +94,13 @@ impl Engine {
     }
 
     /// The best of the causes that are behind the alert and several incidents, which they explain better than they
-    /// are explained now.
+    /// are explained now, if it is worth more than `floor`.
     pub(super) fn by_common_cause(
         &mut self,
         parts: &Parts,
         new: New,
         about: &About,
+        mut floor: Nats,
     ) -> Option<Way> {
         let mut best: Option<Way> = None;
         for (cause, parts) in parts.0.iter().filter(|(_, parts)| parts.len() > LEAST) {
@@ -124,14 +125,27 @@ impl Engine {
             let fixed = scale::plus(scale::plus(RARITY, own), silence);
             let base = self.base(*cause, first, alerts);
             for (k, fixed) in fixed.into_iter().enumerate() {
+                if at_most(parts, k, base + fixed, *cause) <= floor {
+                    continue;
+                }
                 let way = together(parts, k, base + fixed, *cause);
-                if let Some(way) = way.filter(|w| best.as_ref().is_none_or(|b| w.value > b.value)) {
+                if let Some(way) = way.filter(|w| w.value > floor) {
+                    floor = way.value;
                     best = Some(way);
                 }
             }
         }
         best
     }
+}
+
+/// What the parts are worth together at most, whichever have a ticket.
+fn at_most(parts: &[Part], k: usize, value: Nats, cause: CiId) -> Nats {
+    let gains = parts.iter().filter_map(|part| {
+        let gain = part.gain.get(k).copied().unwrap_or(0);
+        (gain > EACH || part.root == cause).then_some(gain)
+    });
+    value + gains.sum::<Nats>() - TOGETHER
 }
 
 /// The parts that gain at fraction `k`, taken together, if there are enough.

@@ -98,12 +98,23 @@ pub struct Index {
     pub(in crate::engine) tells: Tells,
     /// Live incidents.
     pub(in crate::engine) live: BTreeSet<IncidentId>,
+    /// See [`Index::over_gaps`]; none: not asked for since another graph came.
+    over_gaps: Option<BTreeSet<IncidentId>>,
 }
 
 impl Index {
     /// Live incidents with an alert at `ci`, oldest first.
     pub fn at(&self, ci: CiId) -> impl DoubleEndedIterator<Item = IncidentId> + '_ {
         self.at.get(&ci).into_iter().flatten().copied()
+    }
+    /// Whether any live incident has an alert at `ci`.
+    pub(super) fn alerts_at(&self, ci: CiId) -> bool {
+        self.at.get(&ci).is_some()
+    }
+    /// Live incidents with an alert at a CI above which the CMDB has a [gap](super::gap).
+    pub(super) fn over_gaps(&self) -> &BTreeSet<IncidentId> {
+        static NONE: BTreeSet<IncidentId> = BTreeSet::new();
+        self.over_gaps.as_ref().unwrap_or(&NONE)
     }
     /// Live incidents that a fault of `ci` could explain in part, oldest first.
     pub fn explained_by(&self, ci: CiId) -> &[IncidentId] {
@@ -292,6 +303,9 @@ impl Engine {
             return;
         };
         self.index.live.remove(&incident);
+        if let Some(over) = &mut self.index.over_gaps {
+            over.remove(&incident);
+        }
         for ci in known.case.spots.keys() {
             drop_from(&mut self.index.at, *ci, incident);
         }
@@ -318,6 +332,39 @@ impl Engine {
         for name in known.case.named.keys() {
             self.index.add_name(*name, incident);
         }
+        self.note_gaps(incident);
+    }
+
+    /// Finds out which live incidents alert [over a gap](Index::over_gaps), unless that is known.
+    pub(super) fn know_over_gaps(&mut self) {
+        if self.index.over_gaps.is_none() {
+            self.index.over_gaps = Some(BTreeSet::new());
+            for incident in self.index.live.clone() {
+                self.note_gaps(incident);
+            }
+        }
+    }
+
+    /// Notes whether an incident alerts over a gap.
+    fn note_gaps(&mut self, incident: IncidentId) {
+        if self.index.over_gaps.is_none() {
+            return;
+        }
+        let known = self.state.incidents.get(&incident);
+        let places = known.into_iter().flat_map(|i| i.case.spots.keys());
+        for ci in places.copied().collect::<Vec<CiId>>() {
+            self.note_gap(ci, incident);
+        }
+    }
+
+    /// Notes whether a place of an incident is over a gap.
+    pub(super) fn note_gap(&mut self, ci: CiId, incident: IncidentId) {
+        if self.index.over_gaps.is_some()
+            && self.needs_unknown(ci)
+            && let Some(over) = &mut self.index.over_gaps
+        {
+            over.insert(incident);
+        }
     }
 
     /// Makes the index anew, after a start.
@@ -340,6 +387,7 @@ impl Engine {
         self.index.classes = None;
         self.index.windows = None;
         self.index.known.gaps = ByCi::default();
+        self.index.over_gaps = None;
         for ci in cones {
             self.index.known.about.remove(ci);
         }
@@ -355,6 +403,7 @@ impl Engine {
     pub(in crate::engine) fn forget_graph(&mut self) {
         self.index.classes = None;
         self.index.windows = None;
+        self.index.over_gaps = None;
         let known = std::mem::take(&mut self.index.known);
         self.index.waste.add(known);
     }

@@ -9,6 +9,7 @@ use super::place::{New, can_explain, only_warns};
 use super::scale::{self, FRACTIONS, NAT, Nats, nats};
 use super::value::maturity;
 use crate::engine::Engine;
+use crate::engine::hands::apart::may_be_one;
 use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
 
 /// What a merge must be worth.
@@ -140,14 +141,20 @@ impl Engine {
 
     /// The incidents that show a name, if the CMDB has a gap above them or above `mine`: elsewhere a name joins nothing.
     fn named_over_a_gap(&mut self, mine: IncidentId, name: Option<CiId>) -> Vec<IncidentId> {
-        let mut named = self.incidents_with_name(name);
         let gap = |e: &mut Engine, incident: IncidentId| {
             let root = e.state.incidents.get(&incident).map(|i| i.case.root);
             root.is_some_and(|root| e.needs_unknown(root))
         };
-        if !gap(self, mine) {
-            named.retain(|other| gap(self, *other));
+        if gap(self, mine) {
+            return self.incidents_with_name(name);
         }
+        // Where none alerts over a gap, as in most estates at most times, nothing has to be asked for.
+        self.know_over_gaps();
+        if self.index.over_gaps().is_empty() {
+            return Vec::new();
+        }
+        let mut named = self.incidents_with_name(name);
+        named.retain(|other| self.index.over_gaps().contains(other) && gap(self, *other));
         named
     }
 
@@ -160,11 +167,14 @@ impl Engine {
         began: Millis,
     ) -> bool {
         let theirs = self.state.incidents.get(&other);
-        // What lives was not merged into another one.
-        self.left != Some(other)
-            && theirs.is_some_and(|i| i.shadow == shadow && self.is_open(i, began))
-            && self.incident_of(mine) != other
-            && self.may_merge(mine, other)
+        // What is open was not merged into another one.
+        let theirs = theirs.filter(|i| i.shadow == shadow && self.is_open(i, began));
+        let Some(theirs) = theirs.filter(|_| self.left != Some(other)) else {
+            return false;
+        };
+        let mine = self.incident_of(mine);
+        let known = self.state.incidents.get(&mine).filter(|_| mine != other);
+        known.is_some_and(|known| may_be_one((mine, known), (other, theirs)))
     }
 
     /// Of the causes of two incidents the one that the other needs.

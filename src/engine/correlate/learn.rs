@@ -66,6 +66,7 @@ impl Engine {
                 causes.extend(case.raise_all(place, &behind));
             }
             self.index.add_place(new.ci, incident);
+            self.note_gap(new.ci, incident);
         }
         self.heard_behind(incident, new.alert);
         if let Some(hider) = new.hider {

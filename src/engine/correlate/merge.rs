@@ -199,6 +199,7 @@ impl Engine {
         for place in other.spots.keys() {
             self.index.add_place(*place, stays);
         }
+        let places: Vec<CiId> = other.spots.keys().copied().collect();
         for name in other.named.keys() {
             self.index.add_name(*name, stays);
         }
@@ -223,6 +224,9 @@ impl Engine {
         }
         for hider in hiders {
             self.note_hider(stays, hider);
+        }
+        for place in places {
+            self.note_gap(place, stays);
         }
         self.rescore(stays);
     }

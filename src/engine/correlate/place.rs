@@ -84,7 +84,8 @@ impl Engine {
             self.count_part(&mut parts, incident, known, new, about);
         }
         self.state.incidents = incidents;
-        best = better(best, self.by_common_cause(&parts, new, about));
+        let floor = best.as_ref().map_or(floor, |b| b.value.max(floor));
+        best = better(best, self.by_common_cause(&parts, new, about, floor));
         if self.needs_unknown(new.ci) {
             let named = self.incidents_with_name(new.name);
             for incident in self.usable(named, new, about) {
@@ -156,9 +157,9 @@ impl Engine {
             && (self.is_open(known, new.began)
                 || self.is_same_subject(known, new)
                 || (known.live > 0
-                    && known.case.spots.contains_key(&root)
+                    && new.began.since(known.case.first) <= FIRING_CAUSE
                     && about.weight(root).is_some_and(|w| w >= HARD)
-                    && new.began.since(known.case.first) <= FIRING_CAUSE))
+                    && known.case.spots.contains_key(&root)))
     }
 
     pub(in crate::engine) fn spot(

@@ -45,13 +45,17 @@ impl Engine {
     pub(super) fn is_same_subject(&self, incident: &Incident, new: New) -> bool {
         let case = &incident.case;
         let (last, first) = (new.began.since(case.last), new.began.since(case.first));
-        incident.state.lives() && last <= WITHIN.0 && first <= WITHIN.1 && self.tells_of(case, new)
+        incident.state.lives()
+            && last <= WITHIN.0
+            && first <= WITHIN.1
+            && self.index.alerts_at(new.ci)
+            && self.tells_of(case, new)
     }
 
     /// Whether an alert tells of the only place of a case, which fires.
     pub(super) fn tells_of(&self, case: &Case, new: New) -> bool {
-        let spot = case.spots.get(&new.ci);
-        let spot = spot.filter(|spot| case.spots.len() == 1 && spot.live > 0);
+        let only = (case.spots.len() == 1).then(|| case.spots.get(&new.ci));
+        let spot = only.flatten().filter(|spot| spot.live > 0);
         let Some((spot, name)) = spot.zip(new.name) else {
             return false;
         };

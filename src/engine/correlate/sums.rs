@@ -69,6 +69,10 @@ impl Sums {
     /// Adds causes that are not there yet, in order: from the last one on, so that each that is there moves at most
     /// once, however many they are.
     pub fn add(&mut self, new: Vec<(CiId, Sum)>) {
+        if self.is_empty() {
+            (self.causes, self.sums) = new.into_iter().unzip();
+            return;
+        }
         let mut from = self.causes.len();
         let mut to = from.saturating_add(new.len());
         self.causes.resize(to, CiId::default());

@@ -1,6 +1,7 @@
 //! What the correlation must ask before it acts, and how the answers follow merges.
 
 use super::super::Engine;
+use super::super::state::Incident;
 use crate::model::{AlertId, CiId, IncidentId};
 use std::collections::BTreeSet;
 
@@ -16,11 +17,7 @@ impl Engine {
         if a == b {
             return true;
         }
-        let causes = match (&x.hands.cause, &y.hands.cause) {
-            (Some(x), Some(y)) => x.ci == y.ci,
-            (Some(_) | None, None) | (None, Some(_)) => true,
-        };
-        causes && !x.hands.apart.contains(&b) && !y.hands.apart.contains(&a)
+        may_be_one((a, x), (b, y))
     }
 
     /// Whether an alert may leave its incident: not if a person put it there.
@@ -155,4 +152,16 @@ impl Engine {
             self.let_together(id, other);
         }
     }
+}
+
+/// The same of two incidents that are known, neither merged into another one.
+pub(in crate::engine) fn may_be_one(
+    (a, x): (IncidentId, &Incident),
+    (b, y): (IncidentId, &Incident),
+) -> bool {
+    let causes = match (&x.hands.cause, &y.hands.cause) {
+        (Some(x), Some(y)) => x.ci == y.ci,
+        (Some(_) | None, None) | (None, Some(_)) => true,
+    };
+    causes && !x.hands.apart.contains(&b) && !y.hands.apart.contains(&a)
 }

@@ -5,7 +5,7 @@
 //! [`Engine::may_join`] and [`Engine::named_cause`] before it acts. A later command of a person may take an
 //! earlier one back.
 
-mod apart;
+pub(in crate::engine) mod apart;
 mod cause;
 mod end;
 mod names;
