@@ -54,6 +54,7 @@ metrics! {
     incidents: IntGaugeVec "correlated_incidents" ["state"] "incidents by state";
     deliveries: IntCounterVec "correlated_deliveries_total" ["target", "step", "outcome"] "deliveries to ITSM tools";
     parked: IntGaugeVec "correlated_deliveries_parked" ["target"] "deliveries that a tool refuses";
+    held_back: IntGaugeVec "correlated_tickets_held_back" ["target"] "tickets that the valve holds back: max_new were opened within max_new_per";
     oldest: GaugeVec "correlated_oldest_undelivered_seconds" ["target"] "age of the oldest ticket change that is not delivered";
     stopped: IntGaugeVec "correlated_target_stopped" ["target"] "1 while a target cannot be used until a person acts";
     away: IntGaugeVec "correlated_target_away" ["target"] "1 while a tool fails and is tried with one delivery now and then";

@@ -88,12 +88,14 @@ pub fn update(metrics: &Metrics, engine: &Engine, now: Millis) {
 fn targets(metrics: &Metrics, engine: &Engine, now: Millis) {
     let state = engine.state();
     for target in state.rules.targets.keys() {
-        let (mut parked, mut oldest) = (0i64, None::<Millis>);
+        let (mut parked, mut held_back, mut oldest) = (0i64, 0i64, None::<Millis>);
         for (id, row) in &state.outbox {
             if *id.target != **target {
                 continue;
             }
             parked = parked.saturating_add(i64::from(row.parked.is_some()));
+            let waits = row.valved && row.ticket.is_none();
+            held_back = held_back.saturating_add(i64::from(waits));
             let waits = match &row.ticket {
                 None => Some(row.since),
                 Some(_) => row.failing_since,
@@ -104,6 +106,8 @@ fn targets(metrics: &Metrics, engine: &Engine, now: Millis) {
             };
         }
         metrics.parked.with_label_values(&[target]).set(parked);
+        let valve = metrics.held_back.with_label_values(&[target]);
+        valve.set(held_back);
         let age = oldest.map(|o| now.since(o)).unwrap_or_default();
         metrics
             .oldest
