@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::flap;
+use crate::engine::maintenance::{BEFORE, SETTLES};
 use crate::engine::state::{AlertState, Incident, IncidentState, Row, RowId, Suppression};
 use crate::engine::wanted::correlation_key;
 use crate::itsm::{TicketState, shown};
@@ -145,18 +146,48 @@ impl Engine {
         }
     }
 
+    /// A maintenance window keeps back the ticket, or kept it back until all was over.
+    fn maintained_text(&self, window: &str, known: &Incident) -> String {
+        let at = self.state.at;
+        let begun = self.stretch_of(window, at.plus(BEFORE));
+        let (Some(begun), Some(all)) = (begun, self.stretch_of(window, Millis(i64::MAX))) else {
+            return format!("maintenance {window} covered it");
+        };
+        let goes_on = known.live > 0 && begun.window.to > at;
+        let text = match (self.covering_window(window, known), goes_on) {
+            (Some(window), true) => format!("maintenance {window} covers it"),
+            (Some(window), false) => format!("maintenance {window} covered it"),
+            (None, true) => format!(
+                "it began beside maintenance {} and waits with it",
+                begun.name
+            ),
+            (None, false) => {
+                format!(
+                    "it began beside maintenance {} and waited with it",
+                    begun.name
+                )
+            }
+        };
+        let until = begun.window.to.rfc3339();
+        let then = match all.window.to > begun.window.to {
+            true => format!(", then {} until {}", all.name, all.window.to.rfc3339()),
+            false => String::new(),
+        };
+        let next = match known.live {
+            0 => "it was over before it could have a ticket".to_owned(),
+            _ => format!(
+                "if it still fires at {}, {} min later, its ticket follows",
+                all.settled().rfc3339(),
+                SETTLES.0 / 60_000
+            ),
+        };
+        format!("{text} until {until}{then}; {next}")
+    }
+
     /// What keeps back the ticket for as long as it is so.
     fn suppression_of(&self, known: &Incident) -> Option<String> {
         if let Some(window) = &known.maintenance {
-            let Some(until) = self.state.windows.get(window).map(|w| w.to.rfc3339()) else {
-                return Some(format!("maintenance {window} covers it"));
-            };
-            return Some(match self.covering_window(window, known) {
-                Some(window) => format!("maintenance {window} covers it until {until}"),
-                None => {
-                    format!("it began beside maintenance {window} and waits with it until {until}")
-                }
-            });
+            return Some(self.maintained_text(window, known));
         }
         if self.may_ticket(known) {
             return self.why_it_waits(known).filter(|_| known.state.lives());
