@@ -12,7 +12,7 @@
 //! Lines that begin with `|` are configuration, in force from the start. `fire NAME=VALUE... SEVERITY` and
 //! `clear NAME=VALUE...` (an alert by its labels), `change ID on CI WORDS`, `told T1` (we hear how a person
 //! left the ticket), `why I1` (what the view says about its ticket), `alert NAME=VALUE...` (about an alert),
-//! `group I1`, `rules I1` (those that acted), `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
+//! `group I1`, `rules I1` (those that acted), `chronic`, `storm N` (so many alerts of no weight; with a letter more: others than before), `log` (the lines of the log since the last `log`; with words: those that contain them), `back M1` (a window is taken back).
 //! A configuration with `[[itsm]]` has these targets instead of `rt`; the tickets of others are named `T2@NAME`.
 //! `work T1`, `hold T1`: a person opens the ticket (again), or puts it on hold. `poll`: we look at what people did.
 //! `turn I1`: the last turning point of its explanation.
@@ -279,10 +279,10 @@ fn step(world: &mut World, what: &str) {
         }
         ["fire", labels @ .., severity] => labelled(world, labels, EventState::Firing, severity),
         ["clear", labels @ ..] => labelled(world, labels, EventState::Resolved, "critical"),
-        ["storm", many] => {
+        ["storm", many, others @ ..] => {
             let many: u32 = many.parse().unwrap();
             let one = |n: u32| {
-                let host = format!("storm-{n}");
+                let host = format!("storm{}-{n}", others.concat());
                 let labels = [
                     ("alertname", "Storm"),
                     ("host", host.as_str()),

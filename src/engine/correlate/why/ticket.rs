@@ -123,8 +123,15 @@ impl Engine {
                 until.rfc3339()
             );
         }
+        let storm = match self.is_storm_held(known) {
+            true => format!(
+                ", {} s of them for a storm of alerts",
+                self.state.rules.correlate.storm.hold.0 / 1000
+            ),
+            false => String::new(),
+        };
         format!(
-            "its hold as {} is not over: {} s from when its first alert was placed, until {}",
+            "its hold as {} is not over: {} s from when its first alert was placed{storm}, until {}",
             known.priority.word(),
             known.hold_until.since(known.first).0.max(0) / 1000,
             known.hold_until.rfc3339()
