@@ -446,6 +446,7 @@ impl Engine {
         for row in self.state.outbox.keys().cloned().collect::<Vec<_>>() {
             self.touch(row.incident);
         }
+        self.touch_held_back();
         let number = self.state.rules_no;
         self.line(None, format!("rules {number} in force"));
     }
