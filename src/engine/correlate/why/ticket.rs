@@ -278,11 +278,20 @@ impl Engine {
     }
 
     /// A person resolved it, and its alerts go on.
-    fn opposed_text(&self, since: Millis) -> String {
+    fn opposed_text(&self, since: Millis, row: &Row, reopens: bool) -> String {
         let rules = self.state.rules.ticket.reopen;
         let due = since.plus(rules.persons_after).rfc3339();
+        let closed = row.ticket_state == TicketState::Closed;
         match rules.persons {
+            Reopen::Note if closed => {
+                "; its alerts fire on, and what is closed takes no note".to_owned()
+            }
             Reopen::Note => "; its alerts fire on, which it was told".to_owned(),
+            Reopen::Reopen if closed || !reopens => {
+                format!(
+                    "; its alerts fire on: it cannot be opened again, a new one follows at {due}"
+                )
+            }
             Reopen::New => format!("; its alerts fire on: a new one follows at {due}"),
             Reopen::Reopen => format!("; its alerts fire on: opened again at {due}"),
         }
@@ -331,7 +340,10 @@ impl Engine {
             let touched = if row.touched { ", a person has it" } else { "" };
             let ticket = shown(ticket);
             let trouble = trouble.map(|t| format!("; but {t}")).unwrap_or_default();
-            let opposed = row.opposed.map(|since| self.opposed_text(since));
+            let reopens = target.is_none_or(|t| t.reopens);
+            let opposed = row
+                .opposed
+                .map(|since| self.opposed_text(since, row, reopens));
             let opposed = opposed.unwrap_or_default();
             return format!("ticket {ticket}{shadow} is {state}{touched}{opposed}{trouble}");
         }
