@@ -190,8 +190,11 @@ impl Engine {
             Priority::P4 => p4.as_deref(),
         }?;
         let (name, hours) = self.state.hours.get_key_value(name)?;
+        let until = hours.next(self.state.at)?;
+        // What began in the hours of service is theirs, though its hold ends after them.
+        hours.next(self.first_arrived(known))?;
         Some(Wait {
-            until: hours.next(self.state.at)?,
+            until,
             why: Why::Hours(name.clone()),
         })
     }
