@@ -199,6 +199,45 @@ impl Engine {
         })
     }
 
+    /// What the ticket of an incident still waited for when all of it was over, for views.
+    pub(super) fn what_it_waited_for(&self, known: &Incident, over: Millis) -> Option<String> {
+        let wait = known.waits.as_ref().filter(|_| known.opened.is_none())?;
+        let told = || (self.told_until(known) > over).then_some(());
+        let due = || (wait.until > over).then(|| wait.until.rfc3339());
+        Some(match &wait.why {
+            Why::Warnings => {
+                let due = due()?;
+                format!(
+                    "it had only warnings that no service felt, and was over before {due}, when its ticket was due"
+                )
+            }
+            Why::Usual => {
+                let due = due()?;
+                format!(
+                    "it had only warnings that usually come alone, and was over before {due}, when its ticket was due"
+                )
+            }
+            Why::Hours(name) => {
+                let due = due()?;
+                format!(
+                    "it came outside the hours of calendar {name}, and was over before they began at {due}"
+                )
+            }
+            Why::Cause(other) => {
+                told()?;
+                format!(
+                    "it had only warnings, and was over while their cause alerted in {other}, which has a ticket"
+                )
+            }
+            Why::Told(other) => {
+                told()?;
+                format!(
+                    "it had only warnings, and was over while the ticket of {other} told of the same"
+                )
+            }
+        })
+    }
+
     /// Why the ticket waits, for views.
     pub(super) fn why_it_waits(&self, known: &Incident) -> Option<String> {
         let wait = known.waits.as_ref().filter(|_| known.opened.is_none())?;

@@ -247,12 +247,11 @@ impl Engine {
             .incidents
             .get(&id)
             .is_some_and(|i| i.opened.is_some());
-        let text = if opened {
-            "resolved"
-        } else {
-            "over before its hold ended, or suppressed: no ticket"
+        let text = match self.why_no_ticket(id).filter(|_| !opened) {
+            Some(why) => format!("over, no ticket: {why}"),
+            None => "resolved".to_owned(),
         };
-        self.line(Some(id), text.to_owned());
+        self.line(Some(id), text);
         self.forget_later(id);
         self.touch(id);
         let maintained = |i: &Incident| i.maintenance.is_some();

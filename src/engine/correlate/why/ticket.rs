@@ -149,7 +149,9 @@ impl Engine {
                 over.since(known.first).0 / 1000,
                 known.priority.word()
             ),
-            false => "it was over before one was wanted".to_owned(),
+            false => self
+                .what_it_waited_for(known, over)
+                .unwrap_or_else(|| "it was over before one was wanted".to_owned()),
         }
     }
 
@@ -158,7 +160,7 @@ impl Engine {
         let at = self.state.at;
         let begun = self.stretch_of(window, at.plus(BEFORE));
         let (Some(begun), Some(all)) = (begun, self.stretch_of(window, Millis(i64::MAX))) else {
-            return format!("maintenance {window} covered it");
+            return format!("maintenance {window} covered it until it was over");
         };
         let goes_on = known.live > 0 && begun.window.to > at;
         let text = match (self.covering_window(window, known), goes_on) {
@@ -203,8 +205,11 @@ impl Engine {
             let ids = known.members.keys();
             ids.filter_map(|id| self.state.alerts.get(id))
         };
-        // What is over says nothing while something fires.
+        // What is over says nothing while something fires, nor where another of them could have opened a ticket.
         let live = alerts().any(|a| a.live());
+        if !live && alerts().any(|a| a.suppressed.is_none()) {
+            return None;
+        }
         let mut why: Vec<Suppression> = alerts()
             .filter(|a| !live || a.live())
             .filter_map(|a| a.suppressed)
