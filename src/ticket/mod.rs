@@ -69,8 +69,11 @@ pub struct Wanted {
     pub also_open: Vec<AlsoOpen>,
     /// Assignment group; empty for the tool's default.
     pub group: String,
-    /// Why the ticket opened when it did: how long it was held.
+    /// Why the ticket was due when it was: how long it was held.
     pub held: Millis,
+    /// What held it, if not just the hold of its priority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<HeldBy>,
     /// When the ticket was wanted.
     pub opened: Millis,
     /// Number of the rules in force.
@@ -89,6 +92,21 @@ pub struct Wanted {
     pub flapping: Vec<String>,
     /// How long they must be quiet before they are over.
     pub flap_quiet: Millis,
+}
+
+/// What a ticket waited for besides the hold of its priority.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HeldBy {
+    /// A storm of alerts made the hold longer.
+    Storm,
+    /// The hours of this calendar.
+    Hours(String),
+    /// Only warnings that no service felt.
+    Warnings,
+    /// Anything else, of which nothing is kept.
+    Else,
+    /// It follows an earlier ticket of the same incident: BEFORE tells when that ended.
+    Follows,
 }
 
 /// A change of a CI, before an incident.
