@@ -8,6 +8,7 @@
 mod classes;
 mod facts;
 mod harmless;
+mod held;
 mod notes;
 mod page;
 mod render;
@@ -15,6 +16,7 @@ mod text;
 mod title;
 
 pub use facts::{Former, Recovery, With};
+pub use held::HeldBy;
 pub use notes::note;
 pub use page::zone_is_known;
 pub use render::TextError;
@@ -92,21 +94,6 @@ pub struct Wanted {
     pub flapping: Vec<String>,
     /// How long they must be quiet before they are over.
     pub flap_quiet: Millis,
-}
-
-/// What a ticket waited for besides the hold of its priority.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum HeldBy {
-    /// A storm of alerts made the hold longer.
-    Storm,
-    /// The hours of this calendar.
-    Hours(String),
-    /// Only warnings that no service felt.
-    Warnings,
-    /// Anything else, of which nothing is kept.
-    Else,
-    /// It follows an earlier ticket of the same incident: BEFORE tells when that ended.
-    Follows,
 }
 
 /// A change of a CI, before an incident.
@@ -305,8 +292,7 @@ pub enum NoteKind {
         /// Names of some new CIs.
         names: Vec<String>,
     },
-    /// A critical alert, or one on a service of the highest criticality, joined a ticket that a person has
-    /// touched.
+    /// A critical alert, or one on a service of the highest criticality, joined a ticket that a person has touched.
     LateCritical {
         /// Its CI.
         ci: String,
