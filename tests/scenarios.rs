@@ -12,8 +12,9 @@
 //! Lines that begin with `|` are configuration, in force from the start. `fire NAME=VALUE... SEVERITY` and
 //! `clear NAME=VALUE...` (an alert by its labels), `change ID on CI WORDS`, `told T1` (we hear how a person
 //! left the ticket), `why I1` (what the view says about its ticket), `alert NAME=VALUE...` (about an alert),
-//! `group I1`, `rules I1` (those that acted), `chronic`, `storm N` (so many alerts of no weight), `log` (the lines of the log since the last `log`), `back M1` (a window is taken back).
+//! `group I1`, `rules I1` (those that acted), `chronic`, `storm N` (so many alerts of no weight; with a letter more: others than before), `log` (the lines of the log since the last `log`; with words: those that contain them), `back M1` (a window is taken back).
 //! A configuration with `[[itsm]]` has these targets instead of `rt`; the tickets of others are named `T2@NAME`.
+//! `reload without WORDS`: the lines of configuration that contain them are gone.
 //! `work T1`, `hold T1`: a person opens the ticket (again), or puts it on hold. `poll`: we look at what people did.
 //! `turn I1`: the last turning point of its explanation.
 //! Commands of a person named jane: `split I1 NAME...`, `move I1 I2 NAME...`, `merge I1 I2`,
@@ -40,8 +41,8 @@ use correlated::itsm::TicketState;
 use correlated::model::{Event, EventState, IncidentId, Millis};
 use correlated::node::Node;
 use correlated::record::{
-    CauseV1, ChangeV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, SplitV1,
-    TicketChangeV1,
+    CauseV1, ChangeV1, CommandV1, MaintenanceV1, MoveV1, NamedV1, PairV1, QuietV1, Record, RulesV1,
+    SplitV1, TicketChangeV1,
 };
 use correlated::rules::RulesText;
 use std::path::Path;
@@ -135,6 +136,14 @@ fn played(script: &str, resumed: bool) -> World {
         let words: Vec<&str> = what.trim().split(' ').collect();
         match words.as_slice() {
             ["lose", percent] => lost = percent.parse().unwrap(),
+            ["reload", "without", words @ ..] => {
+                let words = words.join(" ");
+                let stays = |l: &&str| !(l.starts_with('|') && l.contains(&words));
+                let script: Vec<&str> = script.lines().filter(stays).collect();
+                let (rules, _) = configured(&script.join("\n"));
+                let text = rules.canonical();
+                world.commit(&[Record::Rules(RulesV1 { text })]);
+            }
             [pattern, state] if pattern.ends_with('*') => {
                 let names = estate.names().filter(|n| meant(pattern, n));
                 let all: Vec<_> = names
@@ -279,10 +288,10 @@ fn step(world: &mut World, what: &str) {
         }
         ["fire", labels @ .., severity] => labelled(world, labels, EventState::Firing, severity),
         ["clear", labels @ ..] => labelled(world, labels, EventState::Resolved, "critical"),
-        ["storm", many] => {
+        ["storm", many, others @ ..] => {
             let many: u32 = many.parse().unwrap();
             let one = |n: u32| {
-                let host = format!("storm-{n}");
+                let host = format!("storm{}-{n}", others.concat());
                 let labels = [
                     ("alertname", "Storm"),
                     ("host", host.as_str()),

@@ -202,7 +202,7 @@ const CORRELATE: &[Key] = &[
     key("min_weight", Integer(1, 1000), Toml("80"), "smallest weight of a path to a cause, per mille"),
     key("composite_classes", List, Toml("[\"pool\", \"application\", \"k8s_service\", \"lb_vip\"]"), "CI classes that seldom fail by themselves, only with their parts"),
     key("storm_per_minute", Integer(1, 1_000_000), Toml("200"), "more new alerts than this in a minute are a storm"),
-    key("storm_hold", Duration, Toml("\"10m\""), "by how much a storm lengthens the holds of P3 and P4"),
+    key("storm_hold", Duration, Toml("\"10m\""), "by how much a storm lengthens the holds of P3 and P4; several storms lengthen a hold once"),
 ];
 
 /// Keys of every `[[correlate.label_rule]]`.
@@ -246,7 +246,7 @@ const TICKET: &[Key] = &[
     key("warnings_wait", Duration, Toml("\"10m\""), "how long an incident of warnings alone that no service feels waits for its ticket; \"0s\" for no longer than others"),
     key("usual_wait", Duration, Toml("\"35m\""), "the same where their names came alone on one CI six times within a day; not less than warnings_wait, and not read while that is \"0s\""),
     key("told_wait", Duration, Toml("\"2h\""), "how long such an incident on a CI or two waits while its probable cause alerts in another one that has a ticket, or the ticket of another one shows all its names and has three alerts that fire; \"0s\" for no longer than others, and not read while warnings_wait is \"0s\""),
-    key("calendar_p3", Text, Absent, "a [[ticket.calendar]]: a P3 that begins outside of its hours opens its ticket when they begin"),
+    key("calendar_p3", Text, Absent, "a [[ticket.calendar]]: a P3 that begins outside of its hours opens its ticket when they begin; one that begins in them does so when its hold is over"),
     key("calendar_p4", Text, Absent, "the same for P4"),
     key("reopen", OneOf(&["reopen", "new", "note"]), Toml("\"reopen\""), "a ticket that we resolved, when its alert fires again within correlate.reopen_within: opened again, followed by a new one, or only told"),
     key("reopen_persons", OneOf(&["reopen", "new", "note"]), Toml("\"reopen\""), "the same for a ticket that a person resolved: a note first; once, if the alert still fires after reopen_persons_after; at once for a severe alert that comes"),

@@ -11,6 +11,9 @@ const MAX_CALENDARS: usize = 1000;
 /// Spans kept of one.
 const MAX_SPANS: usize = 1000;
 
+/// Hours that ended so long ago are not asked for any more.
+const LATELY: Millis = Millis::mins(24 * 60);
+
 /// Hours of service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hours {
@@ -45,9 +48,19 @@ impl Engine {
             let text = format!("calendar {name:?} left out: {MAX_CALENDARS} are the limit");
             return self.warn(None, text);
         }
-        let spans = record.spans.iter().take(MAX_SPANS);
+        // What is told is what comes. What began shortly before the end of service may still be held.
+        let at = self.state.at;
+        let old = self.state.hours.get(&name).map(|known| &known.spans);
+        let past = old.into_iter().flatten().copied();
+        let past = past.filter(|(_, to)| *to <= at && at.since(*to) < LATELY);
+        let spans = record.spans.iter().map(|s| (s.from, s.to));
+        let begin = record.spans.first().map_or(at, |s| s.from);
         let hours = Hours {
-            spans: spans.map(|s| (s.from, s.to)).collect(),
+            spans: past
+                .filter(|(_, to)| *to < begin)
+                .chain(spans)
+                .take(MAX_SPANS)
+                .collect(),
             until: record.until,
         };
         self.state.hours.insert(name, hours);

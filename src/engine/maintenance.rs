@@ -12,6 +12,7 @@ use super::Engine;
 use super::correlate::case::Spot;
 use super::incident::Incident;
 use super::state::{IncidentState, Timer};
+use super::stretch::Stretch;
 use crate::config::planned::OF_CONFIG;
 use crate::graph::Lookup;
 use crate::model::{AlertId, CiId, IncidentId, Millis, Priority};
@@ -25,7 +26,7 @@ const MAX_WINDOWS: usize = 10_000;
 /// Changes kept per CI.
 const MAX_CHANGES: usize = 8;
 /// Clocks differ: an alert this long before a window still is in it.
-const BEFORE: Millis = Millis::secs(60);
+pub const BEFORE: Millis = Millis::secs(60);
 /// What was switched off needs time to come back, and monitoring to see it: so long after the end of a window
 /// nothing of it opens a ticket.
 pub const SETTLES: Millis = Millis::mins(10);
@@ -101,6 +102,7 @@ impl Engine {
                 format!("maintenance {id} on {} until {until}", record.ci),
             );
         }
+        self.forget_windows();
         self.touch_held_back();
     }
 
@@ -109,23 +111,14 @@ impl Engine {
         if self.state.windows.remove(id).is_some() {
             self.line(None, format!("maintenance {id} is taken back"));
             self.place_again_after(id);
-            self.touch_held_back();
-        }
-    }
-
-    pub(super) fn window_due(&mut self, id: &str) {
-        let at = self.state.at;
-        let over = |w: &Window| w.to.plus(SETTLES) <= at;
-        if self.state.windows.get(id).is_some_and(over) {
-            self.state.windows.remove(id);
-            self.place_again_after(id);
+            self.forget_windows();
             self.touch_held_back();
         }
     }
 
     /// What a window kept back and is still broken is placed anew, where other alerts of the incident are over:
     /// what was maintained may work again, and then it is not the cause of what does not.
-    fn place_again_after(&mut self, window: &str) {
+    pub(super) fn place_again_after(&mut self, window: &str) {
         let all = self.kept_back.iter();
         let kept: Vec<IncidentId> = all
             .filter_map(|id| Some((id, self.state.incidents.get(id)?)))
@@ -209,41 +202,43 @@ impl Engine {
     }
 
     fn window_over(&mut self, id: IncidentId) -> Option<Arc<str>> {
-        let at = self.state.at.plus(BEFORE);
-        let begun = self.state.windows.iter().filter(|(_, w)| w.from <= at);
-        let windows: Vec<(Arc<str>, Window)> =
-            begun.map(|(id, w)| (id.clone(), w.clone())).collect();
-        if windows.is_empty() {
+        let at = self.state.at;
+        if self.state.windows.is_empty() {
+            return None;
+        }
+        let mut work = self.stretches(at.plus(BEFORE));
+        work.retain(|s| s.settled() > at);
+        if work.is_empty() {
             return None;
         }
         let places = self.places(id)?;
         let mut done: BTreeSet<(Millis, Millis)> = BTreeSet::new();
-        for (name, window) in &windows {
-            if !done.insert((window.from, window.to)) {
+        for stretch in &work {
+            if !done.insert(stretch.times()) {
                 continue;
             }
             // Windows of the same time are one piece of work on several CIs: they count together.
-            let together = windows.iter().map(|(_, w)| w);
-            let together = together.filter(|w| (w.from, w.to) == (window.from, window.to));
+            let together = work.iter().filter(|s| s.times() == stretch.times());
             let beside = self.beside_windows(id, &places, together);
             if beside.len().saturating_mul(2) < places.len() {
-                return self.keeps_back(id, &places, &beside, name);
+                return self.keeps_back(id, &places, &beside, &stretch.name);
             }
-            if self.waits_beside(id, &beside, name) {
-                return Some(name.clone());
+            if self.waits_beside(id, &beside, stretch) {
+                return Some(stretch.name.clone());
             }
         }
         // Of several pieces of work none may cover most of an incident that all of them cover: it waits for the first end.
-        let beside = self.beside_windows(id, &places, windows.iter().map(|(_, w)| w));
+        let beside = self.beside_windows(id, &places, work.iter());
         if done.len() > 1 && beside.is_empty() {
             let places = || {
                 places
                     .iter()
                     .map(|(p, began)| (*p, self.spot(id, *p), *began))
             };
-            let covering = windows.iter().filter(|(_, w)| self.covers_any(w, places()));
-            let first = covering.min_by_key(|(_, w)| w.to);
-            return first.map(|(name, _)| name.clone());
+            let mut covering = work;
+            covering.retain(|s| self.covers_any(&s.window, places()));
+            let first = covering.into_iter().min_by_key(|s| s.window.to);
+            return first.map(|s| s.name);
         }
         self.began_with_maintenance(id)
     }
@@ -253,10 +248,10 @@ impl Engine {
         &self,
         id: IncidentId,
         places: &BTreeMap<CiId, Millis>,
-        windows: impl Iterator<Item = &'a Window>,
+        work: impl Iterator<Item = &'a Stretch>,
     ) -> Vec<CiId> {
         let mut beside = places.clone();
-        for window in windows {
+        for window in work.map(|s| &s.window) {
             if let Some(ci) = self.ci_meant(&window.ci) {
                 beside.retain(|place, began| {
                     !covers(window, ci, *place, self.spot(id, *place), *began)
@@ -297,7 +292,8 @@ impl Engine {
     /// Whether a part that was set aside from a maintenance waits with it, or with another one with which it began:
     /// most likely the CMDB lacks a relation. It must be smaller than what that keeps back, which must go on, and
     /// nothing of it may be urgent.
-    fn waits_beside(&self, id: IncidentId, beside: &[CiId], name: &Arc<str>) -> bool {
+    fn waits_beside(&self, id: IncidentId, beside: &[CiId], work: &Stretch) -> bool {
+        let of_it = |name: &Option<Arc<str>>| name.as_ref().is_some_and(|name| work.has(name));
         let known = self.state.incidents.get(&id);
         let Some(known) = known.filter(|i| i.beside.is_some() && i.opened.is_none()) else {
             return false;
@@ -306,8 +302,8 @@ impl Engine {
             let apart = known.case.first.since(other.case.first).0.saturating_abs();
             other.beside.is_none()
                 && other.state.lives()
-                && other.maintenance.as_ref() == Some(name)
-                && (known.beside.as_ref() == Some(name) || apart <= WITH.0)
+                && of_it(&other.maintenance)
+                && (of_it(&known.beside) || apart <= WITH.0)
         };
         let kept = self.state.incidents.values().filter(goes_on);
         let largest = kept.map(|i| i.case.spots.len()).max();
@@ -348,23 +344,23 @@ impl Engine {
         })
     }
 
-    /// The window of the same time as the one that keeps an incident back which covers something of it. None where the
-    /// incident only began with it.
+    /// The window that covers something of an incident, of those of the same time as the one that keeps it back. None
+    /// where the incident only began with it.
     pub(in crate::engine) fn covering_window(
         &self,
-        name: &Arc<str>,
+        name: &str,
         known: &Incident,
     ) -> Option<Arc<str>> {
-        let kept_by = self.state.windows.get(name)?;
+        let work = self.stretches(self.state.at.plus(BEFORE));
+        let kept_by = || work.iter().filter(|s| s.has(name));
+        let same = work
+            .iter()
+            .filter(|s| kept_by().any(|k| k.times() == s.times()));
         let places = || known.case.spots.iter().map(|(p, s)| (*p, Some(s), s.last));
-        let covers_some = |window: &Window| self.covers_any(window, places());
-        if covers_some(kept_by) {
-            return Some(name.clone());
-        }
-        let mut others = self.state.windows.iter();
-        let other =
-            others.find(|(_, w)| (w.from, w.to) == (kept_by.from, kept_by.to) && covers_some(w));
-        other.map(|(name, _)| name.clone())
+        let covering = kept_by()
+            .chain(same)
+            .find(|s| self.covers_any(&s.window, places()));
+        covering.map(|s| s.name.clone())
     }
 
     fn covers_any<'a>(

@@ -45,6 +45,7 @@ pub mod snapshot;
 pub mod state;
 mod storm;
 mod strays;
+mod stretch;
 mod suppress;
 mod turns;
 mod usual;
@@ -353,7 +354,7 @@ impl Engine {
                 Timer::Heartbeat(source, fingerprint) => self.heartbeat_due(&source, fingerprint),
                 Timer::GraphWait => self.graph_wait_over(),
                 Timer::Inherited(source) => self.inherited_due(&source),
-                Timer::Window(id) => self.window_due(&id),
+                Timer::Window(_) => self.forget_windows(),
                 Timer::Silence(incident) | Timer::Wait(incident) => self.touch(incident),
                 Timer::Flap(alert) => self.flap_due(alert),
                 Timer::FlapNote(incident) => self.flap_note_due(incident),
@@ -433,10 +434,8 @@ impl Engine {
             }
         }
         if self.state.graph.is_none() && self.state.wait_for_graph.is_none() {
-            let until = self
-                .state
-                .at
-                .plus(self.state.rules.correlate.wait_for_graph);
+            let wait = self.state.rules.correlate.wait_for_graph;
+            let until = self.state.at.plus(wait);
             self.state.wait_for_graph = Some(until);
             self.set_timer(until, Timer::GraphWait);
         }
@@ -447,6 +446,7 @@ impl Engine {
         for row in self.state.outbox.keys().cloned().collect::<Vec<_>>() {
             self.touch(row.incident);
         }
+        self.touch_held_back();
         let number = self.state.rules_no;
         self.line(None, format!("rules {number} in force"));
     }

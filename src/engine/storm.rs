@@ -2,8 +2,8 @@
 //! do.
 
 use super::Engine;
-use super::state::{IncidentState, Timer};
-use crate::model::{IncidentId, Millis, Priority};
+use super::state::{Incident, IncidentState, Timer};
+use crate::model::{Millis, Priority};
 use serde::{Deserialize, Serialize};
 
 /// How finely new alerts are counted.
@@ -56,7 +56,7 @@ impl Engine {
             ),
         );
         self.set_timer(at.plus(SLOT), Timer::Storm);
-        self.lengthen_holds(rules.hold);
+        self.lengthen_holds();
     }
 
     /// New alerts of the last minute.
@@ -94,19 +94,29 @@ impl Engine {
         }
     }
 
-    fn lengthen_holds(&mut self, by: Millis) {
-        let held = |i: &super::state::Incident| {
+    /// What waits since before the storm waits as long as what begins in it, and no longer for a second storm.
+    fn lengthen_holds(&mut self) {
+        let held = |i: &Incident| {
             i.state == IncidentState::Pending && i.priority > Priority::P2 && i.opened.is_none()
         };
         let all = self.state.incidents.iter().filter(|(_, i)| held(i));
-        for id in all.map(|(id, _)| *id).collect::<Vec<IncidentId>>() {
+        let all = all.map(|(id, i)| (*id, i.first.plus(self.hold_of(i.priority))));
+        for (id, until) in all.collect::<Vec<_>>() {
             let Some(known) = self.state.incidents.get_mut(&id) else {
                 continue;
             };
             // One that was not looked at yet gets its hold when it is.
             if known.hold().is_some() {
-                known.hold_until = known.hold_until.plus(by);
+                known.hold_until = known.hold_until.max(until);
             }
         }
+    }
+
+    /// Whether a storm lengthened the hold of an incident.
+    pub(super) fn is_storm_held(&self, known: &Incident) -> bool {
+        let by = self.state.rules.correlate.storm.hold;
+        let hold = self.calm_hold(known.priority).plus(by);
+        let lengthened = known.hold_until == known.first.plus(hold);
+        by > Millis(0) && known.priority > Priority::P2 && lengthened
     }
 }

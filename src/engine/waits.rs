@@ -4,8 +4,9 @@
 //! a ticket each would be the flood again. While a ticket tells of the same they wait for their own.
 
 use super::Engine;
-use super::state::{Incident, Numbered, Timer};
+use super::state::{Incident, Numbered, RowId, Timer};
 use crate::model::{CiId, IncidentId, Millis, Priority, Severity};
+use crate::ticket::HeldBy;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 const TELLS: u32 = 3;
 /// Warnings on more CIs are no stragglers of another fault.
 const FEW: usize = 2;
+/// What is due opens its ticket within this time.
+const SOON: Millis = Millis::secs(30);
 /// How often it is asked whether a ticket still tells of the same.
 const AGAIN: Millis = Millis::mins(10);
 
@@ -190,10 +193,90 @@ impl Engine {
             Priority::P4 => p4.as_deref(),
         }?;
         let (name, hours) = self.state.hours.get_key_value(name)?;
+        let until = hours.next(self.state.at)?;
+        // What began in the hours of service is theirs, though its hold ends after them.
+        hours.next(self.first_arrived(known))?;
         Some(Wait {
-            until: hours.next(self.state.at)?,
+            until,
             why: Why::Hours(name.clone()),
         })
+    }
+
+    /// What the ticket of an incident still waited for when all of it was over, for views.
+    pub(super) fn what_it_waited_for(&self, known: &Incident, over: Millis) -> Option<String> {
+        let wait = known.waits.as_ref().filter(|_| known.opened.is_none())?;
+        let told = || (self.told_until(known) > over).then_some(());
+        let due = || (wait.until > over).then(|| wait.until.rfc3339());
+        Some(match &wait.why {
+            Why::Warnings => {
+                let due = due()?;
+                format!(
+                    "it had only warnings that no service felt, and was over before {due}, when its ticket was due"
+                )
+            }
+            Why::Usual => {
+                let due = due()?;
+                format!(
+                    "it had only warnings that usually come alone, and was over before {due}, when its ticket was due"
+                )
+            }
+            Why::Hours(name) => {
+                let due = due()?;
+                format!(
+                    "it came outside the hours of calendar {name}, and was over before they began at {due}"
+                )
+            }
+            Why::Cause(other) => {
+                told()?;
+                format!(
+                    "it had only warnings, and was over while their cause alerted in {other}, which has a ticket"
+                )
+            }
+            Why::Told(other) => {
+                told()?;
+                format!(
+                    "it had only warnings, and was over while the ticket of {other} told of the same"
+                )
+            }
+        })
+    }
+
+    /// What the ticket of an incident waited for besides the hold of its priority. The present hold need not be the one
+    /// that it had: what does not fit is not named.
+    pub(super) fn held_by(&self, id: IncidentId, known: &Incident, target: &str) -> Option<HeldBy> {
+        let opened = known.opened?;
+        let follows = |row: RowId| {
+            self.state
+                .outbox
+                .get(&row)
+                .is_some_and(|r| r.generation > 1)
+        };
+        let target = target.into();
+        if follows(RowId {
+            incident: id,
+            target,
+        }) {
+            return Some(HeldBy::Follows);
+        }
+        let at = |due: Millis| opened.since(due).0.saturating_abs() <= SOON.0;
+        let waited = known.waits.as_ref().filter(|w| at(w.until));
+        match waited.map(|w| &w.why) {
+            Some(Why::Hours(name)) => return Some(HeldBy::Hours(name.to_string())),
+            Some(Why::Warnings | Why::Usual) => return Some(HeldBy::Warnings),
+            Some(Why::Told(_) | Why::Cause(_)) => return Some(HeldBy::Else),
+            None => {}
+        }
+        let rules = &self.state.rules.correlate;
+        let most = match known.priority <= Priority::P2 {
+            true => self.calm_hold(known.priority).max(rules.hold_max),
+            false => self.calm_hold(known.priority),
+        };
+        match () {
+            () if known.promoted || !at(known.hold_until) => Some(HeldBy::Else),
+            () if self.is_storm_held(known) => Some(HeldBy::Storm),
+            () if known.hold_until.since(known.first) > most => Some(HeldBy::Else),
+            () => None,
+        }
     }
 
     /// Why the ticket waits, for views.

@@ -133,6 +133,7 @@ impl Engine {
                 .filter(|_| known.hands.split_from.is_none())
                 .map(|o| o.since(known.first))
                 .unwrap_or_default(),
+            held_by: self.held_by(id, known, target),
             opened: known.opened.unwrap_or(known.first),
             rules: self.state.rules_no,
             graph_as_of: self.state.graph.map(|g| g.as_of),

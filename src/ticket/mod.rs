@@ -8,6 +8,7 @@
 mod classes;
 mod facts;
 mod harmless;
+mod held;
 mod notes;
 mod page;
 mod render;
@@ -15,6 +16,7 @@ mod text;
 mod title;
 
 pub use facts::{Former, Recovery, With};
+pub use held::HeldBy;
 pub use notes::note;
 pub use page::zone_is_known;
 pub use render::TextError;
@@ -69,8 +71,11 @@ pub struct Wanted {
     pub also_open: Vec<AlsoOpen>,
     /// Assignment group; empty for the tool's default.
     pub group: String,
-    /// Why the ticket opened when it did: how long it was held.
+    /// Why the ticket was due when it was: how long it was held.
     pub held: Millis,
+    /// What held it, if not just the hold of its priority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<HeldBy>,
     /// When the ticket was wanted.
     pub opened: Millis,
     /// Number of the rules in force.
@@ -287,8 +292,7 @@ pub enum NoteKind {
         /// Names of some new CIs.
         names: Vec<String>,
     },
-    /// A critical alert, or one on a service of the highest criticality, joined a ticket that a person has
-    /// touched.
+    /// A critical alert, or one on a service of the highest criticality, joined a ticket that a person has touched.
     LateCritical {
         /// Its CI.
         ci: String,

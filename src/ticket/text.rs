@@ -4,7 +4,7 @@ use super::classes::capital;
 use super::page::{MAX_NAME, MAX_QUOTE, Page, utc};
 use super::render::{Template, TextError, render};
 use super::title::{does_not_answer, title, without_name};
-use super::{AlsoOpen, Cause, CauseText, ChangeText, Language, MAX_NAMES, Style, Wanted};
+use super::{AlsoOpen, Cause, CauseText, ChangeText, HeldBy, Language, MAX_NAMES, Style, Wanted};
 use crate::itsm::{self, Content};
 use crate::model::cut;
 use minijinja::{Value, context};
@@ -120,6 +120,17 @@ fn tail_values(wanted: &Wanted, page: &Page) -> Value {
     context! {
         first => utc(wanted.first.at),
         held => (wanted.held.0 >= 1000).then(|| page.span(wanted.held)),
+        held_by => wanted.held_by.as_ref().map(|by| match by {
+            HeldBy::Storm => "storm",
+            HeldBy::Hours(_) => "hours",
+            HeldBy::Warnings => "warnings",
+            HeldBy::Else => "else",
+            HeldBy::Follows => "follows",
+        }),
+        hours => match &wanted.held_by {
+            Some(HeldBy::Hours(name)) => Some(page.alert(name)),
+            Some(HeldBy::Storm | HeldBy::Warnings | HeldBy::Else | HeldBy::Follows) | None => None,
+        },
         priority => wanted.priority.word(),
         rules => wanted.rules,
         graph => wanted.graph_as_of.map(utc),

@@ -89,13 +89,14 @@ pub fn view(world: &mut World, words: &[&str]) -> String {
             let rows = rows.map(|r| format!("{} {}", r["incidents"], r["ci"].as_str().unwrap()));
             format!("chronic: {}", rows.collect::<Vec<_>>().join(", "))
         }
-        ["log"] => {
+        ["log", word @ ..] => {
             let lines = std::mem::take(&mut world.lines);
             let lines = lines.into_iter().map(|(_, l)| l.trim().to_owned());
-            let about = |l: &String| {
-                !["ticket", "in force", "merged"]
+            let about = |l: &String| match word {
+                [] => !["ticket", "in force", "merged"]
                     .iter()
-                    .any(|w| l.contains(w))
+                    .any(|w| l.contains(w)),
+                word => word.iter().all(|w| l.contains(w)),
             };
             format!(
                 "log: {}",

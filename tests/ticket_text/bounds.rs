@@ -152,6 +152,7 @@ impl Noise {
             also_open: (0..self.below(40)).map(|_| also(self)).collect(),
             group: self.text(),
             held: self.moment(),
+            held_by: None,
             opened: self.moment(),
             rules: u64::MAX,
             graph_as_of: self.yes().then(|| self.moment()),

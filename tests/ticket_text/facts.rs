@@ -133,6 +133,7 @@ pub fn switch() -> Wanted {
         }],
         group: "Network".into(),
         held: Millis::secs(20),
+        held_by: None,
         opened: after(20),
         rules: 14,
         graph_as_of: Some(after(-2 * 3600)),
@@ -187,6 +188,7 @@ pub fn unsure() -> Wanted {
         also_open: vec![],
         group: "Applications".into(),
         held: Millis::secs(60),
+        held_by: None,
         opened: after(60),
         ..switch()
     }
@@ -242,6 +244,7 @@ pub fn silent_root() -> Wanted {
         links: vec![],
         also_open: vec![],
         held: Millis::secs(60),
+        held_by: None,
         ..switch()
     }
 }
@@ -276,6 +279,7 @@ pub fn lone_unbound() -> Wanted {
         also_open: vec![],
         group: String::new(),
         held: Millis::mins(15),
+        held_by: None,
         graph_as_of: None,
         ..switch()
     }
@@ -315,6 +319,7 @@ pub fn one_service() -> Wanted {
         sources: vec![("prometheus".into(), 1)],
         links: vec!["https://grafana.example.net/d/payroll".into()],
         held: Millis::mins(5),
+        held_by: None,
         ..lone_unbound()
     }
 }
@@ -353,6 +358,7 @@ pub fn one_server() -> Wanted {
         sources: vec![("nagios-cph".into(), 2), ("zabbix".into(), 1)],
         graph_as_of: Some(AT),
         held: Millis(0),
+        held_by: None,
         ..lone_unbound()
     }
 }

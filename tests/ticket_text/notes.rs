@@ -4,8 +4,8 @@ use super::facts::*;
 use super::{LANGUAGES, golden};
 use correlated::model::{IncidentId, Millis, Priority};
 use correlated::ticket::{
-    Because, Cause, CauseText, FlapText, Note, NoteKind, Recovery, Wanted, With, content, note,
-    sentence,
+    Because, Cause, CauseText, FlapText, HeldBy, Note, NoteKind, Recovery, Wanted, With, content,
+    note, sentence,
 };
 
 fn recovery() -> Recovery {
@@ -592,15 +592,27 @@ fn the_cause_is_said_in_one_sentence() {
 fn holds_are_told_in_the_largest_units() {
     let mut wrong = Vec::new();
     for (language, folder) in LANGUAGES {
-        let line = |held: i64| {
+        let told = |held: i64, held_by: Option<HeldBy>| {
             let wanted = Wanted {
                 held: Millis(held),
+                held_by,
                 ..lone_unbound()
             };
             let text = content(&wanted, &style(language)).unwrap().description;
             text.lines().rev().nth(1).unwrap().to_owned()
         };
-        let all = [0, 400, 20_000, 150_000, 900_000, 10_000_000, 200_000_000].map(line);
+        let line = |held: i64| told(held, None);
+        let mut all = [0, 400, 20_000, 150_000, 900_000, 10_000_000, 200_000_000]
+            .map(line)
+            .to_vec();
+        let others = [
+            HeldBy::Storm,
+            HeldBy::Hours("office".to_owned()),
+            HeldBy::Warnings,
+            HeldBy::Else,
+            HeldBy::Follows,
+        ];
+        all.extend(others.map(|by| told(5_040_000, Some(by))));
         golden(&format!("{folder}/holds.txt"), &all.join("\n"), &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// When the first of its alerts arrived: some seconds before it was placed.
-    fn first_arrived(&self, known: &Incident) -> Millis {
+    pub(in crate::engine) fn first_arrived(&self, known: &Incident) -> Millis {
         let alerts = known.members.keys();
         let alerts = alerts.filter_map(|id| self.state().alerts.get(id));
         alerts.map(|a| a.arrived).min().unwrap_or(known.first)

@@ -11,14 +11,18 @@ const KEEP: Millis = Millis::mins(24 * 60);
 
 impl Engine {
     pub(in crate::engine) fn hold_of(&self, priority: Priority) -> Millis {
+        self.calm_hold(priority).plus(self.storm_hold(priority))
+    }
+
+    /// The hold where there is no storm.
+    pub(in crate::engine) fn calm_hold(&self, priority: Priority) -> Millis {
         let hold = &self.state.rules.correlate.hold;
-        let hold = match priority {
+        match priority {
             Priority::P1 => hold[0],
             Priority::P2 => hold[1],
             Priority::P3 => hold[2],
             Priority::P4 => hold[3],
-        };
-        hold.plus(self.storm_hold(priority))
+        }
     }
 
     /// An incident without ticket waits (again) until its hold is over.
@@ -243,12 +247,11 @@ impl Engine {
             .incidents
             .get(&id)
             .is_some_and(|i| i.opened.is_some());
-        let text = if opened {
-            "resolved"
-        } else {
-            "over before its hold ended, or suppressed: no ticket"
+        let text = match self.why_no_ticket(id).filter(|_| !opened) {
+            Some(why) => format!("over, no ticket: {why}"),
+            None => "resolved".to_owned(),
         };
-        self.line(Some(id), text.to_owned());
+        self.line(Some(id), text);
         self.forget_later(id);
         self.touch(id);
         let maintained = |i: &Incident| i.maintenance.is_some();

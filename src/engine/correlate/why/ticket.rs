@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::flap;
+use crate::engine::maintenance::{BEFORE, SETTLES};
 use crate::engine::state::{AlertState, Incident, IncidentState, Row, RowId, Suppression};
 use crate::engine::wanted::correlation_key;
 use crate::itsm::{TicketState, shown};
@@ -122,8 +123,15 @@ impl Engine {
                 until.rfc3339()
             );
         }
+        let storm = match self.is_storm_held(known) {
+            true => format!(
+                ", {} s of them for a storm of alerts",
+                self.state.rules.correlate.storm.hold.0 / 1000
+            ),
+            false => String::new(),
+        };
         format!(
-            "its hold as {} is not over: {} s from when its first alert was placed, until {}",
+            "its hold as {} is not over: {} s from when its first alert was placed{storm}, until {}",
             known.priority.word(),
             known.hold_until.since(known.first).0.max(0) / 1000,
             known.hold_until.rfc3339()
@@ -141,22 +149,54 @@ impl Engine {
                 over.since(known.first).0 / 1000,
                 known.priority.word()
             ),
-            false => "it was over before one was wanted".to_owned(),
+            false => self
+                .what_it_waited_for(known, over)
+                .unwrap_or_else(|| "it was over before one was wanted".to_owned()),
         }
+    }
+
+    /// A maintenance window keeps back the ticket, or kept it back until all was over.
+    fn maintained_text(&self, window: &str, known: &Incident) -> String {
+        let at = self.state.at;
+        let begun = self.stretch_of(window, at.plus(BEFORE));
+        let (Some(begun), Some(all)) = (begun, self.stretch_of(window, Millis(i64::MAX))) else {
+            return format!("maintenance {window} covered it until it was over");
+        };
+        let goes_on = known.live > 0 && begun.window.to > at;
+        let text = match (self.covering_window(window, known), goes_on) {
+            (Some(window), true) => format!("maintenance {window} covers it"),
+            (Some(window), false) => format!("maintenance {window} covered it"),
+            (None, true) => format!(
+                "it began beside maintenance {} and waits with it",
+                begun.name
+            ),
+            (None, false) => {
+                format!(
+                    "it began beside maintenance {} and waited with it",
+                    begun.name
+                )
+            }
+        };
+        let until = begun.window.to.rfc3339();
+        let then = match all.window.to > begun.window.to {
+            true => format!(", then {} until {}", all.name, all.window.to.rfc3339()),
+            false => String::new(),
+        };
+        let next = match known.live {
+            0 => "it was over before it could have a ticket".to_owned(),
+            _ => format!(
+                "if it still fires at {}, {} min later, its ticket follows",
+                all.settled().rfc3339(),
+                SETTLES.0 / 60_000
+            ),
+        };
+        format!("{text} until {until}{then}; {next}")
     }
 
     /// What keeps back the ticket for as long as it is so.
     fn suppression_of(&self, known: &Incident) -> Option<String> {
         if let Some(window) = &known.maintenance {
-            let Some(until) = self.state.windows.get(window).map(|w| w.to.rfc3339()) else {
-                return Some(format!("maintenance {window} covers it"));
-            };
-            return Some(match self.covering_window(window, known) {
-                Some(window) => format!("maintenance {window} covers it until {until}"),
-                None => {
-                    format!("it began beside maintenance {window} and waits with it until {until}")
-                }
-            });
+            return Some(self.maintained_text(window, known));
         }
         if self.may_ticket(known) {
             return self.why_it_waits(known).filter(|_| known.state.lives());
@@ -165,8 +205,11 @@ impl Engine {
             let ids = known.members.keys();
             ids.filter_map(|id| self.state.alerts.get(id))
         };
-        // What is over says nothing while something fires.
+        // What is over says nothing while something fires, nor where another of them could have opened a ticket.
         let live = alerts().any(|a| a.live());
+        if !live && alerts().any(|a| a.suppressed.is_none()) {
+            return None;
+        }
         let mut why: Vec<Suppression> = alerts()
             .filter(|a| !live || a.live())
             .filter_map(|a| a.suppressed)
@@ -240,11 +283,20 @@ impl Engine {
     }
 
     /// A person resolved it, and its alerts go on.
-    fn opposed_text(&self, since: Millis) -> String {
+    fn opposed_text(&self, since: Millis, row: &Row, reopens: bool) -> String {
         let rules = self.state.rules.ticket.reopen;
         let due = since.plus(rules.persons_after).rfc3339();
+        let closed = row.ticket_state == TicketState::Closed;
         match rules.persons {
+            Reopen::Note if closed => {
+                "; its alerts fire on, and what is closed takes no note".to_owned()
+            }
             Reopen::Note => "; its alerts fire on, which it was told".to_owned(),
+            Reopen::Reopen if closed || !reopens => {
+                format!(
+                    "; its alerts fire on: it cannot be opened again, a new one follows at {due}"
+                )
+            }
             Reopen::New => format!("; its alerts fire on: a new one follows at {due}"),
             Reopen::Reopen => format!("; its alerts fire on: opened again at {due}"),
         }
@@ -300,7 +352,10 @@ impl Engine {
             };
             let ticket = shown(ticket);
             let trouble = trouble.map(|t| format!("; but {t}")).unwrap_or_default();
-            let opposed = row.opposed.map(|since| self.opposed_text(since));
+            let reopens = target.is_none_or(|t| t.reopens);
+            let opposed = row
+                .opposed
+                .map(|since| self.opposed_text(since, row, reopens));
             let opposed = opposed.unwrap_or_default();
             return format!("ticket {ticket}{shadow} is {state}{touched}{opposed}{trouble}");
         }
