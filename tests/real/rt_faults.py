@@ -187,7 +187,9 @@ FAULTS = (
     fault("a person resolves it", {"opened": lambda life: life.rt.change(life.newest(), Status="resolved")},
           untouched=False, poll="2s"),
     fault("a person closes it", {"opened": lambda life: life.rt.change(life.newest(), Status="rejected")}, poll="2s"),
-    fault("a person deletes it", {"opened": lambda life: life.rt.delete(life.newest())}, poll="2s"),
+    # It stays there with a state of its own, which counts as closed.
+    fault("a person deletes it", {"opened": lambda life: life.rt.delete(life.newest())}, poll="2s",
+          fake=["a person closes it"]),
     fault("a person merges it into another", {"opened": lambda life: life.rt.change(
         life.newest(), "root", MergeInto=life.rt.create("the database is slow"))}, untouched=False, poll="2s"),
     fault("a person copies it, key and all", {"opened": lambda life: life.rt.copy(life.newest())}),
@@ -203,8 +205,11 @@ FAULTS = (
 
 # ---- the lab --------------------------------------------------------------------------------------------
 
+GIVEN = set()
+
+
 def ports(count):
-    """Ports below those that the system gives to connections: the proxies have many of them."""
+    """Ports below those that the system gives to connections: the proxies have many of them. Each is given once."""
     found = []
     while len(found) < count:
         port = random.randrange(20000, 32000)
@@ -212,7 +217,8 @@ def ports(count):
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
             continue
-        if port not in found:
+        if port not in GIVEN:
+            GIVEN.add(port)
             found.append(port)
     return found
 
