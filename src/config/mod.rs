@@ -42,6 +42,16 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem at a key of a configuration that was loaded from `text`.
+    fn at(text: &str, path: String, message: String) -> Problem {
+        let (line, column) = walk::place(text, &path).unwrap_or((1, 1));
+        Problem {
+            line,
+            column,
+            path,
+            message,
+        }
+    }
     /// `file:line:column: path: message`.
     pub fn show(&self, file: &str) -> String {
         match self.path.is_empty() {

@@ -18,7 +18,6 @@ use super::state::{Alert, Incident};
 use crate::invariant::{self, Invariant};
 use crate::itsm::Seen;
 use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
-use crate::rules::{Mode, Reopen};
 use crate::ticket::{MAX_NAMES, NoteKind, With};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -171,7 +170,7 @@ impl Engine {
         let touched = both.is_some_and(|(row, known)| row.is_taken(known));
         let waits =
             both.is_some_and(|(row, known)| self.tells_severe_at(row, known) > self.state.at);
-        if both.is_some_and(|(row, _)| row.ended_by_person()) && self.opens_again_for_severe(id) {
+        if self.opens_again_for_severe(id) {
             return self.touch(id.incident); // a note would stand in a ticket that nobody reads
         }
         if touched && waits {
@@ -248,18 +247,6 @@ impl Engine {
     pub(super) fn still_fires_in(&self, id: IncidentId, alert: AlertId) -> bool {
         let there = self.still_in(id, alert);
         there.is_some_and(|a| a.live() && !flap::is_over(a))
-    }
-
-    /// Whether a severe alert that came opens the ticket again which a person has ended.
-    fn opens_again_for_severe(&self, id: &RowId) -> bool {
-        let target = self.state.rules.targets.get(&*id.target);
-        let live = target.is_some_and(|t| t.mode == Mode::Live);
-        let told_only = self.state.rules.ticket.reopen.persons == Reopen::Note;
-        let row = self.state.outbox.get(id);
-        let joined = row.into_iter().flat_map(|row| &row.joined);
-        let mut fires = joined.filter(|a| self.still_fires_in(id.incident, **a));
-        let quiet = self.quiet_until(id.incident).is_some();
-        live && !told_only && !quiet && fires.next().is_some()
     }
 
     /// Severe live alerts of an incident that were not even found to be news to its touched ticket.

@@ -20,9 +20,7 @@ impl Engine {
         let known = self.state.incidents.get(&id.incident)?;
         let goes_on = known.state == IncidentState::Open && known.live > 0;
         let closed = row.ticket_state == TicketState::Closed;
-        let ended = closed || row.ticket_state == TicketState::Resolved;
-        let by_person = ended && !row.resolved_by_us;
-        if !by_person || target.mode != Mode::Live {
+        if !row.ended_by_person() || target.mode != Mode::Live {
             return None;
         }
         if !goes_on {
@@ -41,15 +39,14 @@ impl Engine {
         if firing == 0 {
             return None;
         }
-        let severe = row.joined.clone();
-        let severe = severe.iter().any(|a| self.still_fires_in(id.incident, *a));
-        let row = self.state.outbox.get_mut(id)?;
-        if severe && rules.persons != Reopen::Note {
+        if self.opens_again_for_severe(id) {
+            let row = self.state.outbox.get_mut(id)?;
             row.opposed = None;
             let tells = |n: &Note| !matches!(n.what, NoteKind::StillFiring { .. });
             row.notes.retain(tells);
             return self.again(id, target, &ticket);
         }
+        let row = self.state.outbox.get(id)?;
         if row.opposed_once {
             return None;
         }
@@ -83,6 +80,18 @@ impl Engine {
         row.opposed_once = true;
         row.opposed = None;
         self.again(id, target, &ticket)
+    }
+
+    /// Whether a severe alert that came opens the ticket again which a person has ended.
+    pub(super) fn opens_again_for_severe(&self, id: &RowId) -> bool {
+        let target = self.state.rules.targets.get(&*id.target);
+        let live = target.is_some_and(|t| t.mode == Mode::Live);
+        let told_only = self.state.rules.ticket.reopen.persons == Reopen::Note;
+        let row = self.state.outbox.get(id);
+        let row = row.filter(|row| row.ended_by_person() && live && !told_only);
+        let mut joined = row.into_iter().flat_map(|row| &row.joined);
+        joined.any(|a| self.still_fires_in(id.incident, *a))
+            && self.quiet_until(id.incident).is_none()
     }
 
     /// The ticket again, or a new one.

@@ -1,7 +1,7 @@
 //! Words of the rules that the CMDB does not have: classes, sites, services, owners, names, attributes, relation
 //! types.
 
-use super::super::walk::{hint, place};
+use super::super::walk::hint;
 use super::super::{Config, Problem};
 use super::On;
 use super::said::Said;
@@ -185,11 +185,6 @@ fn missing<W: AsRef<str>>(
 ) -> Problem {
     let names = known.iter().map(AsRef::as_ref);
     let names: Vec<&str> = names.filter(|n| !n.is_empty()).collect();
-    let (line, column) = place(text, &path).unwrap_or((1, 1));
-    Problem {
-        line,
-        column,
-        path,
-        message: format!("no {what} {word:?} in the CMDB{}", hint(word, &names)),
-    }
+    let message = format!("no {what} {word:?} in the CMDB{}", hint(word, &names));
+    Problem::at(text, path, message)
 }

@@ -1,6 +1,5 @@
 //! Times of nothing, and counts that nothing reaches: settings that switch off what they are to tune.
 
-use super::super::walk::place;
 use super::super::{Config, Problem};
 use crate::model::Millis;
 use crate::rules::{Correlate, LabelRule};
@@ -11,15 +10,7 @@ const HOST: &str = "host";
 /// Such settings of a configuration that was loaded from `text`.
 pub(super) fn times(text: &str, config: &Config) -> Vec<Problem> {
     let mut out = Vec::new();
-    let mut tell = |path: String, message: String| {
-        let (line, column) = place(text, &path).unwrap_or((1, 1));
-        out.push(Problem {
-            line,
-            column,
-            path,
-            message,
-        });
-    };
+    let mut tell = |path: String, message: String| out.push(Problem::at(text, path, message));
     let (suppress, correlate) = (&config.rules.suppress, &config.rules.correlate);
     let times = [
         (

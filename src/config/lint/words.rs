@@ -2,7 +2,6 @@
 //! never read says nothing.
 
 use super::super::Problem;
-use super::super::walk::place;
 use crate::rules::Identity;
 use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
@@ -50,15 +49,7 @@ fn of_map(
     missing: Option<&str>,
     out: &mut Vec<Problem>,
 ) {
-    let mut tell = |path: String, message: String| {
-        let (line, column) = place(text, &path).unwrap_or((1, 1));
-        out.push(Problem {
-            line,
-            column,
-            path,
-            message,
-        });
-    };
+    let mut tell = |path: String, message: String| out.push(Problem::at(text, path, message));
     if let Some(reader) = missing {
         let message = format!("never acts: {reader} is not set, so there is no word to look up");
         return tell(path.to_owned(), message);
