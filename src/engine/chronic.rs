@@ -3,8 +3,8 @@
 
 use super::Engine;
 use super::identity::condition;
+use super::quote::text_of;
 use super::state::Alert;
-use super::wanted::text_of;
 use crate::model::{AlertId, Fingerprint, IncidentId, Millis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -7,6 +7,7 @@
 use super::Engine;
 use super::rows::{Row, RowId};
 use super::state::{Incident, IncidentState};
+use super::wanted::Anywhere;
 use crate::model::{CiId, IncidentId, Millis};
 use crate::rules::{InformRule, Mode};
 use crate::ticket::{MAX_NAMES, NoteKind};
@@ -26,6 +27,14 @@ pub struct Informed {
     pub targets: BTreeSet<String>,
     /// Who is on the watch list.
     pub watch: BTreeSet<String>,
+}
+
+/// What a ticket shall say.
+pub(super) struct Content {
+    /// Of what is worth writing at once, and of all.
+    pub hashes: (u64, u64),
+    /// See [`Anywhere`].
+    pub anywhere: Anywhere,
 }
 
 impl Engine {
@@ -208,10 +217,14 @@ impl Engine {
         Some(self.turning_hash(id)? ^ self.watched_by(id))
     }
 
-    /// The same, and of everything that a ticket says.
-    pub(super) fn content_of(&self, id: IncidentId) -> Option<(u64, u64)> {
-        let all = Engine::content_hash(self.wanted(id, String::new(), "")?);
-        Some((self.turning_of(id)?, all ^ self.watched_by(id)))
+    /// The same, and of everything that a ticket says; with what it says in every tool.
+    pub(super) fn content_of(&self, id: IncidentId) -> Option<Content> {
+        let anywhere = self.wanted_anywhere(id)?;
+        let all = Engine::content_hash(self.wanted_at(id, &anywhere, String::new(), "")?);
+        Some(Content {
+            hashes: (self.turning_of(id)?, all ^ self.watched_by(id)),
+            anywhere,
+        })
     }
 
     fn watched_by(&self, id: IncidentId) -> u64 {

@@ -6,9 +6,9 @@
 
 use super::Engine;
 use super::identity::short_hash;
+use super::quote::text_of;
 use super::state::{Alert, Suppression};
 use super::suppress;
-use super::wanted::text_of;
 use crate::model::{AlertId, IncidentId};
 use crate::rules::Matcher;
 use regex::Regex;

@@ -16,6 +16,7 @@ mod deliveries;
 mod expiry;
 mod fallback;
 mod flap;
+mod force;
 mod former;
 mod group;
 pub mod hands;
@@ -35,9 +36,11 @@ pub mod numbered;
 mod order;
 mod outbox;
 mod over;
+pub mod quote;
 pub mod ready;
 mod receipt;
 mod refusal;
+mod reload;
 mod resolved;
 mod route;
 mod rows;
@@ -66,7 +69,7 @@ pub use expiry::OURSELVES;
 use hands::CommandOutcome;
 use inhibit::Inhibition;
 use later::Work;
-use ready::{Offered, build, same_graph};
+use ready::{Offered, build};
 use state::{GraphRef, InForce, State, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -349,7 +352,6 @@ impl Engine {
                 Timer::Hold(incident) => self.hold_due(incident),
                 Timer::Quiet(incident) => self.quiet_due(incident),
                 Timer::ForgetIncident(incident) => self.forget_incident_due(incident),
-                Timer::Row(row) => self.touch(row.incident),
                 Timer::Expect(source) => self.expect_due(&source),
                 Timer::Heartbeat(source, fingerprint) => self.heartbeat_due(&source, fingerprint),
                 Timer::GraphWait => self.graph_wait_over(),
@@ -359,7 +361,7 @@ impl Engine {
                 Timer::Flap(alert) => self.flap_due(alert),
                 Timer::FlapNote(incident) => self.flap_note_due(incident),
                 Timer::Storm => self.storm_due(),
-                Timer::Oppose(row) => self.touch(row.incident),
+                Timer::Row(row) | Timer::Oppose(row) => self.touch(row.incident),
                 Timer::Place(alert) => self.place_due(alert),
                 Timer::Rebind(alert) => self.rebind_from(alert),
                 Timer::Judge(incident) => self.judge_due(incident),
@@ -391,101 +393,20 @@ impl Engine {
     }
 
     fn line(&mut self, incident: Option<IncidentId>, text: String) {
-        self.effects.lines.push(Line {
-            incident,
-            text,
-            warn: false,
-        });
+        self.say(incident, text, false);
     }
 
     fn warn(&mut self, incident: Option<IncidentId>, text: String) {
-        self.effects.lines.push(Line {
+        self.say(incident, text, true);
+    }
+
+    fn say(&mut self, incident: Option<IncidentId>, text: String, warn: bool) {
+        let line = Line {
             incident,
             text,
-            warn: true,
-        });
-    }
-
-    fn new_rules(&mut self, canonical: &str) {
-        let rules = match Rules::parse(canonical) {
-            Ok(rules) => Arc::new(rules),
-            // Rules are compiled before they are written, so this is an old log read by a newer program.
-            Err(why) => return self.warn(None, format!("rules left as they were: {why}")),
+            warn,
         };
-        let old = std::mem::replace(&mut self.state.rules, Arc::new(rules.text.clone()));
-        self.state.rules_no = self.state.rules_no.saturating_add(1);
-        match &self.force.graph {
-            Some(graph) if !same_graph(&old, &rules.text) => {
-                let graph = Some(build(graph.raw().clone(), &rules.text));
-                self.force = InForce::new(rules, graph, &mut self.state.cis);
-            }
-            Some(_) | None => self.force.rules = rules,
-        }
-        self.forget_graph();
-        self.index.forget_impacts();
-        let now = &self.state.rules.identity;
-        if old.identity.ignored_labels != now.ignored_labels
-            || old.identity.by_scope != now.by_scope
-        {
-            let doubled = identity::rekey(&mut self.state);
-            self.wait_anew();
-            for doubled in doubled {
-                self.end_doubled(doubled);
-            }
-        }
-        if self.state.graph.is_none() && self.state.wait_for_graph.is_none() {
-            let wait = self.state.rules.correlate.wait_for_graph;
-            let until = self.state.at.plus(wait);
-            self.state.wait_for_graph = Some(until);
-            self.set_timer(until, Timer::GraphWait);
-        }
-        self.set_expectations();
-        self.judge_all();
-        self.rebind_all();
-        self.judge_all_inhibited();
-        for row in self.state.outbox.keys().cloned().collect::<Vec<_>>() {
-            self.touch(row.incident);
-        }
-        self.touch_held_back();
-        let number = self.state.rules_no;
-        self.line(None, format!("rules {number} in force"));
-    }
-
-    fn new_graph(&mut self, graph: GraphRef) {
-        let Some(offered) = self.offered.remove(&graph.digest) else {
-            return self.warn(
-                None,
-                format!(
-                    "graph {:016x} is not in the store; the old one stays",
-                    graph.digest
-                ),
-            );
-        };
-        self.offered.clear();
-        let rules = self.force.rules.clone();
-        let (built, ready) = match offered {
-            Offered::Ready(ready) => match ready.graph(&rules.text).cloned() {
-                Some(graph) => (graph, Some(ready)),
-                None => (build(ready.raw().clone(), &rules.text), None),
-            },
-            Offered::Raw(raw) => (build(raw, &rules.text), None),
-        };
-        let (cis, relations) = (built.len(), built.relations());
-        self.state.graph = Some(graph);
-        let walked = ready.as_ref().map(|r| r.walked().clone());
-        let same_names = self.take_over(rules, built, ready);
-        self.force.walked = walked;
-        self.line(
-            None,
-            format!(
-                "graph {:016x} in force: {cis} CIs, {relations} relations",
-                graph.digest
-            ),
-        );
-        if !same_names {
-            self.rebind_all();
-        }
-        self.graph_wait_over();
+        self.effects.lines.push(line);
     }
 
     /// Is everything that must hold true? For tests and the simulator, after every step.

@@ -104,6 +104,20 @@ impl<K: Number, V> Numbered<K, V> {
         let pairs = self.pages.values_mut().flatten().flatten();
         pairs.map(|pair| (&pair.0, &mut pair.1))
     }
+    /// What some numbers have, asked for in any order; fastest where they lie close to each other, for the page of the last
+    /// one is at hand.
+    pub fn finder<'a>(&'a self) -> impl FnMut(&K) -> Option<&'a V> {
+        let mut last: Option<(u64, &Page<K, V>)> = None;
+        move |key| {
+            let (page, at) = place(*key);
+            last = match last {
+                Some((known, _)) if known == page => last,
+                _ => self.pages.get(&page).map(|found| (page, found)),
+            };
+            let slot = last?.1.get(at)?;
+            slot.as_ref().map(|pair| &pair.1)
+        }
+    }
     /// Those from a number on, in order.
     pub fn from(&self, first: K) -> impl Iterator<Item = (&K, &V)> {
         let pages = self.pages.range(place(first).0..);
@@ -190,6 +204,8 @@ mod tests {
             assert_eq!(ours.len(), map.len());
             assert!(ours.iter().eq(map.iter()) && ours.iter().rev().eq(map.iter().rev()));
             assert!(ours.from(key).eq(map.range(key..)));
+            let mut find = ours.finder();
+            assert!((0..1100).all(|n| find(&AlertId(n)) == map.get(&AlertId(n))));
             let stored = postcard::to_stdvec(&ours).unwrap();
             assert_eq!(stored, postcard::to_stdvec(&map).unwrap());
             let back: Numbered<AlertId, u64> = postcard::from_bytes(&stored).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Level, not queue: a storm of 500 joins is one update, and a tool that is away for a day costs no memory.
 
+use super::inform::Content;
 use super::state::{InFlight, Incident, IncidentState, Row, RowId, Timer};
 use super::wanted::correlation_key;
 use super::{Delivery, Engine};
@@ -39,7 +40,7 @@ pub(super) struct Ask {
     pub(super) of: Option<u32>,
     pub(super) recovery: bool,
     /// What the ticket shall say, if that was found out already.
-    pub(super) content: Option<(u64, u64)>,
+    pub(super) content: Option<Content>,
 }
 
 impl Ask {
@@ -405,7 +406,8 @@ impl Engine {
             return Plan::Wait(Some(row.verify.first().map_or(due, |v| due.min(*v))));
         }
         let content = self.content_of(id);
-        if content.is_none() || row.shipped == content {
+        let content = content.filter(|content| row.shipped != Some(content.hashes));
+        if content.is_none() {
             return wait;
         }
         Plan::Do(Box::new(Ask {
@@ -427,15 +429,15 @@ impl Engine {
             self.opens_with_severe(id);
         }
         let key = correlation_key(epoch, id.incident, generation);
-        let content = ask.content.or_else(|| self.content_of(id.incident));
-        let watch = self.watchers(id.incident, &id.target);
-        let main = self.main_ticket(id).unwrap_or_default();
-        let Some(wanted) = self.wanted(id.incident, key.clone(), &id.target) else {
+        let Some(content) = ask.content.or_else(|| self.content_of(id.incident)) else {
             return;
         };
+        let watch = self.watchers(id.incident, &id.target);
+        let main = self.main_ticket(id).unwrap_or_default();
+        let wanted = self.wanted_at(id.incident, &content.anywhere, key.clone(), &id.target);
         let opening = self.state.incidents.get(&id.incident).map(|i| i.opening);
-        let (Some(row), Some(opening), Some(content)) =
-            (self.state.outbox.get_mut(id), opening, content)
+        let (Some(row), Some(opening), Some(wanted)) =
+            (self.state.outbox.get_mut(id), opening, wanted)
         else {
             return;
         };
@@ -445,7 +447,7 @@ impl Engine {
             sent: false,
             other: ask.other,
             of: ask.of,
-            content,
+            content: content.hashes,
             recovery: ask.recovery,
         });
         let number = row.notes_sent.saturating_add(1);

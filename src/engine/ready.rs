@@ -5,6 +5,7 @@
 use super::Engine;
 use super::cis::Cis;
 use super::correlate::impact::service_class;
+use super::force::Numbers;
 use super::state::{InForce, Walked};
 use crate::graph::{Graph, Ix, RawGraph, Since};
 use crate::model::{CiId, IncidentId};
@@ -23,6 +24,8 @@ pub struct Ready {
     since: Option<(Arc<Graph>, Arc<Since>)>,
     /// The CIs of a first graph, numbered in its order.
     named: Arc<Cis>,
+    /// The numbers of the CIs that the graph before had.
+    numbers: Arc<Numbers>,
 }
 
 /// What a graph is made ready by.
@@ -30,6 +33,7 @@ pub struct Ready {
 pub struct ReadyFor {
     rules: Arc<RulesText>,
     graph: Option<Arc<Graph>>,
+    numbers: Arc<Numbers>,
     /// Not asked: whoever drops this drops the old graph and what was known of it, so that the engine need not.
     _walked: Option<Arc<Walked>>,
 }
@@ -48,8 +52,12 @@ impl ReadyFor {
         for ci in first.into_iter().flatten() {
             named.intern(&ci.key);
         }
+        let numbers = since
+            .as_ref()
+            .map(|(_, since)| Numbers::after(&self.numbers, since, graph.len()));
         Ready {
             named: Arc::new(named),
+            numbers: Arc::new(numbers.unwrap_or_default()),
             walked: Arc::new(Walked::over(&graph, self.rules.correlate.min_weight)),
             graph,
             rules: self.rules.clone(),
@@ -79,10 +87,14 @@ impl Ready {
     fn named(&mut self) -> Option<Cis> {
         Arc::try_unwrap(std::mem::take(&mut self.named)).ok()
     }
-    /// What is still true of the graph in force.
-    fn since(&self, force: &Arc<Graph>) -> Option<&Since> {
+    /// What is still true of the graph in force, and the numbers of the CIs; none if it was compared with another one.
+    fn since(&mut self, force: &Arc<Graph>) -> Option<(Arc<Since>, Numbers)> {
         let (before, since) = self.since.as_ref()?;
-        Arc::ptr_eq(force, before).then_some(since)
+        let same = Arc::ptr_eq(force, before);
+        same.then(|| {
+            let numbers = std::mem::take(&mut self.numbers);
+            (since.clone(), Arc::unwrap_or_clone(numbers))
+        })
     }
 }
 
@@ -128,16 +140,13 @@ impl Engine {
             self.rank_all_anew();
             return false;
         };
-        let compared = ready.as_ref().and_then(|r| r.since(&old));
-        let here;
-        let since = match compared {
-            Some(since) => since,
-            None => {
-                here = Since::compare(&old, &graph);
-                &here
-            }
-        };
-        let new = self.force.after(rules, graph, since, cis);
+        let compared = ready.as_mut().and_then(|r| r.since(&old));
+        let (since, numbers) = compared.unwrap_or_else(|| {
+            let since = Since::compare(&old, &graph);
+            let numbers = Numbers::after(&self.force.numbers, &since, graph.len());
+            (Arc::new(since), numbers)
+        });
+        let new = InForce::after(rules, graph, &since, numbers, cis);
         let before = std::mem::replace(&mut self.force, new);
         let stale = since.stale();
         let priority = &self.state.rules.priority;
@@ -187,6 +196,7 @@ impl Engine {
         ReadyFor {
             rules: self.state.rules.clone(),
             graph: self.force.graph.clone(),
+            numbers: self.force.numbers.clone(),
             _walked: self.force.walked.clone(),
         }
     }

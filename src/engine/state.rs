@@ -1,8 +1,7 @@
 //! The state: one struct, one owner. Everything that decides is in it, and all of it is in the snapshot.
 
-use crate::graph::{Ci, Graph, Ix, Since};
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Labels, Millis, Seq, Severity};
-use crate::rules::{Rules, RulesText};
+use crate::rules::RulesText;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ pub use super::correlate::burst::NameStat;
 pub use super::correlate::prior::Prior;
 pub use super::correlate::walked::Walked;
 pub use super::flap::{Flap, FlapsTold};
+pub use super::force::InForce;
 pub use super::hands::Hands;
 pub use super::hours::Hours;
 pub use super::incident::{How, Incident, IncidentState, Member, Merge, Told, Turn};
@@ -356,94 +356,4 @@ impl State {
             last_delivery: 0,
         }
     }
-}
-
-/// The rules and the graph in force, with the numbers of the graph's CIs.
-#[derive(Clone, Debug)]
-pub struct InForce {
-    /// Compiled rules.
-    pub rules: Arc<Rules>,
-    /// The graph.
-    pub graph: Option<Arc<Graph>>,
-    of_ix: Arc<Vec<CiId>>,
-    /// What walks over the graph found beforehand.
-    pub(super) walked: Option<Arc<Walked>>,
-    /// By the number of the CI; [`NOWHERE`] for those that the graph does not have.
-    to_ix: Arc<Vec<u32>>,
-}
-
-/// No place in the graph.
-const NOWHERE: u32 = u32::MAX;
-
-impl InForce {
-    /// Rules, and a graph whose CIs get their numbers here, in the graph's order.
-    pub fn new(rules: Arc<Rules>, graph: Option<Arc<Graph>>, cis: &mut Cis) -> InForce {
-        let all = graph.iter().flat_map(|graph| &graph.raw().cis);
-        let of_ix = all.map(|ci| cis.intern(&ci.key)).collect();
-        InForce::with(rules, graph, of_ix)
-    }
-    /// The same where the CIs of a graph were numbered elsewhere, in its order, and none has a number here.
-    pub fn first(rules: Arc<Rules>, graph: Arc<Graph>, cis: &mut Cis, named: Cis) -> InForce {
-        let first = match named.len() == graph.len() {
-            true => cis.append(named),
-            false => None,
-        };
-        let Some(CiId(first)) = first else {
-            return InForce::new(rules, Some(graph), cis);
-        };
-        let of_ix = (first..).map(CiId).take(graph.len()).collect();
-        InForce::with(rules, Some(graph), of_ix)
-    }
-    /// The same of a graph that was compared with the one in force: only new CIs get numbers.
-    pub fn after(
-        &self,
-        rules: Arc<Rules>,
-        graph: Arc<Graph>,
-        since: &Since,
-        cis: &mut Cis,
-    ) -> InForce {
-        let all = (0..).zip(&graph.raw().cis);
-        let number = |(n, ci): (u32, &Ci)| {
-            let known = since.before(Ix(n)).and_then(|before| self.id(before));
-            known.unwrap_or_else(|| cis.intern(&ci.key))
-        };
-        let of_ix = all.map(number).collect();
-        InForce::with(rules, Some(graph), of_ix)
-    }
-    fn with(rules: Arc<Rules>, graph: Option<Arc<Graph>>, of_ix: Vec<CiId>) -> InForce {
-        let most = of_ix
-            .iter()
-            .max()
-            .map_or(0, |id| wide(id.0).saturating_add(1));
-        let mut to_ix = vec![NOWHERE; most];
-        for (n, id) in (0..).zip(&of_ix) {
-            if let Some(place) = to_ix.get_mut(wide(id.0)) {
-                *place = n;
-            }
-        }
-        InForce {
-            rules,
-            graph,
-            of_ix: Arc::new(of_ix),
-            walked: None,
-            to_ix: Arc::new(to_ix),
-        }
-    }
-    /// Where the graph has a CI.
-    pub fn ix(&self, ci: CiId) -> Option<Ix> {
-        let at = self.to_ix.get(wide(ci.0)).copied();
-        at.filter(|at| *at != NOWHERE).map(Ix)
-    }
-    /// The number of the CI at a place of the graph.
-    pub fn id(&self, ix: Ix) -> Option<CiId> {
-        self.of_ix.get(wide(ix.0)).copied()
-    }
-    /// The CI with this number, if the graph has it.
-    pub fn ci(&self, ci: CiId) -> Option<&Ci> {
-        self.graph.as_ref()?.ci(self.ix(ci)?)
-    }
-}
-
-fn wide(n: u32) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
 }

@@ -4,11 +4,11 @@
 //! a ticket each would be the flood again. While a ticket tells of the same they wait for their own.
 
 use super::Engine;
-use super::state::{Incident, Numbered, RowId, Timer};
+use super::state::{Incident, RowId, Timer};
 use crate::model::{CiId, IncidentId, Millis, Priority, Severity};
 use crate::ticket::HeldBy;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An incident with a ticket tells of a name while it has so many live alerts.
@@ -44,15 +44,15 @@ pub enum Why {
     Cause(IncidentId),
 }
 
-/// Which incident with a ticket tells of a name, the oldest. Derived from the state, once in an entry, if anybody asks;
-/// what is in shadow is told of in shadow.
+/// Which incident with a ticket tells of a name, the oldest. Derived from the state, of each name once in an entry; what
+/// is in shadow is told of in shadow.
 #[derive(Clone, Debug, Default)]
-pub struct Tells(Option<BTreeMap<(bool, CiId), IncidentId>>);
+pub struct Tells(BTreeMap<(bool, CiId), Option<IncidentId>>);
 
 impl Tells {
     /// Another entry begins.
     pub(super) fn forget(&mut self) {
-        self.0 = None;
+        self.0.clear();
     }
 }
 
@@ -158,14 +158,29 @@ impl Engine {
     /// The incident with a ticket that shows the names of this one, too.
     fn ticket_of_names(&mut self, id: IncidentId) -> Option<IncidentId> {
         let known = self.state.incidents.get(&id)?;
-        let told = &mut self.index.tells.0;
-        let told = told.get_or_insert_with(|| tells(&self.state.incidents, &self.index.live));
-        let names = known.case.named.keys();
-        let by = names.map(|name| told.get(&(known.shadow, *name)).copied());
+        let shadow = known.shadow;
+        let names: Vec<CiId> = known.case.named.keys().copied().collect();
+        let by = names
+            .into_iter()
+            .map(|name| self.ticket_of_name(name, shadow));
         let by: Vec<IncidentId> = by.collect::<Option<_>>()?;
         let first = *by.first()?;
         let may_be_one = by.iter().all(|other| self.may_merge(id, *other));
         may_be_one.then_some(first)
+    }
+
+    /// See [`Tells`].
+    fn ticket_of_name(&mut self, name: CiId, shadow: bool) -> Option<IncidentId> {
+        if let Some(known) = self.index.tells.0.get(&(shadow, name)) {
+            return *known;
+        }
+        let tells = |id: &&IncidentId| {
+            let known = self.state.incidents.get(id);
+            known.is_some_and(|i| i.shadow == shadow && i.has_open_ticket() && i.live >= TELLS)
+        };
+        let first = self.index.named(name).iter().find(tells).copied();
+        self.index.tells.0.insert((shadow, name), first);
+        first
     }
 
     fn told_until(&self, known: &Incident) -> Millis {
@@ -309,21 +324,4 @@ impl Engine {
             }
         })
     }
-}
-
-/// See [`Tells`].
-fn tells(
-    incidents: &Numbered<IncidentId, Incident>,
-    live: &BTreeSet<IncidentId>,
-) -> BTreeMap<(bool, CiId), IncidentId> {
-    let mut told = BTreeMap::new();
-    let live = live.iter().filter_map(|id| Some((id, incidents.get(id)?)));
-    for (id, known) in live {
-        if known.has_open_ticket() && known.live >= TELLS {
-            for name in known.case.named.keys() {
-                told.entry((known.shadow, *name)).or_insert(*id);
-            }
-        }
-    }
-    told
 }

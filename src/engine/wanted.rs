@@ -3,7 +3,7 @@
 use super::Engine;
 use super::identity::short_hash;
 use super::state::{Alert, Incident, IncidentState, Row, RowId};
-use crate::model::{CiId, IncidentId, Labels, Millis, Severity, cut};
+use crate::model::{AlertId, CiId, IncidentId, Millis, Severity};
 use crate::rules::Reopen;
 use crate::ticket::{
     AlsoOpen, Cause, CauseText, CiText, ClassText, FirstAlert, MAX_LISTED, MAX_NAMES, Recovery,
@@ -12,12 +12,6 @@ use crate::ticket::{
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-/// Alert text is quoted at most this long.
-const MAX_QUOTE: usize = 200;
-/// Annotations that hold the text of an alert, best first.
-const TEXTS: [&str; 5] = ["summary", "output", "message", "description", "title"];
-/// Annotations and CI attributes that hold links worth clicking at night.
-const LINKS: [&str; 3] = ["runbook_url", "runbook", "dashboard"];
 /// CI attributes that say where it is.
 const PLACES: [&str; 3] = ["location", "site", "rack"];
 /// Epoch digits: no `i`, `l`, `o`, `u`, which are misread on the phone.
@@ -34,44 +28,60 @@ pub fn correlation_key(epoch: u64, incident: IncidentId, generation: u32) -> Str
     format!("cor-{epoch}-{}.{generation}", incident.0)
 }
 
-/// The text of an alert: its best annotation on one line, else its name.
-pub fn text_of(labels: &Labels, annotations: &Labels) -> String {
-    let found = TEXTS
-        .iter()
-        .find_map(|n| annotations.get(n).filter(|t| !t.trim().is_empty()));
-    let name = labels.get("alertname").or_else(|| labels.get("service"));
-    let text = match (name, found) {
-        (Some(name), Some(text)) if !text.contains(name) => format!("{name}: {text}"),
-        (_, Some(text)) => text.to_owned(),
-        (Some(name), None) => name.to_owned(),
-        (None, None) => labels
-            .iter()
-            .map(|(n, v)| format!("{n}={v}"))
-            .collect::<Vec<_>>()
-            .join(" "),
-    };
-    let line: Vec<&str> = text.split_whitespace().collect();
-    cut(&line.join(" "), MAX_QUOTE)
+/// What the ticket of an incident says, whichever tool it is in.
+pub(super) struct Anywhere {
+    /// Without what depends on the tool.
+    wanted: Wanted,
+    /// The worst alert of the CI that the ticket is about, and the first of all.
+    worst: Option<AlertId>,
+    first: Option<AlertId>,
+    /// The alerts of the cause.
+    of_root: Vec<AlertId>,
 }
 
 impl Engine {
-    /// The text of an alert, as far as it may go to this target.
-    pub(super) fn quote(&self, alert: &Alert, target: &str) -> String {
-        let rules = self.state.rules.targets.get(target);
-        let Some(share) = rules.and_then(|t| t.share.as_ref()) else {
-            return text_of(&alert.labels, &alert.annotations);
-        };
-        let shared = |all: &Labels| -> Labels {
-            let may = all
-                .iter()
-                .filter(|(name, _)| share.iter().any(|s| s == name));
-            may.collect()
-        };
-        text_of(&shared(&alert.labels), &shared(&alert.annotations))
-    }
-
     /// What the ticket of an incident shall say. `None` for an incident that does not exist.
     pub fn wanted(&self, id: IncidentId, key: String, target: &str) -> Option<Wanted> {
+        self.wanted_at(id, &self.wanted_anywhere(id)?, key, target)
+    }
+
+    /// The same, where it is known what it says in every tool.
+    pub(super) fn wanted_at(
+        &self,
+        id: IncidentId,
+        anywhere: &Anywhere,
+        key: String,
+        target: &str,
+    ) -> Option<Wanted> {
+        let known = self.state.incidents.get(&id)?;
+        let quote = |alert: Option<AlertId>| {
+            let alert = alert.and_then(|a| self.state.alerts.get(&a));
+            alert.map(|a| self.quote(a, target)).unwrap_or_default()
+        };
+        let wanted = anywhere.wanted.clone();
+        Some(Wanted {
+            key,
+            symptom: quote(anywhere.worst.or(anywhere.first)),
+            first: FirstAlert {
+                text: quote(anywhere.first),
+                ..wanted.first
+            },
+            links: self.links(known, &anywhere.of_root, target),
+            also_open: self.also_open(id, known, target),
+            group: self.group_at(target, known, wanted.group),
+            before: self.row_at(id, target).and_then(|row| row.former.clone()),
+            held_by: self.held_by(id, known, target),
+            split_from: known.hands.split_from.as_ref().map(|(from, by)| SplitFrom {
+                incident: *from,
+                ticket: self.ticket_of(*from, target),
+                by: by.clone(),
+            }),
+            ..wanted
+        })
+    }
+
+    /// What the ticket of an incident says in every tool. It goes through all alerts.
+    pub(super) fn wanted_anywhere(&self, id: IncidentId) -> Option<Anywhere> {
         let known = self.state.incidents.get(&id)?;
         let spots = self.spots(id);
         let cis: Vec<CiId> = spots.keys().copied().collect();
@@ -83,30 +93,29 @@ impl Engine {
                 .collect()
         };
         let subject = self.subject(known, &services.observed, &spots);
-        let members: Vec<&Alert> = self.state.alerts_of(known).map(|(_, _, a)| a).collect();
-        let worst = members
+        let alerts = self.state.alerts_of(known);
+        let members: Vec<(AlertId, &Alert)> = alerts.map(|(id, _, alert)| (id, alert)).collect();
+        let worst = members.iter().filter(|(_, a)| a.ci == subject);
+        let worst = worst.min_by_key(|(_, a)| (!a.live(), a.worst, a.started));
+        let first = members
             .iter()
-            .filter(|a| a.ci == subject)
-            .min_by_key(|a| (!a.live(), a.worst, a.started));
-        let first = members.iter().min_by_key(|a| (a.arrived, a.fingerprint));
-        let first_at = first.map(|a| a.arrived).unwrap_or(known.first);
-        let last_at = members.iter().map(|a| a.arrived).max().unwrap_or(first_at);
-        Some(Wanted {
+            .min_by_key(|(_, a)| (a.arrived, a.fingerprint));
+        let first_at = first.map(|(_, a)| a.arrived).unwrap_or(known.first);
+        let last_at = members.iter().map(|(_, a)| a.arrived).max();
+        let of_root = members.iter().filter(|(_, a)| a.ci == known.root);
+        let wanted = Wanted {
             incident: id,
-            key,
+            key: String::new(),
             priority: known.priority,
             severity: self.worst(known),
             subject: self.ci_text(subject),
-            symptom: worst
-                .or(first)
-                .map(|a| self.quote(a, target))
-                .unwrap_or_default(),
-            since: worst.map(|a| a.started).unwrap_or(known.first),
+            symptom: String::new(),
+            since: worst.map(|(_, a)| a.started).unwrap_or(known.first),
             first: FirstAlert {
                 at: first_at,
-                source: first.map(|a| a.source.to_string()).unwrap_or_default(),
-                ci: first.map(|a| self.ci_name(a.ci)).unwrap_or_default(),
-                text: first.map(|a| self.quote(a, target)).unwrap_or_default(),
+                source: first.map(|(_, a)| a.source.to_string()).unwrap_or_default(),
+                ci: first.map(|(_, a)| self.ci_name(a.ci)).unwrap_or_default(),
+                text: String::new(),
             },
             cause: self.cause(id, known, &cis),
             observed: names(&services.observed),
@@ -115,16 +124,12 @@ impl Engine {
             listed: self.listed(known.root, &services.observed, &spots),
             alerts: count(members.len()),
             cis: count(spots.len()),
-            spread: last_at.since(first_at),
+            spread: last_at.unwrap_or(first_at).since(first_at),
             sources: sources(&members),
-            links: self.links(known, &members, target),
-            also_open: self.also_open(id, known, target),
-            group: self.group_at(
-                target,
-                known,
-                self.group(known, &services.observed, subject).0,
-            ),
-            before: self.row_at(id, target).and_then(|row| row.former.clone()),
+            links: Vec::new(),
+            also_open: Vec::new(),
+            group: self.group(known, &services.observed, subject).0,
+            before: None,
             changed: self.changed(known, subject),
             flapping: self.flap_texts(id).0.into_iter().map(|f| f.ci).collect(),
             flap_quiet: self.state.rules.suppress.flapping.quiet,
@@ -133,16 +138,18 @@ impl Engine {
                 .filter(|_| known.hands.split_from.is_none())
                 .map(|o| o.since(known.first))
                 .unwrap_or_default(),
-            held_by: self.held_by(id, known, target),
+            held_by: None,
             opened: known.opened.unwrap_or(known.first),
             rules: self.state.rules_no,
             graph_as_of: self.state.graph.map(|g| g.as_of),
             merged_into: known.merged_into,
-            split_from: known.hands.split_from.as_ref().map(|(from, by)| SplitFrom {
-                incident: *from,
-                ticket: self.ticket_of(*from, target),
-                by: by.clone(),
-            }),
+            split_from: None,
+        };
+        Some(Anywhere {
+            of_root: of_root.map(|(id, _)| *id).collect(),
+            worst: worst.map(|(id, _)| *id),
+            first: first.map(|(id, _)| *id),
+            wanted,
         })
     }
 
@@ -298,32 +305,6 @@ impl Engine {
             .collect()
     }
 
-    fn links(&self, known: &Incident, members: &[&Alert], target: &str) -> Vec<String> {
-        let rules = self.state.rules.targets.get(target);
-        let share = rules.and_then(|t| t.share.as_ref());
-        let may = |name: &str| share.is_none_or(|s| s.iter().any(|s| s == name));
-        let mut links = BTreeSet::new();
-        let mut out = Vec::new();
-        let root = self.force.ci(known.root);
-        let of_root = LINKS
-            .iter()
-            .filter_map(|n| root?.attributes.get(*n).cloned());
-        let of_alerts = members.iter().filter(|a| a.ci == known.root).flat_map(|a| {
-            LINKS
-                .iter()
-                .filter(|n| may(n))
-                .filter_map(|n| a.annotations.get(n).map(str::to_owned))
-        });
-        for link in of_root.chain(of_alerts) {
-            let is_link = link.starts_with("http://") || link.starts_with("https://");
-            if is_link && links.insert(link.clone()) {
-                out.push(cut(&link, MAX_QUOTE));
-            }
-        }
-        out.truncate(3);
-        out
-    }
-
     /// Live incidents that share a consumer with this one, or could have taken one of its alerts.
     fn also_open(&self, id: IncidentId, known: &Incident, target: &str) -> Vec<AlsoOpen> {
         let mut others: BTreeSet<IncidentId> = known
@@ -447,9 +428,9 @@ impl Engine {
     }
 }
 
-fn sources(members: &[&Alert]) -> Vec<(String, u32)> {
+fn sources(members: &[(AlertId, &Alert)]) -> Vec<(String, u32)> {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-    for alert in members {
+    for (_, alert) in members {
         let count = counts.entry(&alert.source).or_default();
         *count = count.saturating_add(1);
     }

@@ -1,7 +1,7 @@
 //! What became of the events: collected as it happens, for the engine forgets what is over.
 
 use crate::engine::correlate::impact::bare_name;
-use crate::engine::wanted::text_of;
+use crate::engine::quote::text_of;
 use crate::engine::{Answer, Delivery, Effects, Engine};
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis, Priority};
 use crate::record::StepName;

@@ -121,7 +121,7 @@ impl Engine {
         let places = spots.filter(|(_, spot)| !shows(spot)).map(|(ci, _)| *ci);
         for place in places.collect::<Vec<CiId>>() {
             changed = true;
-            if known.case.raise(place, name, BY_NAME) {
+            if !known.case.raise_all(place, &[(name, BY_NAME)]).is_empty() {
                 self.index.add_cause(name, first);
             }
         }

@@ -13,6 +13,8 @@ pub const MAX_CAUSES: usize = 160;
 
 /// Causes that are looked for one by one at a place that has more of them.
 const FEW: usize = 8;
+/// Places are added one by one to so many times as many.
+const MANY: usize = 8;
 /// Names of alerts: how many alerts, and when the last of them began.
 pub type Names = BTreeMap<CiId, (u32, Millis)>;
 
@@ -208,14 +210,18 @@ impl Case {
     ///
     /// Both have sums already: those of places that only the other has are added to ours, in one walk.
     pub fn absorb(&mut self, mut other: Case) -> Vec<CiId> {
-        let is_new = |place: &CiId| !self.spots.is_empty() && !self.spots.contains_key(place);
-        let (new, both): (BTreeMap<CiId, Spot>, BTreeMap<CiId, Spot>) =
-            std::mem::take(&mut other.spots)
-                .into_iter()
-                .partition(|(place, _)| is_new(place));
-        other.spots = new;
+        let both: Vec<CiId> = match self.spots.len() {
+            0 => other.spots.keys().copied().collect(),
+            own if own < other.spots.len() => shared(&self.spots, &other.spots),
+            _ => shared(&other.spots, &self.spots),
+        };
+        let both = both.into_iter().filter_map(|place| {
+            let (spot, _) = other.remove(place)?;
+            Some((place, spot))
+        });
+        let both: Vec<(CiId, Spot)> = both.collect();
         if !both.is_empty() {
-            other.sum_up();
+            other.tell_up();
         }
         // As often as if each place and each cause had come by itself.
         let counted = |spot: &Spot| u32::try_from(spot.causes.len().saturating_add(2));
@@ -230,17 +236,15 @@ impl Case {
             self.last = self.last.max(spot.last);
         }
         let mut causes = self.sums.join(other.sums);
-        self.spots.extend(other.spots);
+        match other.spots.len() < self.spots.len() / MANY {
+            true => self.spots.extend(other.spots),
+            false => self.spots.append(&mut other.spots),
+        }
         for (place, spot) in &both {
             self.take_over(*place, spot);
             causes.extend(self.raise_all(*place, &spot.causes));
         }
         causes
-    }
-
-    /// Raises the weight by which `cause` explains `place`. Answers whether the cause is new to the incident.
-    pub fn raise(&mut self, place: CiId, cause: CiId, weight: u16) -> bool {
-        !self.raise_all(place, &[(cause, weight)]).is_empty()
     }
 
     /// Raises the weights by which causes, in order, explain `place`. Answers which are new to the incident.
@@ -315,20 +319,57 @@ impl Case {
     /// Makes the sums anew from the places.
     pub fn sum_up(&mut self) {
         let mut sums: BTreeMap<CiId, Sum> = BTreeMap::new();
-        self.named.clear();
         for (place, spot) in &self.spots {
-            for (name, (n, last)) in &spot.named {
-                add_name(&mut self.named, *name, *n, *last);
-            }
             for (cause, weight) in &spot.causes {
                 let sum = sums.entry(*cause).or_default();
                 sum.gains(gain_of(*cause, *place, *weight, spot.chance));
                 sum.count(*cause, *place);
             }
         }
-        self.scored = None;
         self.sums.clear();
         self.sums.add(sums.into_iter().collect());
+        self.tell_up();
+    }
+
+    /// Takes a place out. Answers it, and the causes that explain nothing of the rest.
+    pub fn remove(&mut self, place: CiId) -> Option<(Spot, Vec<CiId>)> {
+        let removed = self.spots.remove(&place)?;
+        self.hiders.retain(|hider| *hider != place);
+        let (mut gone, mut at) = (Vec::new(), 0_usize);
+        for (cause, weight) in removed.causes.iter().copied() {
+            at = self.sums.seek(at, cause);
+            let Some(sum) = self.sums.at_mut(at, cause) else {
+                continue;
+            };
+            sum.loses(gain_of(cause, place, weight, removed.chance));
+            sum.places = sum.places.saturating_sub(1);
+            sum.own &= cause != place;
+            let mut rest = self.spots.range(sum.within.0..=sum.within.1);
+            let needs = |(_, spot): &(&CiId, &Spot)| spot.weight(cause).is_some();
+            match place {
+                _ if sum.places == 0 => gone.push(cause),
+                first if first == sum.within.0 => {
+                    sum.within.0 = rest.find(needs).map_or(first, |(place, _)| *place);
+                }
+                last if last == sum.within.1 => {
+                    sum.within.1 = rest.rfind(needs).map_or(last, |(place, _)| *place);
+                }
+                _ => {}
+            }
+        }
+        self.sums.remove(&gone);
+        Some((removed, gone))
+    }
+
+    /// Names, severity, begin and end by the places.
+    pub fn tell_up(&mut self) {
+        self.named.clear();
+        for spot in self.spots.values() {
+            for (name, (n, last)) in &spot.named {
+                add_name(&mut self.named, *name, *n, *last);
+            }
+        }
+        self.scored = None;
         self.worst = self.spots.values().map(|s| s.worst).min();
         let counted = || self.spots.values().filter(|s| !s.late);
         let first = counted().map(|s| s.first).min();
@@ -365,6 +406,12 @@ impl Case {
         }
         sum
     }
+}
+
+/// Places of the first that the second has too.
+fn shared(few: &BTreeMap<CiId, Spot>, many: &BTreeMap<CiId, Spot>) -> Vec<CiId> {
+    let both = few.keys().filter(|place| many.contains_key(place));
+    both.copied().collect()
 }
 
 /// `n` more alerts of a name, the last of which began at `last`.

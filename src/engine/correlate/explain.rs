@@ -1,8 +1,9 @@
 //! An incident and an alert in short, as data for the API. Why they are so: `why`.
 
 use crate::engine::Engine;
+use crate::engine::quote::text_of;
 use crate::engine::state::{Alert, Incident};
-use crate::engine::wanted::{correlation_key, text_of};
+use crate::engine::wanted::correlation_key;
 use crate::model::{AlertId, CiId, Fingerprint, IncidentId, Millis};
 use serde_json::{Value, json};
 

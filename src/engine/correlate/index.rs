@@ -147,6 +147,10 @@ impl Index {
             all.get(from..to).into_iter().flatten()
         }))
     }
+    /// Live incidents that show a name, oldest first.
+    pub(in crate::engine) fn named(&self, name: CiId) -> &[IncidentId] {
+        self.names.get(&name).map_or(&[], Vec::as_slice)
+    }
     /// Every entry: which incident alerts where, which a CI could explain, and which shows a name.
     pub(super) fn entries(&self) -> [BTreeSet<(CiId, IncidentId)>; 3] {
         let all = |map: &ByCi<Vec<IncidentId>>| {
@@ -209,6 +213,19 @@ impl Index {
     }
     pub(super) fn add_name(&mut self, name: CiId, incident: IncidentId) {
         add_to(&mut self.names, name, incident);
+    }
+    pub(super) fn drop_name(&mut self, name: CiId, incident: IncidentId) {
+        drop_from(&mut self.names, name, incident);
+    }
+    /// An incident alerts no more at a CI, and these could explain nothing of it any more.
+    pub(super) fn drop_place(&mut self, ci: CiId, causes: &[CiId], incident: IncidentId) {
+        drop_from(&mut self.at, ci, incident);
+        for cause in causes {
+            drop_from(&mut self.causes, *cause, incident);
+        }
+        if let Some(over) = &mut self.over_gaps {
+            over.remove(&incident);
+        }
     }
     pub(super) fn add_place(&mut self, ci: CiId, incident: IncidentId) {
         self.live.insert(incident);
@@ -346,7 +363,7 @@ impl Engine {
     }
 
     /// Notes whether an incident alerts over a gap.
-    fn note_gaps(&mut self, incident: IncidentId) {
+    pub(super) fn note_gaps(&mut self, incident: IncidentId) {
         if self.index.over_gaps.is_none() {
             return;
         }

@@ -71,7 +71,11 @@ impl Engine {
         };
         known.burst = Some(cause);
         for place in known.case.spots.keys().copied().collect::<Vec<CiId>>() {
-            if known.case.raise(place, cause, BY_LABELS) {
+            if !known
+                .case
+                .raise_all(place, &[(cause, BY_LABELS)])
+                .is_empty()
+            {
                 self.index.add_cause(cause, first);
             }
         }

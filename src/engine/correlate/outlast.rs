@@ -104,7 +104,6 @@ impl Engine {
 
     /// Takes alerts that fire out of an incident. Its causes stay as they are ranked: for what is left nothing is new.
     fn take_away(&mut self, id: IncidentId, alerts: &[AlertId]) {
-        self.unindex(id);
         self.index.lately.forget();
         self.parts(id);
         let mut places = BTreeSet::new();
@@ -118,10 +117,19 @@ impl Engine {
                 alert.incident = None;
             }
         }
+        let named = self.state.incidents.get(&id).map(|i| i.case.named.clone());
         for place in places {
             self.count_place(id, place);
         }
-        self.reindex(id);
+        if let Some(known) = self.state.incidents.get_mut(&id) {
+            known.case.tell_up();
+            let before = named.iter().flat_map(Names::keys);
+            let gone = before.filter(|name| !known.case.named.contains_key(name));
+            gone.for_each(|name| self.index.drop_name(*name, id));
+            let now = known.case.named.keys();
+            now.for_each(|name| self.index.add_name(*name, id));
+        }
+        self.note_gaps(id);
         self.rescore(id);
         self.recovers(id);
         self.touch(id);
@@ -130,10 +138,11 @@ impl Engine {
     /// A place of an incident as its alerts are now.
     fn count_place(&mut self, id: IncidentId, place: CiId) {
         let known = self.state.incidents.get(&id);
-        let members = known.into_iter().flat_map(|i| self.state.alerts_of(i));
-        let here = members.filter(|(_, member, _)| member.ci == place);
+        let members = known.into_iter().flat_map(|i| &i.members);
+        let here = members.filter(|(_, member)| member.ci == place);
+        let here = here.filter_map(|(id, _)| Some((*id, self.state.alerts.get(id)?)));
         let here: Vec<(AlertId, Millis, Severity, bool)> = here
-            .map(|(id, _, a)| (id, a.started, a.worst, a.live()))
+            .map(|(id, a)| (id, a.started, a.worst, a.live()))
             .collect();
         let mut named = Names::new();
         for (alert, began, ..) in &here {
@@ -146,8 +155,9 @@ impl Engine {
         };
         let firsts = here.iter().map(|(_, began, ..)| *began);
         let (Some(first), Some(last)) = (firsts.clone().min(), firsts.max()) else {
-            known.case.spots.remove(&place);
-            known.case.hiders.retain(|hider| *hider != place);
+            if let Some((_, causes)) = known.case.remove(place) {
+                self.index.drop_place(place, &causes, id);
+            }
             return;
         };
         if let Some(spot) = known.case.spots.get_mut(&place) {

@@ -91,6 +91,17 @@ impl Sums {
         }
     }
 
+    /// Forgets some causes, in order.
+    pub fn remove(&mut self, gone: &[CiId]) {
+        if gone.is_empty() {
+            return;
+        }
+        let stays = |cause: &CiId| gone.binary_search(cause).is_err();
+        let mut stay = self.causes.iter().map(stays);
+        self.sums.retain(|_| stay.next().unwrap_or(true));
+        self.causes.retain(stays);
+    }
+
     /// Adds those of places that are not in these yet. Answers the causes that are new.
     pub fn join(&mut self, other: Sums) -> Vec<CiId> {
         let mut new = Vec::new();

@@ -310,7 +310,7 @@ impl Engine {
         json!({
             "alert": member.alert.to_string(),
             "source": alert.map(|a| a.source.to_string()),
-            "text": alert.map(|a| crate::engine::wanted::text_of(&a.labels, &a.annotations)),
+            "text": alert.map(|a| crate::engine::quote::text_of(&a.labels, &a.annotations)),
             "severity": alert.map_or(member.severity, |a| a.severity),
             "began": member.began.rfc3339(),
             "state": alert.map(|a| a.state),
