@@ -1,7 +1,8 @@
 //! The engine on large estates, per entry and record type: `cargo bench --bench scale -- [CIs ...]`.
 //!
 //! 10,000 active alerts (a tenth of the CIs, if that is less) of the usual mix of faults, then bursts of 1,000 new
-//! alerts a second (a hundredth of the CIs, if that is less), as many recoveries after each. Then what could stall the intake: many holds that end at once, a
+//! alerts a second (a hundredth of the CIs, if that is less) of many faults at once, as many recoveries after each. Then
+//! as many in a second from one site without power, and what could stall the intake: many holds that end at once, a
 //! large maintenance that ends, another graph, a hub under which all alert. Times are CPU times of the thread. The
 //! engine is deterministic: everything is run several times, and the least of each entry counts.
 

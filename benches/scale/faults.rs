@@ -54,6 +54,29 @@ impl Faults {
         out
     }
 
+    /// A site without power: everything in it alerts, in any order.
+    pub fn blackout(&mut self, estate: &Estate, site: usize) -> Vec<Symptom> {
+        let site = &estate.sites[site % estate.sites.len()];
+        let mut all: Vec<(usize, &'static str)> = Vec::new();
+        all.extend(site.cores.map(|core| (core, "SwitchDown")));
+        for rack in &site.racks {
+            all.extend(rack.switches.map(|switch| (switch, "SwitchDown")));
+            let machines = rack.hosts.iter().chain(rack.vms.iter().flatten());
+            all.extend(machines.map(|ci| (*ci, "HostDown")));
+            all.extend(rack.dbs.iter().map(|ci| (*ci, "DatabaseDown")));
+            let instances = rack.instances.iter().flatten();
+            all.extend(instances.map(|ci| (*ci, "InstanceDown")));
+            all.extend(rack.apps.iter().map(|ci| (*ci, "ErrorRate")));
+            all.push((rack.service, "ServiceDown"));
+        }
+        all.retain(|alert| self.used.insert(*alert));
+        for n in (1..all.len()).rev() {
+            all.swap(n, self.dice.roll(n + 1));
+        }
+        let alerts = all.into_iter();
+        alerts.map(|(ci, name)| (0, ci, name, "critical")).collect()
+    }
+
     fn place(&mut self, estate: &Estate) -> (usize, usize) {
         let site = self.dice.roll(estate.sites.len());
         (site, self.dice.roll(estate.sites[site].racks.len()))

@@ -24,6 +24,8 @@ pub const PLACING: &str = "burst: placing";
 const ACTIVE: usize = 10_000;
 /// Bursts.
 const BURSTS: usize = 10;
+/// Sites that fail, one after the other.
+const BLACKOUTS: usize = 5;
 /// Alerts of a burst, in one second; one CI in a hundred, if these are less.
 const BURST_OF: usize = 1000;
 /// Answers of the tool take this long.
@@ -86,6 +88,7 @@ impl Run {
         self.tell("loaded");
         self.bursts(estate);
         self.tell("after the bursts");
+        self.blackouts(estate);
         self.repeats(estate);
         self.many_due(estate);
         self.maintenance(estate);
@@ -131,6 +134,23 @@ impl Run {
             self.wait(20);
             self.resolve(estate, "burst: recoveries", wanted);
             self.wait(40);
+        }
+    }
+
+    /// The same number of alerts in a second from a single fault, as most bursts are.
+    fn blackouts(&mut self, estate: &Estate) {
+        self.phase = ("blackout: timers", "blackout: placing");
+        for n in 0..BLACKOUTS {
+            let mut all = self.faults.blackout(estate, 2 + 3 * n);
+            all.truncate(BURST_OF);
+            let count = all.len().max(1);
+            for (n, symptom) in all.iter_mut().enumerate() {
+                symptom.0 = n as i64 * 1000 / count as i64;
+            }
+            self.come(estate, "blackout: new alerts", all, 16);
+            self.wait(60);
+            self.resolve_last(estate, "blackout: recoveries", count);
+            self.wait(60);
         }
     }
 
