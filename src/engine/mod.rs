@@ -76,7 +76,7 @@ use std::sync::Arc;
 
 /// Version of the decisions. Raised with every change of them: a golden test over recorded runs fails if
 /// decisions change and the number does not.
-pub const ENGINE: u32 = 22;
+pub const ENGINE: u32 = 23;
 
 /// Timers that may fire in one entry; more are a bug (a timer that sets itself for the same moment).
 const MAX_TIMERS: usize = 2_000_000;
