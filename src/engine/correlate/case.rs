@@ -13,8 +13,6 @@ pub const MAX_CAUSES: usize = 160;
 
 /// Causes that are looked for one by one at a place that has more of them.
 const FEW: usize = 8;
-/// Places are added one by one to so many times as many.
-const MANY: usize = 8;
 /// Names of alerts: how many alerts, and when the last of them began.
 pub type Names = BTreeMap<CiId, (u32, Millis)>;
 
@@ -236,10 +234,11 @@ impl Case {
             self.last = self.last.max(spot.last);
         }
         let mut causes = self.sums.join(other.sums);
-        match other.spots.len() < self.spots.len() / MANY {
-            true => self.spots.extend(other.spots),
-            false => self.spots.append(&mut other.spots),
+        // What there is less of is added to the other.
+        if other.spots.len() > self.spots.len() {
+            std::mem::swap(&mut self.spots, &mut other.spots);
         }
+        self.spots.extend(other.spots);
         for (place, spot) in &both {
             self.take_over(*place, spot);
             causes.extend(self.raise_all(*place, &spot.causes));

@@ -101,7 +101,7 @@ impl Engine {
         other.state = IncidentState::Merged;
         other.merged_into = Some(stays);
         other.live = 0;
-        let members = std::mem::take(&mut other.members);
+        let mut members = std::mem::take(&mut other.members);
         let case = std::mem::take(&mut other.case);
         let (first, last, hold) = (other.first, other.last, other.hold());
         let quiet = other.quiet_since;
@@ -117,6 +117,10 @@ impl Engine {
         let Some(known) = self.state.incidents.get_mut(&stays) else {
             return stays;
         };
+        // What there is less of is added to the other.
+        if members.len() > known.members.len() {
+            std::mem::swap(&mut members, &mut known.members);
+        }
         known.members.extend(members);
         // The more urgent of the two does not wait for the other.
         let own = known.hold();

@@ -103,7 +103,13 @@ impl Sums {
     }
 
     /// Adds those of places that are not in these yet. Answers the causes that are new.
-    pub fn join(&mut self, other: Sums) -> Vec<CiId> {
+    pub fn join(&mut self, mut other: Sums) -> Vec<CiId> {
+        let new = other.keys().filter(|cause| !self.contains_key(cause));
+        let causes = new.copied().collect();
+        // What there is less of is added to the other.
+        if other.len() > self.len() {
+            std::mem::swap(self, &mut other);
+        }
         let mut new = Vec::new();
         let mut at = 0_usize;
         for (cause, sum) in other.causes.into_iter().zip(other.sums) {
@@ -113,7 +119,6 @@ impl Sums {
                 None => new.push((cause, sum)),
             }
         }
-        let causes = new.iter().map(|(cause, _)| *cause).collect();
         self.add(new);
         causes
     }
