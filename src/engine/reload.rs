@@ -72,7 +72,7 @@ impl Engine {
             Offered::Raw(raw) => (build(raw, &rules.text), None),
         };
         let (cis, relations) = (built.len(), built.relations());
-        self.state.graph = Some(graph);
+        let first = self.state.graph.replace(graph).is_none();
         let walked = ready.as_ref().map(|r| r.walked().clone());
         let same_names = self.take_over(rules, built, ready);
         self.force.walked = walked;
@@ -86,6 +86,9 @@ impl Engine {
         if !same_names {
             self.rebind_all();
         }
-        self.graph_wait_over();
+        // With any later one nothing waits for it: all incidents would be gone through, out of the cache.
+        if first {
+            self.graph_wait_over();
+        }
     }
 }
