@@ -46,22 +46,21 @@ impl Numbers {
 
     /// Those of a graph, as far as the graph before had its CIs; the others have [none yet](Numbers::give).
     pub(super) fn after(before: &Numbers, since: &Since, len: usize) -> Numbers {
-        let ixs = (0..).map(Ix).take(len);
-        let of: Vec<Option<CiId>> = ixs.map(|ix| before.id(since.before(ix)?)).collect();
         let room = since.added().count().saturating_add(before.places.len());
-        let mut places = Vec::with_capacity(room);
-        places.resize(before.places.len(), NOWHERE);
-        for (n, ci) in (0..).zip(&of) {
-            if let Some(place) = ci.and_then(|ci| places.get_mut(wide(ci.0))) {
-                *place = n;
+        let mut numbers = Numbers {
+            of: vec![CiId(NOWHERE); len],
+            places: Vec::with_capacity(room),
+        };
+        numbers.places.resize(before.places.len(), NOWHERE);
+        for ix in (0..).map(Ix).take(len) {
+            if let Some(ci) = since.before(ix).and_then(|at| before.id(at)) {
+                numbers.give(ix, ci);
             }
         }
-        let none = CiId(NOWHERE);
-        let of = of.into_iter().map(|ci| ci.unwrap_or(none)).collect();
-        Numbers { of, places }
+        numbers
     }
 
-    /// Gives a CI that is new its number.
+    /// Gives a CI its number.
     fn give(&mut self, ix: Ix, ci: CiId) {
         if let Some(of) = self.of.get_mut(wide(ix.0)) {
             *of = ci;
